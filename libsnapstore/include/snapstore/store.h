@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+// The façade of the engine: a snapshot store.
+//
+// The engine has no threads, no clock, no syscalls and no globals. It is driven by its caller: calls
+// start operations, completions of BlockDevice requests carry them on, all on one thread. Operations
+// that need I/O are coroutines (Task); they are started by being awaited or spawned.
+//
+// Memory: everything that serves origin_write(), snapshot_read() and snapshot_write() comes from
+// pools that are allocated by the constructor and by refill(); these three never allocate. create(),
+// remove(), open(), check() and listing may allocate.
+//
+// Invariants (architecture: I1-I8) are stated at the operation that keeps them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "snapstore/block_device.h"
+#include "snapstore/error.h"
+#include "snapstore/task.h"
+#include "snapstore/types.h"
+
+namespace snapstore {
+
+// ---- making a store -------------------------------------------------------------------------
+
+struct Format {
+    std::uint32_t chunk_shift = 14;  // log2 of the chunk size in bytes: 12 (4 KiB) … 20 (1 MiB)
+    std::optional<Bytes> journal;    // size of the journal ring; none: chosen from the store's size
+    Uuid uuid{};                     // of the volume; random, chosen by the caller
+    Sectors origin_size;             // length of the origin device
+};
+
+// The devices of a volume. `meta` is null if the metadata live on the store device.
+struct Devices {
+    BlockDevice* origin = nullptr;
+    BlockDevice* store = nullptr;
+    BlockDevice* meta = nullptr;
+};
+
+// ---- what is in a store ---------------------------------------------------------------------
+
+enum class SnapshotState : std::uint8_t { normal, squashed, deleting };
+
+struct SnapshotInfo {
+    static constexpr std::size_t kMaxName = 63; // bytes, UTF-8, no NUL
+    static constexpr std::size_t kMaxTag = 31;  // e.g. the rotation's kind: "hourly"
+
+    SnapshotId id;
+    Epoch epoch;
+    Uuid uuid{};
+    std::uint64_t created_ns = 0; // UTC, nanoseconds since 1970, as given to create()
+    Sectors size;                 // length of the origin when it was taken
+    std::int8_t priority = 0;     // -128 … 127; 127 is never squashed
+    std::uint32_t use_count = 0;
+    SnapshotState state = SnapshotState::normal;
+    std::string name;
+    std::string tag;
+};
+
+struct CreateOptions {
+    std::optional<SnapshotId> id; // none: the next number never used before
+    Uuid uuid{};
+    std::uint64_t created_ns = 0;
+    std::int8_t priority = 0;
+    std::string_view name;
+    std::string_view tag;
+};
+
+// A client that may hold grants (origin) or extents it writes to (snapshot) even while it is
+// disconnected; see docs/design.md, Attachment.
+struct Attachment {
+    Uuid client{};
+    bool origin = true;
+    SnapshotId snapshot;            // if !origin
+    Uuid boot{};                    // boot id of the host it ran on
+    std::uint32_t kind = 0;         // enum ddsnap_client_kind
+    std::uint32_t major_or_pid = 0; // device major, or process id
+    std::uint32_t minor = 0;
+    std::uint64_t start_time = 0;   // process: start time in clock ticks, from /proc/PID/stat
+    std::string name;               // up to 63 bytes
+};
+
+struct Extent {
+    enum class Kind : std::uint8_t { store, zero, origin };
+    Chunk first;
+    std::uint32_t count = 0;
+    Kind kind = Kind::zero;
+    Sectors sector; // on the store device, kind store only
+};
+
+struct StoreInfo {
+    Uuid uuid{};
+    std::uint32_t chunk_shift = 0;
+    Sectors origin_size;
+    Epoch epoch;                       // the current one
+    std::uint64_t store_chunks = 0;    // data chunks in all
+    std::uint64_t free_chunks = 0;     // of these, usable now
+    std::uint64_t pending_chunks = 0;  // freed, usable after the next checkpoint
+    std::uint64_t meta_blocks = 0;     // blocks for nodes and tables, in all
+    std::uint64_t free_meta_blocks = 0;
+    std::uint64_t journal_blocks = 0;
+    std::uint64_t journal_used = 0;
+    std::uint64_t exceptions = 0;      // entries of the tree
+    std::uint64_t snapshots = 0;       // normal ones
+    bool sweeping = false;             // a background delete is under way
+    bool failed = false;
+};
+
+// Ever-growing counts since the store was opened.
+struct StoreCounters {
+    std::uint64_t copied_chunks = 0;   // copy-outs, zero ones included
+    std::uint64_t zero_chunks = 0;     // of these, stored as ZERO
+    std::uint64_t origin_reads = 0;    // read requests to the origin
+    std::uint64_t store_writes = 0;    // data write requests to the store
+    std::uint64_t store_bytes = 0;     // data bytes written to the store
+    std::uint64_t commits = 0;
+    std::uint64_t journal_blocks = 0;  // written
+    std::uint64_t flushes = 0;
+    std::uint64_t checkpoints = 0;
+    std::uint64_t node_writes = 0;
+    std::uint64_t swept_entries = 0;
+    std::uint64_t squashed = 0;
+};
+
+struct OpenReport {
+    bool clean = false;               // closed in order the last time
+    std::uint64_t replayed_records = 0;
+    std::uint64_t discarded_blocks = 0; // torn or unverified tail
+    std::uint64_t deleting = 0;       // snapshots whose sweep goes on
+};
+
+struct Damage {
+    const char* what = "";
+    std::uint64_t where = 0; // byte offset on the metadata or store device
+    Chunk chunk;             // first chunk concerned, where it is about one
+    Epoch epoch;
+};
+
+struct CheckReport {
+    std::uint64_t exceptions = 0;
+    std::uint64_t data_verified = 0; // data chunks read and compared with their checksum
+    std::uint64_t leaked_chunks = 0;
+    std::vector<Damage> damage;      // empty = consistent
+};
+
+// ---- the store ------------------------------------------------------------------------------
+
+struct StoreConfig {
+    Bytes node_cache{64ull << 20};      // memory for tree nodes to begin with; refill() adds to it
+    std::uint32_t max_operations = 1024; // operations in flight at once, at most
+    Bytes copy_buffer{32ull << 20};     // memory for chunks being copied
+    Bytes max_run{1ull << 20};          // longest single I/O of a copy-out
+};
+
+// Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
+// back into the store synchronously except for the const queries.
+class StoreObserver {
+public:
+    virtual ~StoreObserver() = default;
+    // The store is full: `id` has been squashed durably. Its readers must be stopped.
+    virtual void squashed(SnapshotId id) noexcept = 0;
+    // May the space of a squashed snapshot be reused? False as long as a client could still use its
+    // extents; the engine asks again when space_released() is called.
+    virtual bool released(SnapshotId id) noexcept = 0;
+    // The last live snapshot is gone, or refill() is wanted, or the store has failed.
+    virtual void state_changed() noexcept = 0;
+    // A line for the log: severity 0 = info, 1 = warning, 2 = error.
+    virtual void log(int severity, std::string_view text) noexcept = 0;
+};
+
+class Store {
+public:
+    // Writes a new, empty store. Destroys what is on the store and metadata device. Neither checks for
+    // nor asks about existing content: that is the caller's duty (probe()).
+    static Result<void> check_sizes(const Devices& devices, const Format& format);
+    static Task<Result<void>> initialize(FramePool& frames, Devices devices, Format format);
+    // Does the device hold a superblock of ours? not_a_store if it does not.
+    static Task<Result<StoreInfo>> probe(FramePool& frames, BlockDevice& device);
+
+    Store(Devices devices, const StoreConfig& config, StoreObserver& observer);
+    ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+    FramePool& frames() noexcept;
+
+    // Loads the metadata, replays the journal, checkpoints. Nothing else may be called before it is done.
+    // A second open() is an error.
+    Task<Result<OpenReport>> open();
+    // Ends background work at a safe point, checkpoints, marks the store clean. No operation may be in
+    // flight. After close() only the destructor may be called.
+    Task<Result<void>> close();
+
+    // ---- origin ----
+
+    // True if no chunk of the range is shared: an origin write may pass at once. No I/O.
+    bool writable(ChunkRange range) const noexcept;
+    // True if no live snapshot exists.
+    bool no_snapshots() const noexcept;
+    // Copies out every chunk of the range that a live snapshot shares. Invariant I1: completes with
+    // success only when data and records are durable (flushed). Concurrent calls for the same chunk
+    // share one copy. Squashes as I6 says when space runs out; no_space only if nothing may be squashed.
+    // Does not wait for read locks: these are the volume service's.
+    // The exceptions are made for the newest epoch at the time of the copy; if create() closes another
+    // epoch before the caller grants, the caller must ask again (compare epoch()).
+    Task<Result<void>> origin_write(ChunkRange range);
+
+    // ---- snapshots ----
+
+    // Where the chunks of a snapshot are, in at most out.size() extents, merged where adjacent; returns how
+    // many. Chunks not covered by the answer are asked for again. For `origin` extents the caller must
+    // have locked the range against grants before calling, and unlocks what comes back otherwise.
+    // The first answer for a store chunk since open() verifies its CRC32C: Errc::corrupt if it differs (I7).
+    Task<Result<std::size_t>> snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out);
+    // Gives the chunks private, writable places in the store, copying their present content; durable when
+    // it completes. Extents of kind store only.
+    Task<Result<std::size_t>> snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out);
+
+    // Closes the current epoch; durable when it completes. The caller has drained all origin writes and
+    // holds all clients (epoch barrier).
+    Task<Result<SnapshotInfo>> create(const CreateOptions& options);
+    // Durable when it completes; the space is swept in the background. Errc::busy while use_count > 0.
+    Task<Result<void>> remove(SnapshotId id);
+    Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);
+    // Returns the new count; Errc::invalid if it would be negative.
+    Task<Result<std::uint32_t>> add_use(SnapshotId id, std::int64_t difference);
+    Task<Result<void>> attach(const Attachment& attachment); // durable when it completes; replaces by client id
+    Task<Result<void>> detach(Uuid client);                  // durable when it completes
+
+    // Listeners have released a squashed snapshot: see StoreObserver::released().
+    void space_released(SnapshotId id) noexcept;
+
+    // ---- queries, no I/O ----
+    Epoch epoch() const noexcept;
+    StoreInfo info() const noexcept;
+    const StoreCounters& counters() const noexcept;
+    std::vector<SnapshotInfo> list() const; // by epoch; includes squashed ones, not deleting ones
+    std::optional<SnapshotInfo> find(SnapshotId id) const;
+    SnapshotState state_of(SnapshotId id, bool& exists) const noexcept; // does not allocate
+    SnapshotId next_id() const noexcept;
+    const std::vector<Attachment>& attachments() const noexcept;
+
+    // ---- background ----
+
+    // True if the pools want more memory; then call refill() from outside of any operation.
+    bool wants_refill() const noexcept;
+    void refill();
+    // Lets background work (sweep) take a step if the foreground is idle or `force` is set; called by
+    // the owner regularly. The unit of time is the owner's.
+    void tick(bool force = false);
+    // Completes when no background work is left (tests, ddsnap).
+    Task<void> quiesce();
+    Task<Result<void>> checkpoint();
+
+    // Reads and compares all metadata (on disk against memory) and, if `data`, all data chunks.
+    Task<Result<CheckReport>> check(bool data);
+    // Every exception, in key order, to `visit`: for dump. Consistent only while nothing else runs.
+    struct DumpEntry {
+        Chunk chunk;
+        Epoch epoch;
+        bool is_private = false;
+        bool zero = false;
+        StoreChunk location;
+        std::uint32_t crc = 0;
+    };
+    void dump(const std::function<void(const DumpEntry&)>& visit) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace snapstore
