@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds dm-ddsnap for a guest's kernel and lays out a /lib/modules/RELEASE with it.
+
+    build/kernel/RELEASE/obj/                      where kernel/Makefile builds (the sources themselves stay clean)
+    build/kernel/RELEASE/tree/lib/modules/RELEASE  the kernel's own modules (a link into the cache), extra/dm-ddsnap.ko, and
+                                                   modprobe's indexes of both
+
+Several runs at once share this: one builds, the others wait for the lock and find nothing left to do. A published .ko
+is replaced by a rename, so that a guest that already runs loads the one or the other, never a half.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+from .common import BUILD, HarnessError, ROOT, locked, run, say
+
+SOURCES = ROOT / "kernel"
+WARNING = re.compile(r"\bwarning\b", re.I)
+# Said for every out-of-tree module when the distribution's headers have no vmlinux with debugging information.
+HARMLESS = re.compile(r"Skipping BTF generation|the compiler differs from the one used to build the kernel")
+
+
+def has_sources():
+    return (SOURCES / "Makefile").exists()
+
+
+def build(kernel, extra_args=(), work="obj"):
+    """make -C kernel with W=1; any warning is an error. Returns make's output. Call with the lock held."""
+    out = BUILD / "kernel" / kernel.release / work
+    out.mkdir(parents=True, exist_ok=True)
+    argv = ["make", "-C", SOURCES, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror",
+            f"-j{os.cpu_count()}", *extra_args, "modules"]
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CFLAGS")}
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
+    if done.returncode != 0:
+        raise HarnessError(f"dm-ddsnap does not build on {kernel.release}:\n{done.stdout}")
+    warnings = [line for line in done.stdout.splitlines() if WARNING.search(line) and not HARMLESS.search(line)]
+    if warnings:
+        # So that the next try warns again instead of finding everything up to date.
+        shutil.rmtree(out)
+        raise HarnessError(f"dm-ddsnap builds on {kernel.release} with warnings:\n{done.stdout}")
+    return out, done.stdout
+
+
+def lock_path(kernel):
+    return BUILD / "kernel" / kernel.release / ".lock"
+
+
+def module_tree(kernel, with_module=True):
+    """The folder to be the guest's /lib/modules/RELEASE."""
+    if not with_module:
+        return kernel.modules
+    if not has_sources():
+        say("no kernel/Makefile in this checkout: the guest gets no dm-ddsnap")
+        return kernel.modules
+    with locked(lock_path(kernel)):
+        out, _ = build(kernel)
+        built = out / "dm-ddsnap.ko"
+        if not built.exists():
+            raise HarnessError(f"make in kernel/ succeeded without making {built}")
+        base = BUILD / "kernel" / kernel.release / "tree"
+        tree = base / "lib" / "modules" / kernel.release
+        published = tree / "extra" / "dm-ddsnap.ko"
+        if published.exists() and published.stat().st_mtime_ns == built.stat().st_mtime_ns and \
+                (tree / "kernel").exists() and (tree / "modules.dep.bin").exists():
+            return tree
+        published.parent.mkdir(parents=True, exist_ok=True)
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            shutil.copy2(kernel.modules / name, tree / name)
+        link = tree / "kernel"
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(kernel.modules / "kernel")
+        scratch = published.with_suffix(".tmp")
+        shutil.copy2(built, scratch)
+        scratch.rename(published)
+        run(["depmod", "-b", base, kernel.release])
+        return tree

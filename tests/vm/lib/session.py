@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Follows one guest from its start to its end: passes on what the command prints, keeps the kernel log, cuts the power,
+gives up in time. What it returns says what happened; judging it is the caller's."""
+
+import dataclasses
+import os
+import random
+import selectors
+import time
+
+from .common import HarnessError
+
+BOOT_LIMIT = 240  # from QEMU's start to the command's; 8 s on an idle machine
+POWER_OFF_LIMIT = 120  # from the command's end to QEMU's; longer than the guest takes to call a task hung
+TRACE_LIMIT = 10  # for the traces that are asked for when time is up
+TRACE_PAUSE = 1.0  # a serial line quiet for so long has told it all
+
+
+@dataclasses.dataclass
+class Outcome:
+    status: int | None = None  # the command's, if it ended
+    power_cut: bool = False
+    timed_out: str | None = None  # what took too long
+    booted_after: float | None = None
+    command_seconds: float | None = None
+    asked_at: int | None = None  # where in the kernel log the traces begin that were asked for at a time-out
+    complaints: str = ""  # what QEMU itself said
+
+
+class Session:
+    def __init__(self, guest, kernel_log, timeout, power_cut=None):
+        self.guest = guest
+        self.log = kernel_log  # a file, open for writing bytes
+        self.timeout = timeout
+        self.power_cut = power_cut  # (shortest, longest) seconds after the mark
+        self.outcome = Outcome()
+        self.selector = selectors.DefaultSelector()
+        self.control = b""
+        self.cut_at = None
+        self.started = 0.0
+        self.deadline = (0.0, "")
+        self.last_log = 0.0
+
+    def run(self):
+        self.started = time.monotonic()
+        self.guest.start()
+        self.deadline = (self.started + BOOT_LIMIT, "the guest's boot")
+        handlers = {"out": self._to_fd(1), "err": self._to_fd(2), "serial": self._to_log, "control": self._on_control,
+                    "qmp": lambda data: None, "complaints": self._on_complaint}
+        for port, end in self.guest.sockets.items():
+            os.set_blocking(end.fileno(), False)
+            self.selector.register(end, selectors.EVENT_READ, handlers[port])
+        try:
+            self._loop()
+        finally:
+            self.guest.kill()
+        self._read_the_rest()
+        return self.outcome
+
+    def _loop(self):
+        traces = None
+        while not self._gone():
+            now = time.monotonic()
+            if self.cut_at is not None and now >= self.cut_at:
+                self.guest.kill()
+                self.outcome.power_cut = True
+                return
+            if traces is not None:
+                if now >= self.deadline[0] or now - self.last_log >= TRACE_PAUSE:
+                    if now >= self.deadline[0] or next(traces, "end") == "end":
+                        return
+                    self.last_log = now
+            elif now >= self.deadline[0]:
+                self.outcome.timed_out = self.deadline[1]
+                self.outcome.asked_at = self.log.tell()
+                traces = self.guest.show_blocked_tasks()
+                self.deadline = (now + TRACE_LIMIT, "")
+                self.last_log = now
+                next(traces)
+            limit = self.deadline[0] if traces is None else min(self.deadline[0], self.last_log + TRACE_PAUSE)
+            if self.cut_at is not None:
+                limit = min(limit, self.cut_at)
+            self._read(max(0.0, limit - time.monotonic()))
+
+    def _gone(self):
+        return not self.selector.get_map()
+
+    def _read(self, wait):
+        for key, _ in self.selector.select(wait):
+            try:
+                data = os.read(key.fd, 1 << 16)
+            except BlockingIOError:
+                continue
+            except ConnectionResetError:
+                data = b""
+            if data:
+                key.data(data)
+            else:
+                self.selector.unregister(key.fileobj)
+
+    def _read_the_rest(self):
+        """QEMU is gone, and no other process has its ends: what is left to read ends with an end of file."""
+        while not self._gone():
+            self._read(None)
+        self.log.flush()
+
+    # --- what arrives ---
+
+    @staticmethod
+    def _to_fd(fd):
+        def write(data):
+            while data:
+                data = data[os.write(fd, data):]
+        return write
+
+    def _to_log(self, data):
+        self.last_log = time.monotonic()
+        self.log.write(data)
+
+    def _on_complaint(self, data):
+        self.outcome.complaints += data.decode(errors="replace")
+
+    def _on_control(self, data):
+        *lines, self.control = (self.control + data).split(b"\n")
+        for line in lines:
+            word, _, rest = line.decode(errors="replace").partition(" ")
+            self._on_line(word, rest)
+
+    def _on_line(self, word, rest):
+        now = time.monotonic()
+        if word == "started":
+            self.outcome.booted_after = now - self.started
+            self.deadline = (now + self.timeout, "the command")
+        elif word == "exit":
+            self.outcome.status = int(rest)
+            self.outcome.command_seconds = now - self.started - (self.outcome.booted_after or 0)
+            self.deadline = (now + POWER_OFF_LIMIT, "the guest's power-off")
+            self.cut_at = None
+        elif word == "mark":
+            if self.power_cut and self.cut_at is None:
+                self.cut_at = now + random.uniform(*self.power_cut)
+        elif word == "power-cut":
+            self.cut_at = now + float(rest)
+        else:
+            raise HarnessError(f"the guest sent a line that means nothing: {word} {rest}")
