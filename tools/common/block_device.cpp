@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/common/block_device.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include <blkid/blkid.h>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+using ddsnap::UniqueFd;
+
+fs::path sysfs(dev_t number) { return "/sys/dev/block/" + format_number(number); }
+
+// The device that `number` is a partition of, or `number` itself.
+std::string whole_disk(dev_t number)
+{
+    std::error_code error;
+    fs::path path = fs::canonical(sysfs(number), error);
+    if (fs::exists(path / "partition", error)) {
+        path = path.parent_path();
+    }
+    return path.string();
+}
+
+// Names that may mean another device after the next boot.
+bool is_kernel_name(const std::string& path)
+{
+    const std::string name = fs::path(path).filename().string();
+    if (fs::path(path).parent_path() != "/dev") {
+        return false;
+    }
+    static constexpr std::array kPrefixes{"sd", "hd", "vd", "xvd", "nvme", "mmcblk", "dm-", "loop", "md"};
+    return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                       [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+// The first name below /dev on the way along a chain of symlinks.
+std::string first_name_in_dev(std::string path)
+{
+    std::error_code error;
+    for (int hops = 0; hops < 40 && !path.starts_with("/dev/"); ++hops) {
+        const fs::path target = fs::read_symlink(path, error);
+        if (error) {
+            break;
+        }
+        path = (target.is_absolute() ? target : fs::path(path).parent_path() / target).lexically_normal();
+    }
+    return path;
+}
+
+// mountinfo writes blanks and the like as \040.
+std::string unescape(const std::string& text)
+{
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 3 < text.size()) {
+            plain.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
+            i += 3;
+        } else {
+            plain.push_back(text[i]);
+        }
+    }
+    return plain;
+}
+
+std::optional<Mount> parse_mount(const std::string& line)
+{
+    const std::vector<std::string> fields = split(line, ' ');
+    const auto dash = std::find(fields.begin(), fields.end(), "-");
+    if (fields.size() < 6 || fields.end() - dash < 4) {
+        return std::nullopt;
+    }
+    const std::vector<std::string> number = split(fields[2], ':');
+    Mount mount;
+    mount.device = makedev(static_cast<unsigned>(std::stoul(number.at(0))),
+                           static_cast<unsigned>(std::stoul(number.at(1))));
+    mount.target = unescape(fields[4]);
+    mount.type = dash[1];
+    mount.source = unescape(dash[2]);
+    mount.options = fields[5] + "," + dash[3];
+    return mount;
+}
+
+std::string process_name(const std::string& pid)
+{
+    std::string name = read_text("/proc/" + pid + "/comm");
+    name.erase(name.find_last_not_of('\n') + 1);
+    return "process " + pid + " (" + name + ")";
+}
+
+// Calls visit(pid, what) for every process and every file that it holds, until visit returns true.
+template <class Visit>
+void each_process_file(const Visit& visit)
+{
+    std::error_code error;
+    const std::string self = std::to_string(::getpid());
+    for (const auto& entry : fs::directory_iterator("/proc", error)) {
+        const std::string pid = entry.path().filename().string();
+        if (pid.find_first_not_of("0123456789") != std::string::npos || pid == self) {
+            continue;
+        }
+        std::vector<fs::path> files{entry.path() / "cwd", entry.path() / "root", entry.path() / "exe"};
+        std::error_code gone; // a process may end while it is looked at
+        for (const char* directory : {"fd", "map_files"}) {
+            for (fs::directory_iterator at(entry.path() / directory, gone), end; !gone && at != end;
+                 at.increment(gone)) {
+                files.push_back(at->path());
+            }
+        }
+        for (const fs::path& file : files) {
+            if (visit(pid, file)) {
+                break;
+            }
+        }
+    }
+}
+
+std::string describe_file(const fs::path& file)
+{
+    std::error_code error;
+    const std::string kind = file.filename().string();
+    const std::string target = fs::read_symlink(file, error).string();
+    if (kind == "cwd") {
+        return "working directory " + target;
+    }
+    return (kind == "root" ? "root directory " : kind == "exe" ? "program " : "open file ") + target;
+}
+
+} // namespace
+
+DeviceNode need_block_device(const std::string& path, const std::string& role)
+{
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        throw errno_failure(role + " " + path, errno == ENOENT ? Exit::not_found : Exit::failed);
+    }
+    if (!S_ISBLK(info.st_mode)) {
+        throw Failure(Exit::usage, role + " " + path + ": is no block device",
+                      "files need a loop device: losetup --find --show FILE");
+    }
+    std::error_code error;
+    DeviceNode node{path, fs::canonical(path, error).string(), info.st_rdev, 0};
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd || ::ioctl(fd.get(), BLKGETSIZE64, &node.bytes) != 0) {
+        throw errno_failure(role + " " + path);
+    }
+    if (node.bytes == 0) {
+        throw Failure(Exit::failed, role + " " + path + ": the device has no size",
+                      "is there a medium in it, is the loop device attached?");
+    }
+    return node;
+}
+
+std::string stable_name(const DeviceNode& device)
+{
+    const std::string name = first_name_in_dev(fs::absolute(device.given).lexically_normal().string());
+    if (name.starts_with("/dev/") && !is_kernel_name(name)) {
+        return name;
+    }
+    std::vector<std::string> links;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/dev/disk/by-id", error)) {
+        if (std::error_code gone; fs::canonical(entry.path(), gone) == device.path) {
+            links.push_back(entry.path().string());
+        }
+    }
+    // The same link each time, and rather one made of a name than of an LVM physical volume's UUID.
+    std::sort(links.begin(), links.end());
+    const auto readable = std::find_if(links.begin(), links.end(), [](const std::string& link) {
+        return link.find("/lvm-pv-uuid-") == std::string::npos && link.find("/dm-uuid-") == std::string::npos;
+    });
+    if (readable != links.end()) {
+        return *readable;
+    }
+    return links.empty() ? device.path : links.front();
+}
+
+bool overlap(const DeviceNode& a, const DeviceNode& b)
+{
+    if (a.number == b.number) {
+        return true;
+    }
+    const std::string disk_a = whole_disk(a.number);
+    const std::string disk_b = whole_disk(b.number);
+    std::error_code error;
+    const bool both_partitions =
+        fs::exists(sysfs(a.number) / "partition", error) && fs::exists(sysfs(b.number) / "partition", error);
+    return disk_a == disk_b && !both_partitions;
+}
+
+std::string format_number(dev_t number)
+{
+    return std::to_string(major(number)) + ":" + std::to_string(minor(number));
+}
+
+std::vector<Mount> all_mounts()
+{
+    std::vector<Mount> mounts;
+    std::ifstream in("/proc/self/mountinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (auto mount = parse_mount(line)) {
+            mounts.push_back(std::move(*mount));
+        }
+    }
+    return mounts;
+}
+
+std::vector<Mount> mounts_of(dev_t number)
+{
+    std::vector<Mount> mounts;
+    for (Mount& mount : all_mounts()) {
+        struct stat info {};
+        const bool same_source = mount.source.starts_with("/dev/") &&
+                                 ::stat(mount.source.c_str(), &info) == 0 && S_ISBLK(info.st_mode) &&
+                                 info.st_rdev == number;
+        if (mount.device == number || same_source) {
+            mounts.push_back(std::move(mount));
+        }
+    }
+    return mounts;
+}
+
+std::vector<std::string> holders_of(dev_t number)
+{
+    std::vector<std::string> uses;
+    for (const Mount& mount : mounts_of(number)) {
+        uses.push_back("mounted at " + mount.target);
+    }
+    std::ifstream swaps("/proc/swaps");
+    for (std::string line; std::getline(swaps, line);) {
+        struct stat info {};
+        const std::string path = line.substr(0, line.find_first_of(" \t"));
+        if (::stat(path.c_str(), &info) == 0 && S_ISBLK(info.st_mode) && info.st_rdev == number) {
+            uses.emplace_back("used as swap");
+        }
+    }
+    std::error_code error;
+    for (const auto& holder : fs::directory_iterator(sysfs(number) / "holders", error)) {
+        const std::string name = holder.path().filename().string();
+        std::string mapped = read_text("/sys/block/" + name + "/dm/name");
+        mapped.erase(mapped.find_last_not_of('\n') + 1);
+        uses.push_back("used by " + (mapped.empty() ? "/dev/" + name : "/dev/mapper/" + mapped));
+    }
+    return uses;
+}
+
+std::vector<std::string> processes_on(const std::string& target)
+{
+    struct stat root {};
+    if (::stat(target.c_str(), &root) != 0) {
+        return {};
+    }
+    std::vector<std::string> found;
+    each_process_file([&](const std::string& pid, const fs::path& file) {
+        struct stat info {};
+        if (::stat(file.c_str(), &info) != 0 || info.st_dev != root.st_dev) {
+            return false;
+        }
+        found.push_back(process_name(pid) + ": " + describe_file(file));
+        return true;
+    });
+    return found;
+}
+
+std::vector<std::string> processes_with_device(dev_t number)
+{
+    std::vector<std::string> found;
+    each_process_file([&](const std::string& pid, const fs::path& file) {
+        struct stat info {};
+        if (::stat(file.c_str(), &info) != 0 || !S_ISBLK(info.st_mode) || info.st_rdev != number) {
+            return false;
+        }
+        found.push_back(process_name(pid) + " has the device open");
+        return true;
+    });
+    return found;
+}
+
+UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& role)
+{
+    UniqueFd fd(::open(device.path.c_str(), flags | O_EXCL | O_CLOEXEC));
+    if (fd) {
+        return fd;
+    }
+    if (errno != EBUSY) {
+        throw errno_failure(role + " " + device.given);
+    }
+    const std::vector<std::string> uses = holders_of(device.number);
+    throw Failure(Exit::busy, role + " " + device.given + ": in use: " +
+                                  (uses.empty() ? "another program or a partition holds it" : join(uses, ", ")),
+                  "unmount it or take it out of that use first");
+}
+
+std::optional<Signature> signature_of(const std::string& path)
+{
+    const std::unique_ptr<blkid_struct_probe, void (*)(blkid_probe)> probe(
+        blkid_new_probe_from_filename(path.c_str()), blkid_free_probe);
+    if (!probe) {
+        throw errno_failure(path + ": cannot be read");
+    }
+    blkid_probe_enable_superblocks(probe.get(), 1);
+    blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE);
+    blkid_probe_enable_partitions(probe.get(), 1);
+    const int result = blkid_do_safeprobe(probe.get());
+    if (result == 1) {
+        return std::nullopt;
+    }
+    if (result == -2) {
+        return Signature{"several kinds of data", "other"};
+    }
+    if (result != 0) {
+        throw Failure(Exit::failed, path + ": cannot be read to see what is on it");
+    }
+    const char* value = nullptr;
+    if (blkid_probe_lookup_value(probe.get(), "TYPE", &value, nullptr) == 0) {
+        const char* usage = nullptr;
+        blkid_probe_lookup_value(probe.get(), "USAGE", &usage, nullptr);
+        return Signature{value, usage != nullptr ? usage : "other"};
+    }
+    if (blkid_probe_lookup_value(probe.get(), "PTTYPE", &value, nullptr) == 0) {
+        return Signature{value, "partition table"};
+    }
+    return std::nullopt;
+}
+
+} // namespace zumastor

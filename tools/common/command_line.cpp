@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+// The only file that knows CLI11.
+#include "tools/common/command_line.h"
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "tools/common/text.h"
+
+namespace zumastor {
+namespace {
+
+// Where CLI11 puts the values of one command.
+struct Bound {
+    const CommandSpec* spec = nullptr;
+    CLI::App* app = nullptr;
+    std::map<std::string, std::vector<std::string>, std::less<>> values;
+    std::map<std::string, CLI::Option*, std::less<>> options;
+};
+
+std::string key_of(std::string_view names) { return split(names, ',').back(); }
+
+void bind_option(Bound& bound, const OptionSpec& spec)
+{
+    const std::string key = key_of(spec.names);
+    if (spec.value.empty()) {
+        bound.options[key] = bound.app->add_flag(std::string(spec.names))->description(std::string(spec.help));
+        return;
+    }
+    CLI::Option* option =
+        bound.app->add_option(std::string(spec.names), bound.values[key], std::string(spec.help));
+    option->type_name(std::string(spec.value))->type_size(1)->expected(1);
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    bound.options[key] = option;
+}
+
+void bind_argument(Bound& bound, std::string word)
+{
+    const bool optional = word.front() == '[';
+    if (optional) {
+        word = word.substr(1, word.find_last_not_of(']'));
+    }
+    const bool repeated = word.ends_with("...");
+    if (repeated) {
+        word.resize(word.size() - 3);
+    }
+    CLI::Option* option = bound.app->add_option(word, bound.values[word]);
+    option->required(!optional)->type_name("")->type_size(1);
+    if (repeated) {
+        option->expected(optional ? 0 : 1, CLI::detail::expected_max_vector_size);
+    } else {
+        option->expected(1);
+    }
+    bound.options[word] = option;
+}
+
+void bind_command(Bound& bound)
+{
+    bool short_h = false;
+    for (const OptionSpec& option : bound.spec->options) {
+        short_h = short_h || option.names.starts_with("-h,");
+    }
+    bound.app->set_help_flag(short_h ? "--help" : "-h,--help", "print this text and exit");
+    for (const std::string& word : split(bound.spec->arguments, ' ')) {
+        bind_argument(bound, word);
+    }
+    for (const OptionSpec& option : bound.spec->options) {
+        bind_option(bound, option);
+    }
+}
+
+CLI::App* find_subcommand(CLI::App& app, const std::string& name)
+{
+    for (CLI::App* candidate : app.get_subcommands({})) {
+        if (candidate->get_name() == name) {
+            return candidate;
+        }
+    }
+    return nullptr;
+}
+
+// "define volume" lives in the sub-command "volume" of the sub-command "define".
+CLI::App* subcommand_for(CLI::App& root, const CommandSpec& spec)
+{
+    CLI::App* app = &root;
+    const std::vector<std::string> words = split(spec.name, ' ');
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const bool last = i + 1 == words.size();
+        CLI::App* next = find_subcommand(*app, words[i]);
+        if (next == nullptr) {
+            next = app->add_subcommand(words[i], last ? std::string(spec.summary) : "");
+            if (!last) {
+                next->require_subcommand(1);
+                next->set_help_flag("-h,--help", "print this text and exit");
+            }
+        }
+        app = next;
+    }
+    return app;
+}
+
+// A group ("define") has no summary of its own: it lists what it leads to.
+void describe_groups(CLI::App& root)
+{
+    for (CLI::App* app : root.get_subcommands({})) {
+        std::vector<std::string> names;
+        for (const CLI::App* sub : app->get_subcommands({})) {
+            names.push_back(sub->get_name());
+        }
+        if (!names.empty()) {
+            app->description(join(names, ", "));
+        }
+    }
+}
+
+Args collect(const Bound& bound)
+{
+    Args args;
+    for (const auto& [key, option] : bound.options) {
+        if (option->count() > 0) {
+            const auto values = bound.values.find(key);
+            args.add(key, values == bound.values.end() ? std::vector<std::string>{} : values->second);
+        }
+    }
+    return args;
+}
+
+Failure usage_failure(const ToolSpec& tool, const CLI::ParseError& error, const CLI::App& root)
+{
+    std::string command(tool.name);
+    const CLI::App* app = &root;
+    while (!app->get_subcommands().empty()) {
+        app = app->get_subcommands().front();
+        command += " " + app->get_name();
+    }
+    return Failure(Exit::usage, error.what(), "see: " + command + " --help");
+}
+
+} // namespace
+
+bool Args::has(std::string_view name) const { return values_.find(name) != values_.end(); }
+
+std::optional<std::string> Args::get(std::string_view name) const
+{
+    const auto found = values_.find(name);
+    if (found == values_.end() || found->second.empty()) {
+        return std::nullopt;
+    }
+    return found->second.back();
+}
+
+std::vector<std::string> Args::all(std::string_view name) const
+{
+    const auto found = values_.find(name);
+    return found == values_.end() ? std::vector<std::string>{} : found->second;
+}
+
+void Args::add(std::string_view name, std::vector<std::string> values)
+{
+    values_.insert_or_assign(std::string(name), std::move(values));
+}
+
+Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* argv)
+{
+    CLI::App root{std::string(tool.summary), std::string(tool.name)};
+    root.set_help_flag("-h,--help", "print this text and exit");
+    root.set_version_flag("--version", std::string(tool.name) + " " + ZUMASTOR_VERSION);
+    root.require_subcommand(1);
+    std::vector<std::unique_ptr<Bound>> commands;
+    for (const CommandSpec& spec : tool.commands) {
+        auto bound = std::make_unique<Bound>();
+        bound->spec = &spec;
+        bound->app = subcommand_for(root, spec);
+        bind_command(*bound);
+        commands.push_back(std::move(bound));
+    }
+    describe_groups(root);
+    Parsed parsed;
+    try {
+        root.parse(argc, argv);
+    } catch (const CLI::CallForVersion& version) {
+        parsed.text = std::string(version.what()) + "\n";
+        return parsed;
+    } catch (const CLI::CallForHelp&) {
+        parsed.text = root.help();
+        return parsed;
+    } catch (const CLI::ParseError& error) {
+        throw usage_failure(tool, error, root);
+    }
+    for (const auto& bound : commands) {
+        if (bound->app->parsed()) {
+            parsed.command = bound->spec;
+            parsed.args = collect(*bound);
+        }
+    }
+    return parsed;
+}
+
+int run_tool(const ToolSpec& tool, int argc, const char* const* argv)
+{
+    set_program_name(std::string(tool.name));
+    try {
+        const Parsed parsed = parse_command_line(tool, argc, argv);
+        if (parsed.command == nullptr) {
+            std::fputs(parsed.text.c_str(), stdout);
+            return 0;
+        }
+        catch_interrupts();
+        return static_cast<int>(parsed.command->run(parsed.args));
+    } catch (const Failure& failure) {
+        report(failure.what(), failure.next());
+        return static_cast<int>(failure.code());
+    } catch (const std::exception& error) {
+        report(std::string("unexpected: ") + error.what());
+        return static_cast<int>(Exit::failed);
+    }
+}
+
+} // namespace zumastor

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/common/daemon.h"
+
+#include <array>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "ddsnapd/client/control_client.h"
+#include "tools/common/failure.h"
+#include "tools/common/text.h"
+
+namespace zumastor {
+namespace {
+
+using ddsnap::client::ControlClient;
+using ddsnap::client::ControlError;
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kGrace{10000}; // beyond the daemon's own limit
+constexpr milliseconds kCheckLimit{std::chrono::hours(24)};
+
+Exit exit_of(const std::string& code)
+{
+    struct Row {
+        std::string_view code;
+        Exit exit;
+    };
+    static constexpr std::array kRows{
+        Row{"not_found", Exit::not_found}, Row{"exists", Exit::exists},       Row{"busy", Exit::busy},
+        Row{"detached", Exit::busy},       Row{"timeout", Exit::busy},        Row{"no_space", Exit::store_full},
+        Row{"stopping", Exit::missing},    Row{"corrupt", Exit::mismatch},
+    };
+    for (const Row& row : kRows) {
+        if (row.code == code) {
+            return row.exit;
+        }
+    }
+    return Exit::failed;
+}
+
+std::string advice_for(const std::string& code)
+{
+    if (code == "timeout") {
+        return "the origin device did not drain its writes in time: is its disk stalled?";
+    }
+    if (code == "detached") {
+        return "reconnect that device, or remove it (dmsetup remove): until then its writes are not under control";
+    }
+    return {};
+}
+
+Failure failure_of(const ControlError& error, const std::string& what)
+{
+    if (error.kind == ControlError::Kind::refused) {
+        return Failure(exit_of(error.code), what + ": " + error.message, advice_for(error.code));
+    }
+    if (error.kind == ControlError::Kind::timeout) {
+        return Failure(Exit::failed, what + ": " + error.message, "is its store device stalled? see its log");
+    }
+    return Failure(Exit::missing, what + ": no daemon answers: " + error.message);
+}
+
+// Fields that the daemon leaves out or gives as null keep their default.
+template <class T>
+T field(const json& object, const char* name, T otherwise = {})
+{
+    const auto found = object.find(name);
+    return found == object.end() || found->is_null() ? otherwise : found->get<T>();
+}
+
+SnapshotEntry snapshot_of(const json& object)
+{
+    SnapshotEntry entry;
+    entry.id = object.at("id").get<std::uint64_t>();
+    entry.epoch = field<std::uint64_t>(object, "epoch");
+    entry.uuid = field<std::string>(object, "uuid");
+    entry.name = field<std::string>(object, "name");
+    entry.tag = field<std::string>(object, "tag");
+    entry.created_ns = field<std::uint64_t>(object, "created_ns");
+    entry.sectors = field<std::uint64_t>(object, "sectors");
+    entry.priority = field<int>(object, "priority");
+    entry.use_count = field<std::uint64_t>(object, "use_count");
+    entry.squashed = field<std::string>(object, "state") == "squashed";
+    entry.clients = field<std::uint64_t>(object, "clients");
+    return entry;
+}
+
+ClientEntry client_of(const json& object)
+{
+    ClientEntry entry;
+    entry.origin = field<std::string>(object, "role") == "origin";
+    entry.snapshot = field<std::uint64_t>(object, "snapshot");
+    entry.name = field<std::string>(object, "name");
+    entry.device = field<std::string>(object, "device");
+    entry.connected = field<bool>(object, "connected");
+    entry.attached = field<bool>(object, "attached");
+    return entry;
+}
+
+VolumeEntry volume_of(const json& object)
+{
+    VolumeEntry entry;
+    const auto number = [&](const char* name) { return field<std::uint64_t>(object, name); };
+    entry.uuid = field<std::string>(object, "uuid");
+    entry.origin_sectors = number("origin_sectors");
+    entry.chunk_bytes = number("chunk_size");
+    entry.store_chunks = number("store_chunks");
+    entry.free_chunks = number("free_chunks");
+    entry.pending_chunks = number("pending_chunks");
+    entry.meta_blocks = number("meta_blocks");
+    entry.free_meta_blocks = number("free_meta_blocks");
+    entry.journal_blocks = number("journal_blocks");
+    entry.journal_used = number("journal_used");
+    entry.exceptions = number("exceptions");
+    entry.snapshots = number("snapshots");
+    entry.sweeping = field<bool>(object, "sweeping");
+    entry.failed = field<std::string>(object, "state") == "failed";
+    entry.uptime_ms = number("uptime_ms");
+    for (const json& client : object.value("clients", json::array())) {
+        entry.clients.push_back(client_of(client));
+    }
+    for (const auto& [name, value] : object.value("counters", json::object()).items()) {
+        if (value.is_number_unsigned()) {
+            entry.counters.emplace_back(name, value.get<std::uint64_t>());
+        }
+    }
+    return entry;
+}
+
+} // namespace
+
+struct Daemon::Impl {
+    ControlClient client;
+    std::string what;
+
+    json call(const json& request, milliseconds limit = ControlClient::kCallTimeout)
+    {
+        auto answer = client.call(request, limit);
+        if (!answer) {
+            throw failure_of(answer.error(), what);
+        }
+        return std::move(*answer);
+    }
+
+    // Reads the answer; one without its fields is the daemon's fault, not the user's.
+    template <class Read>
+    auto read(const json& answer, const Read& how) const
+    {
+        try {
+            return how(answer);
+        } catch (const json::exception& error) {
+            throw Failure(Exit::failed, what + ": the daemon's answer is not understood: " + error.what(),
+                          "are daemon and tools of the same version?");
+        }
+    }
+};
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::~Daemon() = default;
+Daemon::Daemon(Daemon&&) noexcept = default;
+Daemon& Daemon::operator=(Daemon&&) noexcept = default;
+
+Daemon::Daemon(const std::string& socket, const std::string& what)
+{
+    auto client = ControlClient::connect(socket);
+    if (!client) {
+        throw failure_of(client.error(), what);
+    }
+    impl_ = std::make_unique<Impl>(Impl{std::move(*client), what});
+}
+
+std::optional<Daemon> Daemon::try_connect(const std::string& socket, const std::string& what)
+{
+    auto client = ControlClient::connect(socket);
+    if (!client) {
+        return std::nullopt;
+    }
+    return Daemon(std::make_unique<Impl>(Impl{std::move(*client), what}));
+}
+
+HelloEntry Daemon::hello()
+{
+    return impl_->read(impl_->call({{"op", "hello"}}), [](const json& answer) {
+        return HelloEntry{field<std::string>(answer, "version"), answer.at("pid").get<int>(),
+                          answer.at("volume").get<std::string>()};
+    });
+}
+
+VolumeEntry Daemon::status()
+{
+    return impl_->read(impl_->call({{"op", "status"}}),
+                       [](const json& answer) { return volume_of(answer.at("volume")); });
+}
+
+std::vector<SnapshotEntry> Daemon::list()
+{
+    return impl_->read(impl_->call({{"op", "list"}}), [](const json& answer) {
+        std::vector<SnapshotEntry> entries;
+        for (const json& object : answer.at("snapshots")) {
+            entries.push_back(snapshot_of(object));
+        }
+        return entries;
+    });
+}
+
+std::optional<SnapshotEntry> Daemon::find(std::uint64_t id)
+{
+    auto answer = impl_->client.call({{"op", "get"}, {"snapshot", id}});
+    if (!answer) {
+        if (answer.error().code == "not_found") {
+            return std::nullopt;
+        }
+        throw failure_of(answer.error(), impl_->what);
+    }
+    return impl_->read(*answer, [](const json& object) { return snapshot_of(object.at("snapshot")); });
+}
+
+SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const std::string& tag, milliseconds limit)
+{
+    json request{{"op", "create"}, {"timeout_ms", limit.count()}};
+    if (id) {
+        request["snapshot"] = *id;
+    }
+    if (!tag.empty()) {
+        request["tag"] = tag;
+    }
+    return impl_->read(impl_->call(request, limit + kGrace),
+                       [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
+}
+
+void Daemon::remove(std::uint64_t id) { impl_->call({{"op", "delete"}, {"snapshot", id}}); }
+
+void Daemon::set_priority(std::uint64_t id, int priority)
+{
+    impl_->call({{"op", "priority"}, {"snapshot", id}, {"priority", priority}});
+}
+
+std::uint64_t Daemon::add_use(std::uint64_t id, std::int64_t difference)
+{
+    return impl_->read(impl_->call({{"op", "usecount"}, {"snapshot", id}, {"diff", difference}}),
+                       [](const json& answer) { return answer.at("use_count").get<std::uint64_t>(); });
+}
+
+CheckEntry Daemon::check(bool data)
+{
+    return impl_->read(impl_->call({{"op", "check"}, {"data", data}}, kCheckLimit), [](const json& answer) {
+        CheckEntry entry{field<std::uint64_t>(answer, "exceptions"),
+                         field<std::uint64_t>(answer, "data_verified"), {}};
+        for (const json& damage : answer.value("damage", json::array())) {
+            entry.damage.push_back({field<std::string>(damage, "what"), field<std::uint64_t>(damage, "where")});
+        }
+        return entry;
+    });
+}
+
+void Daemon::shutdown() { impl_->call({{"op", "shutdown"}}); }
+
+} // namespace zumastor

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+// A running ddsnapd as the tools see it: docs/control.md with types, its errors as Failures.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zumastor {
+
+struct SnapshotEntry {
+    std::uint64_t id = 0;
+    std::uint64_t epoch = 0;
+    std::string uuid;
+    std::string name;
+    std::string tag; // the kind of its rotation
+    std::uint64_t created_ns = 0;
+    std::uint64_t sectors = 0;
+    int priority = 0;
+    std::uint64_t use_count = 0;
+    bool squashed = false;
+    std::uint64_t clients = 0;
+};
+
+struct ClientEntry {
+    bool origin = false;
+    std::uint64_t snapshot = 0;
+    std::string name;
+    std::string device; // "MAJ:MIN" or empty
+    bool connected = false;
+    bool attached = false;
+};
+
+struct VolumeEntry {
+    std::string uuid;
+    std::uint64_t origin_sectors = 0;
+    std::uint64_t chunk_bytes = 0;
+    std::uint64_t store_chunks = 0;
+    std::uint64_t free_chunks = 0;
+    std::uint64_t pending_chunks = 0;
+    std::uint64_t meta_blocks = 0;
+    std::uint64_t free_meta_blocks = 0;
+    std::uint64_t journal_blocks = 0;
+    std::uint64_t journal_used = 0;
+    std::uint64_t exceptions = 0;
+    std::uint64_t snapshots = 0;
+    bool sweeping = false;
+    bool failed = false;
+    std::uint64_t uptime_ms = 0;
+    std::vector<ClientEntry> clients;
+    std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+
+struct HelloEntry {
+    std::string version;
+    int pid = 0;
+    std::string uuid;
+};
+
+struct DamageEntry {
+    std::string what;
+    std::uint64_t where = 0;
+};
+struct CheckEntry {
+    std::uint64_t exceptions = 0;
+    std::uint64_t data_verified = 0;
+    std::vector<DamageEntry> damage;
+};
+
+class Daemon {
+public:
+    // Throws Exit::missing if none answers at `socket`; `what` names the object: "volume test".
+    Daemon(const std::string& socket, const std::string& what);
+    // The same, but empty if none answers.
+    static std::optional<Daemon> try_connect(const std::string& socket, const std::string& what);
+    ~Daemon();
+    Daemon(Daemon&&) noexcept;
+    Daemon& operator=(Daemon&&) noexcept;
+
+    HelloEntry hello();
+    VolumeEntry status();
+    std::vector<SnapshotEntry> list(); // oldest first
+    std::optional<SnapshotEntry> find(std::uint64_t id);
+    // `id`: none lets the daemon choose.
+    SnapshotEntry create(std::optional<std::uint64_t> id, const std::string& tag, std::chrono::milliseconds limit);
+    void remove(std::uint64_t id);
+    void set_priority(std::uint64_t id, int priority);
+    std::uint64_t add_use(std::uint64_t id, std::int64_t difference);
+    CheckEntry check(bool data);
+    void shutdown(); // answered before the daemon has gone
+
+private:
+    struct Impl;
+    explicit Daemon(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace zumastor

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/common/failure.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace zumastor {
+namespace {
+
+std::string& name_storage()
+{
+    static std::string name = "zumastor";
+    return name;
+}
+
+volatile std::sig_atomic_t interrupted_by = 0;
+
+void remember_signal(int number) { interrupted_by = number; }
+
+} // namespace
+
+Failure errno_failure(const std::string& what, Exit code)
+{
+    return Failure(code, what + ": " + std::strerror(errno));
+}
+
+void set_program_name(std::string name) { name_storage() = std::move(name); }
+const std::string& program_name() { return name_storage(); }
+
+void report(const std::string& message, const std::string& next)
+{
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: %s\n", program_name().c_str(), message.c_str());
+    if (!next.empty()) {
+        std::fprintf(stderr, "  %s\n", next.c_str());
+    }
+}
+
+void note(const std::string& message) { report(message); }
+
+void catch_interrupts()
+{
+    struct sigaction action {};
+    action.sa_handler = remember_signal; // no SA_RESTART: waits end early
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction old {};
+        sigaction(number, nullptr, &old);
+        if (old.sa_handler != SIG_IGN) { // nohup stays nohup
+            sigaction(number, &action, nullptr);
+        }
+    }
+}
+
+void check_interrupt()
+{
+    if (interrupted_by != 0) {
+        interrupted_by = 0; // what is undone now must not be interrupted by the same signal
+        throw Failure(Exit::interrupted, "interrupted");
+    }
+}
+
+} // namespace zumastor

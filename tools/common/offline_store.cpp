@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/common/offline_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+
+#include "snapstore/store.h"
+#include "tools/common/failure.h"
+#include "tools/common/file_device.h"
+#include "tools/common/text.h"
+
+namespace zumastor {
+namespace {
+
+using ddsnap::UniqueFd;
+using snapstore::Bytes;
+using snapstore::Errc;
+
+constexpr std::uint64_t kMinChunk = 4096;
+constexpr std::uint64_t kMaxChunk = 1u << 20;
+
+std::string format_uuid(const snapstore::Uuid& uuid)
+{
+    std::string text;
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        std::array<char, 3> hex{};
+        std::snprintf(hex.data(), hex.size(), "%02x", std::to_integer<unsigned>(uuid[i]));
+        text += hex.data();
+        if (i == 3 || i == 5 || i == 7 || i == 9) {
+            text += '-';
+        }
+    }
+    return text;
+}
+
+snapstore::Uuid random_uuid()
+{
+    snapstore::Uuid uuid{};
+    if (::getrandom(uuid.data(), uuid.size(), 0) != static_cast<ssize_t>(uuid.size())) {
+        throw errno_failure("no random numbers for the volume's UUID");
+    }
+    uuid[6] = (uuid[6] & std::byte{0x0f}) | std::byte{0x40};
+    uuid[8] = (uuid[8] & std::byte{0x3f}) | std::byte{0x80};
+    return uuid;
+}
+
+snapstore::Format format_of(const StorePaths& paths, const InitOptions& options)
+{
+    snapstore::Format format;
+    format.chunk_shift = static_cast<std::uint32_t>(std::countr_zero(options.chunk_bytes));
+    if (options.journal_bytes) {
+        format.journal = Bytes{*options.journal_bytes};
+    }
+    format.uuid = random_uuid();
+    format.origin_size = to_sectors_floor(Bytes{paths.origin.bytes});
+    return format;
+}
+
+// The devices of a volume for the engine.
+struct OpenDevices {
+    FileIo io;
+    std::unique_ptr<FileDevice> store;
+    std::unique_ptr<FileDevice> origin;
+    std::unique_ptr<FileDevice> meta;
+
+    snapstore::Devices devices() const { return {origin.get(), store.get(), meta.get()}; }
+};
+
+// The engine's buffers suit O_DIRECT, which keeps what another program wrote and we cached out of the way.
+UniqueFd open_shared(const DeviceNode& device, int flags, const std::string& role)
+{
+    UniqueFd fd(::open(device.path.c_str(), flags | O_DIRECT | O_CLOEXEC));
+    if (!fd && errno == EINVAL) {
+        fd = UniqueFd(::open(device.path.c_str(), flags | O_CLOEXEC));
+    }
+    if (!fd) {
+        throw errno_failure(role + " " + device.given);
+    }
+    return fd;
+}
+
+std::unique_ptr<FileDevice> make_device(FileIo& io, UniqueFd fd, const DeviceNode& node)
+{
+    return std::make_unique<FileDevice>(io, std::move(fd), Bytes{node.bytes}, node.given);
+}
+
+void lock(const FileDevice& device)
+{
+    if (::flock(device.fd(), LOCK_EX | LOCK_NB) == 0) {
+        return;
+    }
+    if (errno == EWOULDBLOCK) {
+        throw Failure(Exit::busy, device.name() + ": in use by a running ddsnapd or another ddsnap",
+                      "ask the daemon through its server socket, or stop it first");
+    }
+    throw errno_failure(device.name() + ": cannot be locked");
+}
+
+// For a store that is to be written anew.
+void open_all_exclusive(OpenDevices& open, const StorePaths& paths)
+{
+    open.origin = make_device(open.io, open_exclusive(paths.origin, O_RDONLY, "origin"), paths.origin);
+    open.store =
+        make_device(open.io, open_exclusive(paths.store, O_RDWR | O_DIRECT, "snapshot store"), paths.store);
+    lock(*open.store);
+    if (paths.meta) {
+        open.meta =
+            make_device(open.io, open_exclusive(*paths.meta, O_RDWR | O_DIRECT, "metadata device"), *paths.meta);
+        lock(*open.meta);
+    }
+}
+
+Exit exit_of(Errc code)
+{
+    switch (code) {
+    case Errc::no_space: return Exit::store_full;
+    case Errc::not_found: return Exit::not_found;
+    case Errc::exists: return Exit::exists;
+    case Errc::busy: return Exit::busy;
+    case Errc::corrupt: return Exit::mismatch;
+    case Errc::invalid: return Exit::usage;
+    default: return Exit::failed;
+    }
+}
+
+// Has nobody to tell: no reader waits on a store without a daemon.
+class QuietObserver final : public snapstore::StoreObserver {
+public:
+    void squashed(snapstore::SnapshotId) noexcept override {}
+    bool released(snapstore::SnapshotId) noexcept override { return true; }
+    void state_changed() noexcept override {}
+    void log(int severity, std::string_view text) noexcept override
+    {
+        if (severity > 0) {
+            std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+        }
+    }
+};
+
+} // namespace
+
+void throw_store_error(const snapstore::Error& error, const std::string& doing)
+{
+    std::string text = doing + ": " + error.what;
+    if (error.where != 0) {
+        text += " (at " + std::to_string(error.where) + ")";
+    }
+    throw Failure(exit_of(error.code), text);
+}
+
+StorePaths need_store_paths(const std::string& store, const std::string& origin,
+                            const std::optional<std::string>& meta)
+{
+    StorePaths paths{need_block_device(store, "snapshot store"), need_block_device(origin, "origin"), {}};
+    if (overlap(paths.store, paths.origin)) {
+        throw Failure(Exit::usage, "snapshot store " + store + " and origin " + origin + " are the same device");
+    }
+    if (meta) {
+        paths.meta = need_block_device(*meta, "metadata device");
+        for (const DeviceNode* other : {&paths.store, &paths.origin}) {
+            if (overlap(*paths.meta, *other)) {
+                throw Failure(Exit::usage,
+                              "metadata device " + *meta + " and " + other->given + " are the same device");
+            }
+        }
+    }
+    return paths;
+}
+
+std::optional<FoundStore> probe_store(const DeviceNode& device)
+{
+    FileIo io;
+    snapstore::FramePool frames;
+    const auto file = make_device(io, open_shared(device, O_RDONLY, "device"), device);
+    const auto info = io.finish(frames, snapstore::Store::probe(frames, *file));
+    if (!info) {
+        if (info.error().code == Errc::not_a_store || info.error().code == Errc::too_small) {
+            return std::nullopt;
+        }
+        throw_store_error(info.error(), "snapshot store " + device.given);
+    }
+    return FoundStore{format_uuid(info->uuid), to_bytes(info->origin_size).value, 1ull << info->chunk_shift};
+}
+
+std::uint64_t need_chunk_size(const std::string& text)
+{
+    const std::uint64_t bytes = need_size(text, "chunk size");
+    if (bytes < kMinChunk) {
+        throw Failure(Exit::usage, "chunk size " + text + ": chunks are at least 4k",
+                      "a smaller chunk would be a fraction of a memory page and of the store's metadata block");
+    }
+    if (bytes > kMaxChunk || !std::has_single_bit(bytes)) {
+        throw Failure(Exit::usage, "chunk size " + text + ": it is a power of two from 4k to 1m");
+    }
+    return bytes;
+}
+
+void need_block_size(const std::string& text)
+{
+    if (need_size(text, "block size") != snapstore::kBlockSize.value) {
+        throw Failure(Exit::usage, "block size " + text + ": metadata blocks have 4k");
+    }
+}
+
+void check_store_fits(const StorePaths& paths, const InitOptions& options)
+{
+    FileIo io; // the sizes count, no I/O is done
+    const FileDevice store(io, UniqueFd(), Bytes{paths.store.bytes}, paths.store.given);
+    const FileDevice origin(io, UniqueFd(), Bytes{paths.origin.bytes}, paths.origin.given);
+    std::optional<FileDevice> meta;
+    snapstore::Devices devices{const_cast<FileDevice*>(&origin), const_cast<FileDevice*>(&store), nullptr};
+    if (paths.meta) {
+        meta.emplace(io, UniqueFd(), Bytes{paths.meta->bytes}, paths.meta->given);
+        devices.meta = &*meta;
+    }
+    const auto fits = snapstore::Store::check_sizes(devices, format_of(paths, options));
+    if (!fits) {
+        throw Failure(Exit::failed,
+                      "snapshot store " + paths.store.given + " (" + format_size(paths.store.bytes) +
+                          "): " + fits.error().what,
+                      "give a larger device, or a smaller journal (-j)");
+    }
+}
+
+std::string precious_content(const DeviceNode& device)
+{
+    if (const auto store = probe_store(device)) {
+        return "a snapshot store (volume " + store->uuid + ")";
+    }
+    if (const auto found = signature_of(device.path)) {
+        return found->type + " (" + found->usage + ")";
+    }
+    return {};
+}
+
+std::string initialize_store(const StorePaths& paths, const InitOptions& options)
+{
+    check_store_fits(paths, options);
+    OpenDevices open;
+    open_all_exclusive(open, paths);
+    snapstore::FramePool frames;
+    const snapstore::Format format = format_of(paths, options);
+    const auto done = open.io.finish(frames, snapstore::Store::initialize(frames, open.devices(), format));
+    if (!done) {
+        throw_store_error(done.error(), "snapshot store " + paths.store.given + ": cannot be initialized");
+    }
+    return format_uuid(format.uuid);
+}
+
+struct OfflineStore::Impl {
+    OpenDevices open;
+    QuietObserver observer;
+    std::unique_ptr<snapstore::Store> store;
+    std::string name;
+};
+
+OfflineStore::OfflineStore(const StorePaths& paths) : impl_(std::make_unique<Impl>())
+{
+    OpenDevices& open = impl_->open;
+    impl_->name = "snapshot store " + paths.store.given;
+    open.origin = make_device(open.io, open_shared(paths.origin, O_RDONLY, "origin"), paths.origin);
+    open.store = make_device(open.io, open_shared(paths.store, O_RDWR, "snapshot store"), paths.store);
+    lock(*open.store);
+    if (paths.meta) {
+        open.meta = make_device(open.io, open_shared(*paths.meta, O_RDWR, "metadata device"), *paths.meta);
+        lock(*open.meta);
+    }
+    impl_->store = std::make_unique<snapstore::Store>(open.devices(), snapstore::StoreConfig{}, impl_->observer);
+    const auto opened = open.io.finish(impl_->store->frames(), impl_->store->open());
+    if (!opened) {
+        throw_store_error(opened.error(), impl_->name);
+    }
+}
+
+OfflineStore::~OfflineStore() = default;
+
+snapstore::Store& OfflineStore::store() noexcept { return *impl_->store; }
+
+snapstore::CheckReport OfflineStore::check(bool data)
+{
+    auto report = impl_->open.io.finish(impl_->store->frames(), impl_->store->check(data));
+    if (!report) {
+        throw_store_error(report.error(), impl_->name + ": cannot be checked");
+    }
+    return std::move(*report);
+}
+
+void OfflineStore::close()
+{
+    const auto closed = impl_->open.io.finish(impl_->store->frames(), impl_->store->close());
+    if (!closed) {
+        throw_store_error(closed.error(), impl_->name + ": cannot be closed");
+    }
+}
+
+} // namespace zumastor

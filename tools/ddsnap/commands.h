@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+// The commands of ddsnap; the table in main.cpp leads to them.
+#pragma once
+
+#include "tools/common/command_line.h"
+
+namespace zumastor::ddsnap {
+
+// offline.cpp: on the devices themselves
+Exit initialize(const Args& args);
+Exit dump(const Args& args);
+Exit check(const Args& args); // also asks a daemon, if given its socket
+
+// online.cpp: through a daemon's server socket
+Exit create(const Args& args);
+Exit remove(const Args& args);
+Exit list(const Args& args);
+Exit priority(const Args& args);
+Exit usecount(const Args& args);
+Exit status(const Args& args);
+
+// main.cpp
+Exit server(const Args& args);
+Exit agent(const Args& args);
+
+} // namespace zumastor::ddsnap

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+// ddsnap: the layer below zumastor, for init scripts that use dmsetup themselves.
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/process.h"
+#include "tools/ddsnap/commands.h"
+
+namespace zumastor::ddsnap {
+namespace {
+
+constexpr std::array kInitialize{
+    OptionSpec{"-y,--yes", "", "do not ask before other data on SNAPDEV is destroyed"},
+    OptionSpec{"-j,--journalsize", "SIZE", "size of the journal (chosen from the store's size)"},
+    OptionSpec{"-b,--blocksize", "SIZE", "size of metadata blocks: 4k"},
+    OptionSpec{"-c,--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
+};
+constexpr std::array kServer{
+    OptionSpec{"-f,--foreground", "", "do not detach"},
+    OptionSpec{"-l,--logfile", "LOG", "where to log"},
+    OptionSpec{"-p,--pidfile", "PIDFILE", "where to write the process id"},
+    OptionSpec{"-k,--cachesize", "SIZE", "memory for metadata"},
+};
+constexpr std::array kAgent{
+    OptionSpec{"-f,--foreground", "", "accepted for old scripts"},
+    OptionSpec{"-l,--logfile", "LOG", "accepted for old scripts"},
+    OptionSpec{"-p,--pidfile", "PIDFILE", "accepted for old scripts"},
+};
+constexpr std::array kCheck{
+    OptionSpec{"-d,--data", "", "read all data too and compare it with its checksums"},
+};
+constexpr std::array kStatus{
+    OptionSpec{"-l,--list", "", "only the snapshots' numbers, oldest first"},
+    OptionSpec{"--last", "", "only the newest snapshot's number"},
+    OptionSpec{"-s,--size", "", "only the size in sectors: the origin's, or the snapshot's"},
+    OptionSpec{"-S,--state", "", "by exit code: 0 normal, 1 absent, 2 squashed, 9 error"},
+    OptionSpec{"-v,--verbose", "", "clients and counters too"},
+};
+
+constexpr std::array kCommands{
+    CommandSpec{"initialize", "SNAPDEV ORIGDEV [METADEV]", "Make a new, empty snapshot store.", kInitialize,
+                initialize},
+    CommandSpec{"server", "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK",
+                "Run ddsnapd; it detaches when both sockets accept.", kServer, server},
+    CommandSpec{"agent", "AGENTSOCK", "For old scripts: the server owns this socket now.", kAgent, agent},
+    CommandSpec{"create", "SERVERSOCK SNAP", "Take a snapshot with a number of your choice.", {}, create},
+    CommandSpec{"delete", "SERVERSOCK SNAP", "Delete a snapshot.", {}, remove},
+    CommandSpec{"list", "SERVERSOCK", "List the snapshots, oldest first.", {}, list},
+    CommandSpec{"priority", "SERVERSOCK SNAP N",
+                "Set what is given up last when the store is full (-128 … 127; 127: never).", {}, priority},
+    CommandSpec{"usecount", "SERVERSOCK SNAP [DIFF]", "Change (+1, -1) and print the use count.", {}, usecount},
+    CommandSpec{"status", "SERVERSOCK [SNAP]", "Show store and snapshots.", kStatus, status},
+    CommandSpec{"dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
+    CommandSpec{"check", "SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]",
+                "Check a store completely: offline, or through the daemon that has it.", kCheck, check},
+};
+
+constexpr ToolSpec kTool{"ddsnap", "The snapshot layer below zumastor: one daemon, one store.", kCommands};
+
+} // namespace
+
+Exit server(const Args& args)
+{
+    std::vector<std::string> words{find_daemon()};
+    if (args.has("--foreground")) {
+        words.emplace_back("-f");
+    }
+    for (const auto& [key, letter] : {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}}) {
+        if (const auto value = args.get(key)) {
+            words.emplace_back(letter);
+            words.push_back(*value);
+        }
+    }
+    for (const char* name : {"SNAPDEV", "ORIGDEV", "METADEV", "AGENTSOCK", "SERVERSOCK"}) {
+        if (const auto value = args.get(name)) {
+            words.push_back(*value);
+        }
+    }
+    std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
+    for (std::string& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    ::execv(argv[0], argv.data());
+    throw errno_failure(words[0], Exit::missing);
+}
+
+Exit agent(const Args& args)
+{
+    const std::string socket = args.need("AGENTSOCK");
+    if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
+        throw Failure(Exit::usage, "socket path is longer than 107 bytes: " + socket);
+    }
+    const std::filesystem::path directory = std::filesystem::absolute(socket).parent_path();
+    std::error_code error;
+    if (!std::filesystem::is_directory(directory, error)) {
+        throw Failure(Exit::not_found, socket + ": there is no directory " + directory.string());
+    }
+    struct stat info {};
+    if (::stat(socket.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+        throw Failure(Exit::usage, socket + ": exists and is no socket");
+    }
+    note("nothing to do: the server itself listens on " + socket + " now");
+    return Exit::ok;
+}
+
+} // namespace zumastor::ddsnap
+
+int main(int argc, char** argv) { return zumastor::run_tool(zumastor::ddsnap::kTool, argc, argv); }
