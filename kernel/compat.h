@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * compat.h - the differences between the kernels that dm-ddsnap builds on.
+ *
+ * ddsnap-config.h is made by compiling probe/NAME.c for each NAME: what compiles
+ * is there. Nothing else in the module asks which kernel it is built for.
+ */
+#ifndef DDSNAP_COMPAT_H
+#define DDSNAP_COMPAT_H
+
+#include <linux/device-mapper.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+
+#include "ddsnap-config.h"
+
+#ifdef DDSNAP_HAVE_blk_mode
+typedef blk_mode_t ddsnap_mode_t;
+#define DDSNAP_MODE_READ BLK_OPEN_READ
+#define DDSNAP_MODE_WRITE BLK_OPEN_WRITE
+#else
+typedef fmode_t ddsnap_mode_t;
+#define DDSNAP_MODE_READ FMODE_READ
+#define DDSNAP_MODE_WRITE FMODE_WRITE
+#endif
+
+struct ddsnap_shrinker {
+#ifdef DDSNAP_HAVE_shrinker_alloc
+	struct shrinker *shrinker;
+#else
+	struct shrinker shrinker;
+	bool registered;
+#endif
+};
+
+typedef unsigned long (*ddsnap_shrink_fn)(struct shrinker *s, struct shrink_control *sc);
+
+#ifdef DDSNAP_HAVE_shrinker_alloc
+
+static inline int ddsnap_shrinker_register(struct ddsnap_shrinker *s, ddsnap_shrink_fn count,
+					   ddsnap_shrink_fn scan, const char *name)
+{
+	s->shrinker = shrinker_alloc(0, "dm-ddsnap:%s", name);
+	if (!s->shrinker)
+		return -ENOMEM;
+	s->shrinker->count_objects = count;
+	s->shrinker->scan_objects = scan;
+	s->shrinker->seeks = DEFAULT_SEEKS;
+	s->shrinker->private_data = s;
+	shrinker_register(s->shrinker);
+	return 0;
+}
+
+static inline void ddsnap_shrinker_unregister(struct ddsnap_shrinker *s)
+{
+	if (s->shrinker)
+		shrinker_free(s->shrinker);
+	s->shrinker = NULL;
+}
+
+static inline struct ddsnap_shrinker *to_ddsnap_shrinker(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+#else
+
+static inline int ddsnap_shrinker_register(struct ddsnap_shrinker *s, ddsnap_shrink_fn count,
+					   ddsnap_shrink_fn scan, const char *name)
+{
+	int r;
+
+	s->shrinker.count_objects = count;
+	s->shrinker.scan_objects = scan;
+	s->shrinker.seeks = DEFAULT_SEEKS;
+	r = register_shrinker(&s->shrinker, "dm-ddsnap:%s", name);
+	s->registered = !r;
+	return r;
+}
+
+static inline void ddsnap_shrinker_unregister(struct ddsnap_shrinker *s)
+{
+	if (s->registered)
+		unregister_shrinker(&s->shrinker);
+	s->registered = false;
+}
+
+static inline struct ddsnap_shrinker *to_ddsnap_shrinker(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct ddsnap_shrinker, shrinker);
+}
+
+#endif
+
+#endif /* DDSNAP_COMPAT_H */

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ddsnap-receive.c - what the daemon says in an open session.
+ *
+ * Nothing it says is trusted: a length is checked against the one its type must have before
+ * anything is read, ranges and places are checked before they are used, and whatever makes no
+ * sense ends the session with a line in the log. (kernel-hostile.test)
+ */
+#include "dm-ddsnap.h"
+
+static const char *type_name(u16 type)
+{
+	static const char * const names[] = {
+		[DDSNAP_HELLO] = "HELLO",	[DDSNAP_WELCOME] = "WELCOME",
+		[DDSNAP_REFUSED] = "REFUSED",	[DDSNAP_WRITE] = "WRITE",
+		[DDSNAP_GRANT] = "GRANT",	[DDSNAP_SNAP_READ] = "SNAP_READ",
+		[DDSNAP_SNAP_WRITE] = "SNAP_WRITE", [DDSNAP_EXTENTS] = "EXTENTS",
+		[DDSNAP_UNLOCK] = "UNLOCK",	[DDSNAP_HOLD] = "HOLD",
+		[DDSNAP_HELD] = "HELD",		[DDSNAP_RESUME] = "RESUME",
+		[DDSNAP_STATE] = "STATE",	[DDSNAP_INVALID] = "INVALID",
+		[DDSNAP_INVALID_ACK] = "INVALID_ACK", [DDSNAP_BYE] = "BYE",
+		[DDSNAP_BYE_ACK] = "BYE_ACK",
+	};
+
+	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown";
+}
+
+/* The length that a message of this type must have, at least; 0 = not one for us. */
+static u32 least_length(u16 type)
+{
+	switch (type) {
+	case DDSNAP_WELCOME:
+		return sizeof(struct ddsnap_welcome);
+	case DDSNAP_REFUSED:
+		return sizeof(struct ddsnap_refused);
+	case DDSNAP_GRANT:
+		return sizeof(struct ddsnap_grant);
+	case DDSNAP_EXTENTS:
+		return sizeof(struct ddsnap_extents);
+	case DDSNAP_HOLD:
+	case DDSNAP_RESUME:
+	case DDSNAP_STATE:
+		return sizeof(struct ddsnap_epoch);
+	case DDSNAP_INVALID:
+	case DDSNAP_BYE_ACK:
+		return sizeof(struct ddsnap_header);
+	default:
+		return 0;
+	}
+}
+
+/* From the header alone, before the rest has come. */
+int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header)
+{
+	u32 length = le32_to_cpu(header->length);
+	u16 type = le16_to_cpu(header->type);
+	u32 least = least_length(type);
+
+	if (least && length == least)
+		return 0;
+	if (type == DDSNAP_EXTENTS && length > least && length <= DDSNAP_MAX_MESSAGE &&
+	    (length - least) % sizeof(struct ddsnap_extent) == 0)
+		return 0;
+	DMERR_LIMIT("%s: the daemon sent a message of type %u (%s) and length %u: closing",
+		    dm_device_name(dm_table_get_md(d->ti->table)), type, type_name(type),
+		    length);
+	return -EPROTO;
+}
+
+static int receive_extents(struct ddsnap *d, const struct ddsnap_extents *answer)
+{
+	u32 bytes = le32_to_cpu(answer->header.length) - sizeof(*answer);
+	u32 extents = le32_to_cpu(answer->extents);
+
+	if (extents > DDSNAP_MAX_EXTENTS || extents * sizeof(struct ddsnap_extent) != bytes ||
+	    (extents && le32_to_cpu(answer->status) != DDSNAP_OK))
+		return -EPROTO;
+	return ddsnap_snapshot_extents(d, answer);
+}
+
+static int receive_origin(struct ddsnap *d, const void *message, u16 type)
+{
+	switch (type) {
+	case DDSNAP_GRANT:
+		return ddsnap_origin_grant(d, message);
+	case DDSNAP_HOLD:
+		return ddsnap_origin_hold(d, message);
+	case DDSNAP_RESUME:
+		return ddsnap_origin_resume(d, message);
+	case DDSNAP_STATE:
+		return ddsnap_origin_state(d, message);
+	default:
+		return -EPROTO;
+	}
+}
+
+static int receive_snapshot(struct ddsnap *d, const void *message, u16 type)
+{
+	switch (type) {
+	case DDSNAP_EXTENTS:
+		return receive_extents(d, message);
+	case DDSNAP_INVALID:
+		DMWARN("%s: snapshot %lld was squashed: all I/O on it fails from now on",
+		       dm_device_name(dm_table_get_md(d->ti->table)), d->snapshot);
+		ddsnap_set_reason(d, "squashed");
+		ddsnap_snapshot_invalidate(d, DDSNAP_SEND_INVALID_ACK);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* A whole message whose header has been checked. Negative = close the session. */
+int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
+{
+	u16 type = le16_to_cpu(header->type);
+	unsigned long flags;
+	int r;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->stats.received++;
+	if (type == DDSNAP_GRANT || type == DDSNAP_EXTENTS)
+		d->stats.answers++;
+	spin_unlock_irqrestore(&d->lock, flags);
+
+	if (type == DDSNAP_BYE_ACK && !READ_ONCE(d->run))
+		return -ESHUTDOWN;
+	r = d->is_origin ? receive_origin(d, header, type) : receive_snapshot(d, header, type);
+	if (r == -EPROTO)
+		DMERR_LIMIT("%s: the daemon sent a %s that makes no sense here: closing",
+			    dm_device_name(dm_table_get_md(d->ti->table)), type_name(type));
+	return r;
+}

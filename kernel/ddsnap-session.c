@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ddsnap-session.c - the receiver's thread: connects, opens sessions, receives, closes.
+ *
+ *      resume                 connected, HELLO          WELCOME
+ *   DOWN ----> STARTING ----------------------------------------> OPEN
+ *    ^            | no daemon                                      |
+ *    |            v                                                | broken
+ *    |         WAITING <-------------------------------------------+
+ *    |            |  ^ retry (also from REFUSED)
+ *    |            v  |
+ *    |         REFUSED
+ *    +---- stop (from any of them; an open session says BYE first)
+ *
+ * The receiver never sends but for the HELLO, which a fresh socket has room for: so a daemon
+ * that is blocked sending to us is always read from, whatever our own sends are waiting for.
+ * Where it waits otherwise, it waits for the origin's or the store's disk only.
+ */
+#include <linux/blkdev.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/net.h>
+#include <linux/sched/mm.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "dm-ddsnap.h"
+
+#define RETRY_MIN_MS 20
+#define RETRY_MAX_MS 1000
+#define RETRY_REFUSED_MS 3000
+#define RETRY_GARBAGE_MS 1000
+#define HANDSHAKE_SECONDS 10
+#define BYE_SECONDS 2
+
+static const char *device_name(struct ddsnap *d)
+{
+	return dm_device_name(dm_table_get_md(d->ti->table));
+}
+
+static bool leaving(struct ddsnap *d)
+{
+	return !READ_ONCE(d->run) || kthread_should_stop();
+}
+
+/* For the status line and, when it is news, the log. */
+void ddsnap_set_reason(struct ddsnap *d, const char *reason)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	strscpy(d->reason, reason, sizeof(d->reason));
+	spin_unlock_irqrestore(&d->lock, flags);
+}
+
+/* ---- the socket ------------------------------------------------------------------------ */
+
+/* Ends every send and receive on the socket; the receiver then closes the session. */
+void ddsnap_session_shutdown(struct ddsnap *d)
+{
+	mutex_lock(&d->sock_mutex);
+	if (d->sock)
+		kernel_sock_shutdown(d->sock, SHUT_RDWR);
+	mutex_unlock(&d->sock_mutex);
+}
+
+/*
+ * Is it @session that is open, and is the daemon's end still there? A daemon that died has
+ * shut our socket down before anyone can take its store over.
+ */
+bool ddsnap_session_alive(struct ddsnap *d, unsigned int session)
+{
+	lockdep_assert_held(&d->lock);
+	return d->state == DDSNAP_SESSION_OPEN && d->session == session &&
+	       READ_ONCE(d->sock->sk->sk_state) == TCP_ESTABLISHED &&
+	       !(READ_ONCE(d->sock->sk->sk_shutdown) & RCV_SHUTDOWN);
+}
+
+static void set_sock(struct ddsnap *d, struct socket *sock)
+{
+	unsigned long flags;
+
+	mutex_lock(&d->tx_mutex);
+	mutex_lock(&d->sock_mutex);
+	spin_lock_irqsave(&d->lock, flags);
+	d->sock = sock;
+	spin_unlock_irqrestore(&d->lock, flags);
+	mutex_unlock(&d->sock_mutex);
+	mutex_unlock(&d->tx_mutex);
+}
+
+static int connect_socket(struct ddsnap *d)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct socket *sock;
+	int r;
+
+	r = sock_create_kern(&init_net, AF_UNIX, SOCK_STREAM, 0, &sock);
+	if (r)
+		return r;
+	sock->sk->sk_allocation = GFP_NOIO;
+	sock->sk->sk_rcvtimeo = HZ;
+	sk_set_memalloc(sock->sk);
+
+	strscpy(addr.sun_path, d->socket_path, sizeof(addr.sun_path));
+	r = kernel_connect(sock, (struct sockaddr *)&addr, sizeof(addr), O_NONBLOCK);
+	if (r) {
+		sk_clear_memalloc(sock->sk);
+		sock_release(sock);
+		return r;
+	}
+	d->rx_fill = 0;
+	set_sock(d, sock);
+	return 0;
+}
+
+static void close_socket(struct ddsnap *d)
+{
+	struct socket *sock = d->sock;
+
+	ddsnap_session_shutdown(d); /* the sender may be blocked in it */
+	set_sock(d, NULL);
+	sk_clear_memalloc(sock->sk);
+	sock_release(sock);
+}
+
+/* 0 = timed out, for the caller to look around; else what is in the buffer has grown. */
+static int receive_some(struct ddsnap *d)
+{
+	struct msghdr msg = { };
+	struct kvec vec = {
+		.iov_base = d->rx_buffer + d->rx_fill,
+		.iov_len = DDSNAP_RX_BYTES - d->rx_fill,
+	};
+	int r = kernel_recvmsg(d->sock, &msg, &vec, 1, vec.iov_len, 0);
+
+	if (r == -EAGAIN || r == -EINTR)
+		return 0;
+	if (r == 0)
+		return -ECONNRESET;
+	if (r > 0)
+		d->rx_fill += r;
+	return r;
+}
+
+/* The first whole message in the buffer at @at; NULL: not all there; or an error. */
+static struct ddsnap_header *next_message(struct ddsnap *d, unsigned int at)
+{
+	struct ddsnap_header *header = (void *)(d->rx_buffer + at);
+	int r;
+
+	if (d->rx_fill - at < sizeof(*header))
+		return NULL;
+	r = ddsnap_check_header(d, header);
+	if (r)
+		return ERR_PTR(r);
+	return d->rx_fill - at < le32_to_cpu(header->length) ? NULL : header;
+}
+
+static void consume(struct ddsnap *d, unsigned int bytes)
+{
+	d->rx_fill -= bytes;
+	memmove(d->rx_buffer, d->rx_buffer + bytes, d->rx_fill);
+}
+
+/* ---- opening --------------------------------------------------------------------------- */
+
+static int send_hello(struct ddsnap *d)
+{
+	struct mapped_device *md = dm_table_get_md(d->ti->table);
+	struct ddsnap_hello hello = {
+		.header.length = cpu_to_le32(sizeof(hello)),
+		.header.type = cpu_to_le16(DDSNAP_HELLO),
+		.header.id = cpu_to_le64(1),
+		.magic = cpu_to_le32(DDSNAP_MAGIC),
+		.version = cpu_to_le16(DDSNAP_VERSION),
+		.version_min = cpu_to_le16(DDSNAP_VERSION_MIN),
+		.features = cpu_to_le64(DDSNAP_FEATURES),
+		.role = cpu_to_le32(d->is_origin ? DDSNAP_ROLE_ORIGIN : DDSNAP_ROLE_SNAPSHOT),
+		.flags = cpu_to_le32(d->read_only ? DDSNAP_HELLO_READ_ONLY : 0),
+		.snapshot = cpu_to_le64(d->is_origin ? 0 : d->snapshot),
+		.sectors = cpu_to_le64(d->ti->len),
+		.kind = cpu_to_le32(DDSNAP_CLIENT_KERNEL),
+		.major = cpu_to_le32(MAJOR(disk_devt(dm_disk(md)))),
+		.minor = cpu_to_le32(MINOR(disk_devt(dm_disk(md)))),
+		.epoch = cpu_to_le32(d->has_epoch ? d->epoch : 0),
+	};
+
+	memcpy(hello.client, d->client, sizeof(hello.client));
+	BUILD_BUG_ON(DDSNAP_NAME_LEN < DM_NAME_LEN);
+	if (dm_copy_name_and_uuid(md, hello.name, NULL))
+		strscpy(hello.name, device_name(d), sizeof(hello.name));
+	d->stats.sent++;
+	return ddsnap_send_all(d->sock, &hello, sizeof(hello));
+}
+
+/* -EBUSY: it may soon be otherwise; -EACCES: not likely. */
+static int refused(struct ddsnap *d, struct ddsnap_refused *refused)
+{
+	u32 reason = le32_to_cpu(refused->reason);
+	bool news;
+
+	refused->text[DDSNAP_TEXT_LEN - 1] = '\0';
+	news = strcmp(d->reason, refused->text);
+	ddsnap_set_reason(d, refused->text);
+	if (reason == DDSNAP_ERR_STOPPING)
+		return -EBUSY;
+	if (news)
+		DMWARN("%s: the daemon refuses us (%u): %s", device_name(d), reason,
+		       refused->text);
+	if (reason == DDSNAP_ERR_BUSY)
+		return -EBUSY;
+	if (!d->is_origin &&
+	    (reason == DDSNAP_ERR_SQUASHED || reason == DDSNAP_ERR_NO_SNAPSHOT))
+		ddsnap_snapshot_invalidate(d, -1);
+	return -EACCES;
+}
+
+static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
+{
+	u16 shift = le16_to_cpu(welcome->chunk_shift);
+	u32 range = le32_to_cpu(welcome->max_range);
+
+	if (le16_to_cpu(welcome->version) > DDSNAP_VERSION ||
+	    le16_to_cpu(welcome->version) < DDSNAP_VERSION_MIN || shift < 12 || shift > 20 ||
+	    !range || range > DDSNAP_MAX_RANGE || !welcome->credits) {
+		DMERR_LIMIT("%s: the daemon's WELCOME makes no sense: closing", device_name(d));
+		return -EPROTO;
+	}
+	if (d->chunk_shift && d->chunk_shift != shift) {
+		DMERR_LIMIT("%s: the chunk size has changed from %u to %u: closing",
+			    device_name(d), 1u << d->chunk_shift, 1u << shift);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* What a WELCOME says of the time in which we were not connected. */
+static void take_over_epoch(struct ddsnap *d, u32 epoch, u32 flags)
+{
+	if (!d->has_epoch) {
+		ddsnap_origin_set_epoch(d, epoch, flags);
+	} else if (d->epoch != epoch) {
+		if (!d->closed)
+			ddsnap_gate_close(d, -1);
+		ddsnap_gate_wait(d);
+		ddsnap_origin_set_epoch(d, epoch, flags);
+	} else {
+		WRITE_ONCE(d->flags, flags);
+	}
+	ddsnap_gate_open(d);
+}
+
+static void take_over_snapshot(struct ddsnap *d, u32 flags)
+{
+	unsigned long irq;
+
+	WRITE_ONCE(d->flags, flags);
+	if (flags & DDSNAP_FLAG_SQUASHED) {
+		ddsnap_set_reason(d, "squashed");
+		ddsnap_snapshot_invalidate(d, -1);
+		return;
+	}
+	ddsnap_gate_open(d);
+	spin_lock_irqsave(&d->lock, irq);
+	d->invalid = false; /* it had only been refused, if anything */
+	spin_unlock_irqrestore(&d->lock, irq);
+}
+
+static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
+{
+	u32 epoch = le32_to_cpu(welcome->epoch);
+	u32 feature_flags = le32_to_cpu(welcome->flags);
+	unsigned long flags;
+	bool stopped;
+	int r = check_welcome(d, welcome);
+
+	if (r)
+		return r;
+	/* What the last session had left to say about a closed gate is said to nobody. */
+	if (d->closed)
+		ddsnap_gate_wait(d);
+	WRITE_ONCE(d->chunk_shift, le16_to_cpu(welcome->chunk_shift));
+	ddsnap_set_reason(d, "");
+	d->control = 0;
+	if (d->is_origin) {
+		take_over_epoch(d, epoch, feature_flags);
+	} else {
+		d->epoch = epoch;
+		take_over_snapshot(d, feature_flags);
+	}
+	spin_lock_irqsave(&d->lock, flags);
+	d->max_range = le32_to_cpu(welcome->max_range);
+	ddsnap_slots_open(d, le32_to_cpu(welcome->credits));
+	d->state = DDSNAP_SESSION_OPEN;
+	d->stats.sessions++;
+	stopped = !d->run;
+	spin_unlock_irqrestore(&d->lock, flags);
+	d->sock->sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
+	if (stopped) /* ddsnap_stop() came first, and has seen no session to say BYE in */
+		ddsnap_owe(d, DDSNAP_SEND_BYE);
+	DMINFO("%s: connected to %s (session %llu, epoch %u)", device_name(d), d->socket_path,
+	       le64_to_cpu(welcome->session), epoch);
+	ddsnap_pump(d);
+	return 0;
+}
+
+/* HELLO and its answer. */
+static int handshake(struct ddsnap *d)
+{
+	struct ddsnap_header *message;
+	unsigned int seconds = 0;
+	unsigned int length;
+	int r = send_hello(d);
+
+	while (!r) {
+		message = next_message(d, 0);
+		if (IS_ERR(message))
+			return PTR_ERR(message);
+		if (message)
+			break;
+		r = receive_some(d);
+		if (!r) {
+			ddsnap_let_go(d);
+			if (++seconds >= HANDSHAKE_SECONDS)
+				r = -ETIMEDOUT;
+		}
+		r = min(r, 0);
+	}
+	if (r)
+		return r;
+	length = le32_to_cpu(message->length);
+	d->stats.received++;
+	switch (le16_to_cpu(message->type)) {
+	case DDSNAP_WELCOME:
+		r = welcomed(d, (void *)message);
+		consume(d, length);
+		return r;
+	case DDSNAP_REFUSED:
+		return refused(d, (void *)message);
+	default:
+		DMERR_LIMIT("%s: the daemon answers HELLO with a message of type %u: closing",
+			    device_name(d), le16_to_cpu(message->type));
+		return -EPROTO;
+	}
+}
+
+/* ---- an open session ------------------------------------------------------------------- */
+
+static int handle_messages(struct ddsnap *d)
+{
+	struct ddsnap_header *message;
+	struct blk_plug plug;
+	unsigned int at = 0;
+	int r = 0;
+
+	blk_start_plug(&plug);
+	while (!r && (message = next_message(d, at))) {
+		if (IS_ERR(message)) {
+			r = PTR_ERR(message);
+			break;
+		}
+		at += le32_to_cpu(message->length);
+		r = ddsnap_receive(d, message);
+	}
+	blk_finish_plug(&plug);
+	consume(d, at);
+	return r;
+}
+
+static void session_close(struct ddsnap *d)
+{
+	unsigned long flags;
+	bool was_open;
+
+	spin_lock_irqsave(&d->lock, flags);
+	was_open = d->state == DDSNAP_SESSION_OPEN;
+	if (was_open) {
+		d->state = DDSNAP_SESSION_WAITING;
+		d->down_since = jiffies;
+		d->session++;
+		ddsnap_slots_drop(d);
+	}
+	spin_unlock_irqrestore(&d->lock, flags);
+	close_socket(d);
+	d->control = 0;
+	if (!d->is_origin)
+		ddsnap_cache_drop(&d->cache);
+	if (was_open && !leaving(d))
+		DMWARN("%s: lost the connection to %s", device_name(d), d->socket_path);
+}
+
+/* One connection, from beginning to end; returns why it ended. */
+static int run_session(struct ddsnap *d)
+{
+	int r = connect_socket(d);
+
+	if (r)
+		return r;
+	r = leaving(d) ? -ESHUTDOWN : handshake(d);
+	if (!r)
+		r = handle_messages(d); /* what came together with the WELCOME */
+	while (!r) {
+		r = receive_some(d);
+		if (r > 0)
+			r = handle_messages(d);
+	}
+	session_close(d);
+	return r;
+}
+
+static unsigned int retry_delay(unsigned int before, int why)
+{
+	switch (why) {
+	case -EACCES:
+		return RETRY_REFUSED_MS;
+	case -ECONNREFUSED:
+	case -ENOENT:
+	case -EAGAIN:
+	case -EBUSY:
+		return clamp(before * 2, RETRY_MIN_MS + 0u, RETRY_MAX_MS + 0u);
+	case -EPROTO:
+	case -ETIMEDOUT:
+		return RETRY_GARBAGE_MS;
+	default:
+		return RETRY_MIN_MS;
+	}
+}
+
+/* After a session, or an attempt at one, has ended. */
+static unsigned int after_session(struct ddsnap *d, unsigned int delay, int why)
+{
+	bool was_refused = why == -EACCES || why == -EBUSY;
+	unsigned long flags;
+
+	if (why == -EPROTO)
+		ddsnap_set_reason(d, "protocol error");
+	else if (!was_refused && !d->invalid)
+		ddsnap_set_reason(d, "");
+	spin_lock_irqsave(&d->lock, flags);
+	d->state = was_refused ? DDSNAP_SESSION_REFUSED : DDSNAP_SESSION_WAITING;
+	spin_unlock_irqrestore(&d->lock, flags);
+	ddsnap_let_go(d);
+	return retry_delay(delay, why);
+}
+
+static void be_idle(struct ddsnap *d)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->state = DDSNAP_SESSION_DOWN;
+	d->idle_now = true;
+	spin_unlock_irqrestore(&d->lock, flags);
+	wake_up_all(&d->idle_wait);
+	wait_event_idle(d->receiver_wait, READ_ONCE(d->run) || kthread_should_stop());
+}
+
+int ddsnap_receiver(void *arg)
+{
+	struct ddsnap *d = arg;
+	unsigned int noio = memalloc_noio_save();
+	unsigned int delay = 0;
+
+	while (!kthread_should_stop()) {
+		if (!READ_ONCE(d->run)) {
+			be_idle(d);
+			delay = 0;
+			continue;
+		}
+		delay = after_session(d, delay, run_session(d));
+		wait_event_idle_timeout(d->receiver_wait, leaving(d), msecs_to_jiffies(delay));
+	}
+	memalloc_noio_restore(noio);
+	return 0;
+}
+
+/* ---- resume and suspend ------------------------------------------------------------------ */
+
+void ddsnap_start(struct ddsnap *d)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->state = DDSNAP_SESSION_STARTING;
+	d->down_since = jiffies;
+	d->suspending = false;
+	d->idle_now = false;
+	d->run = true;
+	spin_unlock_irqrestore(&d->lock, flags);
+	wake_up_all(&d->receiver_wait);
+}
+
+static bool is_idle(struct ddsnap *d)
+{
+	unsigned long flags;
+	bool idle;
+
+	spin_lock_irqsave(&d->lock, flags);
+	idle = d->idle_now;
+	spin_unlock_irqrestore(&d->lock, flags);
+	return idle;
+}
+
+/*
+ * No bio is left and none comes until ddsnap_start(): so there is nothing that a grant or an
+ * extent is needed for, and the daemon is told so. Whoever resumes next, this table or another
+ * one, begins anew.
+ */
+void ddsnap_stop(struct ddsnap *d)
+{
+	unsigned long flags;
+	bool open;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->run = false;
+	open = d->state == DDSNAP_SESSION_OPEN;
+	spin_unlock_irqrestore(&d->lock, flags);
+
+	wake_up_all(&d->receiver_wait);
+	if (open)
+		ddsnap_owe(d, DDSNAP_SEND_BYE);
+	/* Also in the middle of a handshake: a daemon that attaches us is to hear the BYE. */
+	if (!wait_event_idle_timeout(d->idle_wait, is_idle(d), BYE_SECONDS * HZ))
+		DMWARN("%s: the daemon does not answer BYE", device_name(d));
+	ddsnap_session_shutdown(d);
+	wait_event_idle(d->idle_wait, is_idle(d));
+	flush_work(&d->pump_work);
+
+	/* Also waits for end_io() to have let go of the last reference. */
+	if (!d->closed)
+		ddsnap_gate_close(d, -1);
+	ddsnap_gate_wait(d);
+	ddsnap_grants_drop(&d->grants, ULONG_MAX);
+	spin_lock_irqsave(&d->lock, flags);
+	WARN_ON_ONCE(d->deferred_bios);
+	d->flags = 0;
+	d->has_epoch = false;
+	d->invalid = false;
+	d->chunk_shift = 0;
+	spin_unlock_irqrestore(&d->lock, flags);
+	ddsnap_gate_open(d);
+}
