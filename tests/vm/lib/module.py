@@ -30,8 +30,7 @@ def build(kernel, extra_args=(), work="obj"):
     """make -C kernel with W=1; any warning is an error. Returns make's output. Call with the lock held."""
     out = BUILD / "kernel" / kernel.release / work
     out.mkdir(parents=True, exist_ok=True)
-    argv = ["make", "-C", SOURCES, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror",
-            f"-j{os.cpu_count()}", *extra_args, "modules"]
+    argv = ["make", "-C", SOURCES, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror", *extra_args, "modules"]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CFLAGS")}
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
