@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+// The epoch barrier: how a snapshot is taken under load.
+//
+//   idle ── create: HOLD to the origin's client ──► collecting ── all HELD, or gone ──► committing
+//    ▲  ◄── RESUME(same epoch): time-out, stop ─────────┘                                   │
+//    └───────────────── RESUME(epoch of the store, new or the same) ◄──── commit ───────────┘
+//
+// Invariants:
+//   The store's create() runs only while every recorded origin client is connected and HELD: none that holds
+//   grants is out of reach (VolumeServiceTest.CreateWaitsForHeld, .CreateFailsWhileTheClientIsAway).
+//   No WRITE of the old epoch is in the engine when the new one begins.
+//   A HELD answers the latest HOLD: a session whose earlier HOLD was taken back unanswered is closed before
+//   the next one, since its HELD may still be on its way (VolumeServiceTest.StrayHeldIsNotTakenForAnAnswer).
+//   A client under NO_SNAPSHOTS is held like any other; RESUME of the new epoch clears the flag.
+#include <fmt/format.h>
+
+#include "ddsnapd/service/core.h"
+
+namespace ddsnap {
+
+using Hold = Session::Hold;
+using Code = ServiceError::Code;
+
+namespace {
+std::uint32_t state_flags(const snapstore::Store& store) noexcept
+{
+    return store.no_snapshots() ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
+}
+} // namespace
+
+void ServiceCore::hold(Session& s)
+{
+    if (s.stray_held) {
+        note(1, s, "closed: it has not answered an earlier HOLD");
+        end(s, "an earlier HOLD was not answered");
+        return;
+    }
+    s.hold = Hold::asked;
+    send_message(s, wire::EpochMessage{wire::Type::hold, 0, store.epoch(), 0});
+}
+
+void ServiceCore::on_held(Session& s, wire::Bytes message)
+{
+    const auto held = wire::EpochMessage::decode(message);
+    if (!held) {
+        return protocol_error(s, held.error());
+    }
+    if (s.stray_held) { // too late: RESUME has been sent
+        s.stray_held = false;
+        return;
+    }
+    if (s.hold != Hold::asked || held->epoch != store.epoch()) {
+        return protocol_error(s, "HELD without HOLD");
+    }
+    s.hold = Hold::held;
+    barrier_moved.raise();
+}
+
+ServiceCore::Verdict ServiceCore::verdict(std::string& who) const
+{
+    Verdict result = Verdict::ready;
+    for (const auto& s : sessions) {
+        if (s->alive() && s->is(Session::State::open) && s->origin_writer() && s->hold != Hold::held) {
+            who = s->hello.name_view();
+            result = Verdict::waits;
+        }
+    }
+    if (planted(ServiceBug::barrier_does_not_drain)) {
+        result = Verdict::ready;
+    }
+    for (const auto& a : store.attachments()) {
+        if (a.origin && !connected(a.client) && !planted(ServiceBug::create_while_client_detached)) {
+            who = a.name;
+            return Verdict::out_of_reach;
+        }
+        for (const auto& s : sessions) {
+            if (a.origin && s->of_client(a.client) && !s->is(Session::State::open)) {
+                who = a.name; // coming or going
+                result = Verdict::waits;
+            }
+        }
+    }
+    return result;
+}
+
+// Collects HELD. When it succeeds, `barrier` is committing.
+ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t deadline_ns)
+{
+    barrier = Barrier::collecting;
+    create_deadline = deadline_ns;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        if (sessions[i]->is(Session::State::open) && sessions[i]->origin_writer()) {
+            hold(*sessions[i]);
+        }
+    }
+    std::uint64_t probe_again = now;
+    for (;;) {
+        if (now >= probe_again) {
+            co_await forget_gone();
+            probe_again = now + config.probe_interval_ns;
+        }
+        std::string who;
+        const Verdict v = verdict(who);
+        if (stopping) {
+            co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+        }
+        if (v == Verdict::ready) {
+            barrier = Barrier::committing;
+            co_return ServiceResult<void>{};
+        }
+        if (now >= deadline_ns) {
+            if (v == Verdict::out_of_reach) {
+                co_return tl::unexpected(
+                    ServiceError{Code::detached,
+                                 fmt::format("origin client {} is out of reach and may still write", who)});
+            }
+            co_return tl::unexpected(ServiceError{
+                Code::timeout, fmt::format("origin client {} did not stop writing in time", who)});
+        }
+        co_await barrier_moved.wait();
+    }
+}
+
+void ServiceCore::resume_origin(Epoch before)
+{
+    const Epoch epoch = store.epoch();
+    const std::uint32_t flags = state_flags(store);
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        if (!s.is(Session::State::open) || !s.origin_writer()) {
+            continue;
+        }
+        s.stray_held = s.hold == Hold::asked;
+        s.hold = Hold::none;
+        s.told_no_snapshots = flags != 0;
+        if (epoch != before) {
+            s.outstanding = 0; // the client forgets its unanswered WRITEs
+        }
+        send_message(s, wire::EpochMessage{wire::Type::resume, 0, epoch, flags});
+    }
+    unlocked.raise(); // WRITEs of the old epoch that wait for readers end
+}
+
+ServiceCore::Task<ServiceResult<snapstore::SnapshotInfo>>
+ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
+{
+    const Operation operation(*this);
+    while (creating && !stopping) {
+        co_await room.wait();
+    }
+    if (stopping) {
+        co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+    }
+    creating = true;
+    const Epoch before = store.epoch();
+    ServiceResult<snapstore::SnapshotInfo> result = tl::unexpected(ServiceError{});
+    if (auto all_held = co_await hold_origin(deadline_ns); !all_held) {
+        ++counters.barrier_failures;
+        result = tl::unexpected(std::move(all_held).error());
+    } else {
+        ++counters.barriers;
+        while (copies > 0 && !planted(ServiceBug::grant_of_old_epoch_sent)) {
+            co_await barrier_moved.wait();
+        }
+        auto created = co_await store.create(options);
+        if (created) {
+            result = std::move(*created);
+        } else {
+            result = tl::unexpected(to_service_error(created.error()));
+        }
+    }
+    barrier = Barrier::idle;
+    creating = false;
+    resume_origin(before);
+    barrier_moved.raise();
+    room.raise();
+    co_return result;
+}
+
+// STATE: the last snapshot is gone, and durably so; origin writes need no grant any more.
+void ServiceCore::announce_state()
+{
+    if (!store.no_snapshots() || barrier == Barrier::committing) {
+        return; // RESUME will carry the flag
+    }
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        if (s.is(Session::State::open) && s.origin_writer() && !s.told_no_snapshots) {
+            s.told_no_snapshots = true;
+            send_message(s,
+                         wire::EpochMessage{wire::Type::state, 0, store.epoch(), DDSNAP_FLAG_NO_SNAPSHOTS});
+        }
+    }
+}
+
+} // namespace ddsnap

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+// The inside of the volume service, shared by the files that implement it:
+//
+//   volume_service.cpp  entry points, sending, the end of sessions, settle()
+//   handshake.cpp       HELLO, WELCOME, REFUSED, BYE; attachments
+//   origin.cpp          WRITE and GRANT
+//   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
+//   barrier.cpp         create: HOLD, HELD, RESUME; STATE
+//   control.cpp         the other control operations
+//
+// Everything that an event may set free (a lock, the barrier, a place in a queue) is noted with
+// Signal::raise() and resumed by settle(), which runs once at the end of every entry from outside and of
+// every operation, never nested: so no coroutine is resumed while a loop over the sessions is under way.
+#pragma once
+
+#include "ddsnapd/service/planted_bugs.h"
+#include "ddsnapd/service/session.h"
+
+namespace ddsnap {
+
+// A condition that coroutines wait for in a loop.
+class Signal {
+public:
+    snapstore::WaitQueue::Waiter wait() noexcept { return queue_.wait(); }
+    void raise() noexcept { raised_ = true; }
+    // True if it was raised.
+    bool deliver()
+    {
+        if (!raised_) {
+            return false;
+        }
+        raised_ = false;
+        queue_.wake_all();
+        return true;
+    }
+
+private:
+    snapstore::WaitQueue queue_;
+    bool raised_ = false;
+};
+
+struct ServiceCore final : snapstore::StoreObserver {
+    using SnapshotId = snapstore::SnapshotId;
+    using Epoch = snapstore::Epoch;
+    template <class T = void>
+    using Task = snapstore::Task<T>;
+
+    // The barrier of create(). collecting: HOLD is out, origin clients may still write. committing: all are
+    // held (or gone) and stay so; nobody is welcomed.
+    enum class Barrier : std::uint8_t { idle, collecting, committing };
+
+    ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
+                const ServiceConfig& its_config, ClientProbe& its_probe, ServiceLog& its_log);
+
+    snapstore::FramePool& frames() noexcept { return store.frames(); }
+
+    // An operation under way: keeps its session's object and delays close().
+    class Operation {
+    public:
+        explicit Operation(ServiceCore& core, Session* session = nullptr) noexcept;
+        ~Operation();
+        Operation(const Operation&) = delete;
+        Operation& operator=(const Operation&) = delete;
+
+    private:
+        ServiceCore& core_;
+        Session* session_;
+    };
+
+    // ---- volume_service.cpp ----
+    void dispatch(Session& s, wire::Bytes message);
+    void dispatch_open(Session& s, const wire::Header& header, wire::Bytes message);
+    void send(Session& s, wire::Bytes bytes);
+    template <class Message>
+    void send_message(Session& s, const Message& message)
+    {
+        send(s, wire::encode(message));
+    }
+    void end(Session& s, std::string_view reason);
+    void retire(Session& s);
+    void protocol_error(Session& s, std::string_view why);
+    void reap();
+    void settle();
+    void note(int severity, const Session& s, std::string_view text);
+
+    // ---- handshake.cpp ----
+    struct Refusal {
+        wire::Status reason = wire::Status::ok;
+        std::string text;
+    };
+    void on_hello(Session& s, wire::Bytes message);
+    Refusal judge(const wire::Hello& hello) const;
+    Refusal judge_snapshot(const wire::Hello& hello) const;
+    Refusal judge_rivals(const Session& s) const;
+    void refuse(Session& s, const Refusal& refusal);
+    Task<void> open_writer(Session& s);
+    Task<Refusal> attach(Session& s);
+    void welcome(Session& s);
+    void on_bye(Session& s);
+    Task<void> leave(Session& s);
+    snapstore::Attachment attachment_of(const Session& s) const;
+    const snapstore::Attachment* recorded(const snapstore::Uuid& client) const noexcept;
+    bool connected(const snapstore::Uuid& client) const noexcept;
+    bool writer_recorded(SnapshotId id) const noexcept;
+    // The first recorded client that is not connected and, by proof, no longer there.
+    const snapstore::Attachment* find_gone() const noexcept;
+    Task<void> forget_gone();
+
+    // ---- origin.cpp ----
+    void on_write(Session& s, wire::Bytes message);
+    Task<void> serve_write(Session& s, wire::Request request);
+    Task<snapstore::Result<void>> copy_out(snapstore::ChunkRange range);
+    void grant(Session& s, const wire::Request& request, wire::Status status);
+    bool must_wait_for_readers(snapstore::ChunkRange range) const noexcept;
+    bool of_this_epoch(const wire::Request& request) const noexcept;
+
+    // ---- snapshots.cpp ----
+    void on_snapshot_request(Session& s, wire::Bytes message);
+    Task<void> serve_snapshot(Session& s, RequestSlot& slot, wire::Request request);
+    void answer(Session& s, std::uint64_t id, wire::Status status,
+                std::span<const snapstore::Extent> extents);
+    void on_unlock(Session& s, std::uint64_t id);
+    void on_invalid_ack(Session& s);
+    void release(RequestSlot& slot) noexcept;
+    bool may_reuse(SnapshotId id) const noexcept;
+    void release_squashed();
+
+    // ---- barrier.cpp ----
+    enum class Verdict : std::uint8_t { ready, waits, out_of_reach };
+    Task<ServiceResult<snapstore::SnapshotInfo>> create(snapstore::CreateOptions options,
+                                                        std::uint64_t deadline_ns);
+    Task<ServiceResult<void>> hold_origin(std::uint64_t deadline_ns);
+    Verdict verdict(std::string& who) const;
+    void hold(Session& s);
+    void resume_origin(Epoch before);
+    void on_held(Session& s, wire::Bytes message);
+    void announce_state();
+
+    // ---- control.cpp ----
+    Task<ServiceResult<void>> remove(SnapshotId id, bool force);
+    Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
+
+    // ---- StoreObserver ----
+    void squashed(SnapshotId id) noexcept override;
+    bool released(SnapshotId id) noexcept override;
+    void state_changed() noexcept override { state_dirty = true; }
+    void log(int severity, std::string_view text) noexcept override { service_log.log(severity, text); }
+
+    const ServiceConfig config;
+    ClientProbe& probe;
+    ServiceLog& service_log;
+    snapstore::Store store;
+    ServiceCounters counters;
+    std::vector<std::unique_ptr<Session>> sessions;
+    ReadLocks locks;
+    std::uint64_t last_session = 0;
+    std::uint64_t origin_chunks = 0; // valid after open()
+
+    Signal unlocked;      // a read lock was released, or an epoch has ended
+    Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit
+    Signal room;          // an operation has ended
+    bool settling = false;
+    bool state_dirty = false;
+    bool release_dirty = false;
+    bool stopping = false;
+
+    std::uint32_t operations = 0;
+    std::uint32_t copies = 0;            // WRITEs in the engine
+    std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
+
+    Barrier barrier = Barrier::idle;
+    bool creating = false; // creates take turns
+    std::uint64_t create_deadline = 0;
+    bool removing = false; // removes take turns
+    SnapshotId removed;    // valid while removing: not to be opened
+    std::uint64_t now = 0;
+    std::uint64_t next_probe = 0;
+    std::vector<SnapshotId> unreleased; // squashed, and the engine waits for their clients
+};
+
+} // namespace ddsnap

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+// The beginning and the orderly end of a session, and the record of clients that outlive both.
+//
+// Invariant: a client that may hold grants (origin) or write into the store (snapshot) is recorded durably
+// before its WELCOME, and forgotten only after its BYE or on proof that it is gone
+// (VolumeServiceTest.AttachmentIsDurableBeforeWelcome).
+//
+// Who may open what:
+//   origin     one client that may write; any number that only read.
+//   snapshot   one client that may write; any number that only read. A reader may cache (MAY_CACHE) if no
+//              client that may write is connected or recorded when it comes; while a reader that may cache
+//              is connected, a new writer is refused BUSY. So whoever caches knows that nobody else can
+//              change where the snapshot's chunks are. A squashed snapshot may be opened by anyone: all
+//              I/O fails.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "ddsnapd/service/core.h"
+
+namespace ddsnap {
+
+using snapstore::Attachment;
+using snapstore::SnapshotState;
+using wire::Role;
+using wire::Status;
+
+const Attachment* ServiceCore::recorded(const snapstore::Uuid& client) const noexcept
+{
+    const auto& all = store.attachments();
+    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.client == client; });
+    return it == all.end() ? nullptr : &*it;
+}
+
+bool ServiceCore::connected(const snapstore::Uuid& client) const noexcept
+{
+    return std::any_of(sessions.begin(), sessions.end(), [&](const auto& s) { return s->of_client(client); });
+}
+
+bool ServiceCore::writer_recorded(SnapshotId id) const noexcept
+{
+    const auto& all = store.attachments();
+    return std::any_of(all.begin(), all.end(), [&](const auto& a) { return !a.origin && a.snapshot == id; });
+}
+
+const Attachment* ServiceCore::find_gone() const noexcept
+{
+    const auto& all = store.attachments();
+    const auto it = std::find_if(all.begin(), all.end(),
+                                 [&](const auto& a) { return !connected(a.client) && probe.proven_gone(a); });
+    return it == all.end() ? nullptr : &*it;
+}
+
+ServiceCore::Task<void> ServiceCore::forget_gone()
+{
+    for (const Attachment* gone = find_gone(); gone != nullptr; gone = find_gone()) {
+        const auto client = gone->client;
+        service_log.log(0, fmt::format("client {} is gone, its attachment is forgotten", gone->name));
+        if (const auto done = co_await store.detach(client); !done) {
+            service_log.log(2, fmt::format("cannot record that a client is gone: {}", done.error().what));
+            co_return;
+        }
+    }
+}
+
+ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
+{
+    const auto info = store.find(hello.snapshot);
+    if (!info || info->state == SnapshotState::deleting) {
+        return {Status::no_snapshot, fmt::format("there is no snapshot {}", hello.snapshot.value)};
+    }
+    if (removing && removed == hello.snapshot) {
+        return {Status::busy, fmt::format("snapshot {} is being deleted", hello.snapshot.value)};
+    }
+    if (hello.sectors > info->size) {
+        return {Status::size, fmt::format("the snapshot has {} sectors, fewer than the device's {}",
+                                          info->size.value, hello.sectors.value)};
+    }
+    return {};
+}
+
+ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
+{
+    if (stopping) {
+        return {Status::stopping, "the daemon is stopping"};
+    }
+    if (hello.version < DDSNAP_VERSION_MIN || hello.version_min > DDSNAP_VERSION) {
+        return {Status::version,
+                fmt::format("the daemon speaks protocol versions {} to {}, the client {} to {}",
+                            DDSNAP_VERSION_MIN, DDSNAP_VERSION, hello.version_min, hello.version)};
+    }
+    const auto info = store.info();
+    if (hello.volume != snapstore::Uuid{} && hello.volume != info.uuid) {
+        return {Status::volume, "the daemon serves another volume"};
+    }
+    if (hello.client == snapstore::Uuid{}) {
+        return {Status::invalid, "the client's id is all zero"};
+    }
+    const Attachment* known = recorded(hello.client);
+    const bool origin = hello.role == Role::origin;
+    if (known != nullptr && (known->origin != origin || (!origin && known->snapshot != hello.snapshot))) {
+        return {Status::invalid, "the client's id belongs to another device"};
+    }
+    if (known != nullptr && hello.read_only) {
+        return {Status::invalid, "the client is attached as one that writes"};
+    }
+    if (!origin) {
+        return judge_snapshot(hello);
+    }
+    if (hello.sectors > info.origin_size) {
+        return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}",
+                                          info.origin_size.value, hello.sectors.value)};
+    }
+    return {};
+}
+
+// Other connected clients that stand in the way.
+ServiceCore::Refusal ServiceCore::judge_rivals(const Session& s) const
+{
+    for (const auto& other : sessions) {
+        const bool same_place = other->alive() && other.get() != &s &&
+                                other->state > Session::State::greeting &&
+                                other->hello.role == s.hello.role &&
+                                (s.hello.role == Role::origin || other->hello.snapshot == s.hello.snapshot);
+        if (!same_place || s.hello.read_only) {
+            continue;
+        }
+        if (other->writer() || other->may_cache) {
+            return {Status::busy,
+                    fmt::format("{} has it open (session {})", other->hello.name_view(), other->number)};
+        }
+    }
+    return {};
+}
+
+void ServiceCore::refuse(Session& s, const Refusal& refusal)
+{
+    ++counters.refused;
+    note(1, s, fmt::format("refused: {}", refusal.text));
+    wire::Refused message;
+    message.id = s.hello.id;
+    message.reason = refusal.reason;
+    message.set_text(refusal.text);
+    send_message(s, message);
+    end(s, refusal.text);
+}
+
+void ServiceCore::on_hello(Session& s, wire::Bytes message)
+{
+    const auto hello = wire::Hello::decode(message);
+    if (!hello) {
+        protocol_error(s, hello.error());
+        return;
+    }
+    if (const Refusal refusal = judge(*hello); refusal.reason != Status::ok) {
+        s.hello = *hello;
+        refuse(s, refusal);
+        return;
+    }
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& old = *sessions[i];
+        if (&old != &s && old.of_client(hello->client)) {
+            note(0, old, "closed: its client has connected again");
+            end(old, "the client has connected again");
+        }
+    }
+    s.hello = *hello;
+    s.state = Session::State::opening;
+    if (const Refusal refusal = judge_rivals(s); refusal.reason != Status::ok) {
+        refuse(s, refusal);
+        return;
+    }
+    if (s.hello.role == Role::snapshot) {
+        s.slots = std::make_unique<RequestSlot[]>(config.snapshot_credits);
+    }
+    if (s.writer()) {
+        snapstore::spawn(frames(), open_writer(s));
+    } else {
+        welcome(s);
+    }
+}
+
+Attachment ServiceCore::attachment_of(const Session& s) const
+{
+    Attachment a;
+    a.client = s.hello.client;
+    a.origin = s.hello.role == Role::origin;
+    a.snapshot = a.origin ? SnapshotId{} : s.hello.snapshot;
+    a.boot = s.peer.boot;
+    a.kind = static_cast<std::uint32_t>(s.hello.kind);
+    if (s.hello.kind == wire::Kind::kernel) {
+        a.major_or_pid = s.hello.major;
+        a.minor = s.hello.minor;
+    } else {
+        a.major_or_pid = s.peer.pid;
+        a.start_time = s.peer.start_time;
+    }
+    a.name = s.hello.name_view().substr(0, 63);
+    return a;
+}
+
+// Records the client, unless another one is recorded in its place and not proven gone.
+ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
+{
+    const Attachment mine = attachment_of(s);
+    co_await forget_gone();
+    for (const Attachment& other : store.attachments()) {
+        if (other.client != mine.client && other.origin == mine.origin && other.snapshot == mine.snapshot) {
+            co_return Refusal{
+                Status::busy,
+                fmt::format("client {} is attached and out of reach, but not gone", other.name)};
+        }
+    }
+    const Attachment* known = recorded(mine.client);
+    const bool unchanged = known != nullptr && known->boot == mine.boot && known->kind == mine.kind &&
+                           known->major_or_pid == mine.major_or_pid && known->minor == mine.minor &&
+                           known->start_time == mine.start_time && known->name == mine.name;
+    if (!unchanged) {
+        if (const auto done = co_await store.attach(mine); !done) {
+            co_return Refusal{wire::status_of(done.error().code),
+                              fmt::format("cannot record the client: {}", done.error().what)};
+        }
+    }
+    co_return Refusal{};
+}
+
+ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
+{
+    const Operation operation(*this, &s);
+    bool exists = false;
+    const bool dead_snapshot =
+        s.hello.role == Role::snapshot && store.state_of(s.hello.snapshot, exists) != SnapshotState::normal;
+    Refusal refusal;
+    if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
+        refusal = co_await attach(s);
+    }
+    // Invariant: nobody is welcomed while a snapshot is being committed: its epoch and flags would be wrong
+    // a moment later (VolumeServiceTest.NobodyIsWelcomedDuringACommit).
+    while (s.is(Session::State::opening) && barrier == Barrier::committing) {
+        co_await barrier_moved.wait();
+    }
+    if (!s.is(Session::State::opening)) {
+        co_return;
+    }
+    if (refusal.reason == Status::ok) {
+        refusal = judge(s.hello); // much may have happened since
+    }
+    if (refusal.reason != Status::ok) {
+        refuse(s, refusal);
+        co_return;
+    }
+    welcome(s);
+}
+
+void ServiceCore::welcome(Session& s)
+{
+    const auto info = store.info();
+    wire::Welcome m;
+    m.id = s.hello.id;
+    m.version = std::min<std::uint16_t>(DDSNAP_VERSION, s.hello.version);
+    m.chunk_shift = static_cast<std::uint16_t>(info.chunk_shift);
+    m.features = s.hello.features & DDSNAP_FEATURES;
+    m.epoch = store.epoch();
+    m.max_range = config.max_range;
+    m.volume = info.uuid;
+    m.session = s.number;
+    bool squashed_snapshot = false;
+    if (s.hello.role == Role::origin) {
+        m.credits = config.origin_credits;
+        m.sectors = info.origin_size;
+        s.told_no_snapshots = store.no_snapshots();
+        m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
+    } else {
+        const auto snapshot = store.find(s.hello.snapshot);
+        m.credits = config.snapshot_credits;
+        m.sectors = snapshot ? snapshot->size : snapstore::Sectors{};
+        squashed_snapshot = !snapshot || snapshot->state != SnapshotState::normal;
+        const bool other_writer =
+            !s.writer() && (writer_recorded(s.hello.snapshot) ||
+                            std::any_of(sessions.begin(), sessions.end(), [&](const auto& other) {
+                                return other.get() != &s && other->of_snapshot(s.hello.snapshot) &&
+                                       other->writer();
+                            }));
+        s.may_cache = !squashed_snapshot && !other_writer;
+        m.flags = (s.may_cache ? DDSNAP_FLAG_MAY_CACHE : 0) | (squashed_snapshot ? DDSNAP_FLAG_SQUASHED : 0);
+    }
+    s.state = Session::State::open;
+    ++counters.sessions;
+    note(0, s, "open");
+    send_message(s, m);
+    if (squashed_snapshot && s.alive()) {
+        s.invalid = Session::Invalid::sent;
+        send_message(s, wire::Bare{wire::Type::invalid, 0});
+    }
+    if (s.origin_writer() && s.alive() && barrier == Barrier::collecting) {
+        hold(s);
+    }
+    barrier_moved.raise();
+}
+
+void ServiceCore::on_bye(Session& s)
+{
+    s.state = Session::State::leaving;
+    snapstore::spawn(frames(), leave(s));
+}
+
+ServiceCore::Task<void> ServiceCore::leave(Session& s)
+{
+    const Operation operation(*this, &s);
+    if (recorded(s.hello.client) != nullptr) {
+        if (const auto done = co_await store.detach(s.hello.client); !done) {
+            note(2, s, fmt::format("cannot record that the client leaves: {}", done.error().what));
+            end(s, "the client's leaving cannot be recorded");
+            co_return;
+        }
+    }
+    if (s.alive()) {
+        note(0, s, "closed by its client");
+        send_message(s, wire::Bare{wire::Type::bye_ack, 0});
+        end(s, "closed by its client");
+    }
+}
+
+} // namespace ddsnap
