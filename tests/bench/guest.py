@@ -48,7 +48,7 @@ class Bench:
         return {
             **outcome,
             "disks": {disk: counts.difference(before[disk], after[disk]) for disk in DISKS},
-            "late": {disk: counts.difference(at_end[disk], after[disk]) for disk in DISKS},
+            "times": {disk: counts.times(before[disk], at_end[disk]) for disk in DISKS},
             "own": {key: own_after[key] - own_before[key] for key in own_before},
             "state": system.state(),
         }

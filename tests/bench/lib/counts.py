@@ -45,3 +45,8 @@ def difference(before, after):
         "flushes": delta["flushes"],
         "discards": delta["discards"],
     }
+
+
+def times(before, after):
+    """How the disk spent its time, in ms: queue_ms / busy_ms is the mean number of requests in flight."""
+    return {field: after[field] - before[field] for field in FIELDS if field.endswith("_ms")}

@@ -55,6 +55,8 @@ COUNTS = [
     ("store KiB written", lambda e: store(e)["write_bytes"] / 1024),
     ("store flushes", lambda e: store(e)["flushes"]),
     ("origin flushes", lambda e: origin(e)["flushes"]),
+    ("origin busy, %", lambda e: e["times"]["vda"]["busy_ms"] * 1e8 / e["elapsed_ns"]),
+    ("store busy, %", lambda e: e["times"]["vdb"]["busy_ms"] * 1e8 / e["elapsed_ns"]),
     ("p50 latency, ms", lambda e: e["latency_us"]["p50"] / 1000),
     ("p99 latency, ms", lambda e: e["latency_us"]["p99"] / 1000),
 ]
@@ -110,7 +112,7 @@ def write(results, targets, conditions):
         parts += ["## Targets\n", target_table(targets)]
     parts += ["## Rates\n", "Median (smallest–largest) of all repeats.\n", rates(results),
               "![Rates against the number of snapshots](rates.svg)\n"]
-    parts += ["## Counts\n", "Medians, for one run of a load, from /sys/block/*/stat.\n"]
+    parts += ["## Counts\n", "Medians, for one run of a load, from /sys/block/*/stat and the load generator.\n"]
     for load, touch in columns(results):
         parts += [f"### {title(load, touch)}: {load.operations:,} writes, {load.chunks:,} chunks\n",
                   counts(results, load, touch)]
