@@ -304,8 +304,9 @@ UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& 
         throw errno_failure(role + " " + device.given);
     }
     const std::vector<std::string> uses = holders_of(device.number);
-    throw Failure(Exit::busy, role + " " + device.given + ": in use: " +
-                                  (uses.empty() ? "another program or a partition holds it" : join(uses, ", ")),
+    throw Failure(Exit::busy,
+                  role + " " + device.given + ": in use: " +
+                      (uses.empty() ? "another program or a partition holds it" : join(uses, ", ")),
                   "unmount it or take it out of that use first");
 }
 

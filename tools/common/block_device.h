@@ -14,8 +14,8 @@
 namespace zumastor {
 
 struct DeviceNode {
-    std::string given;  // as the user wrote it
-    std::string path;   // symlinks resolved: /dev/dm-3, /dev/vdb
+    std::string given; // as the user wrote it
+    std::string path;  // symlinks resolved: /dev/dm-3, /dev/vdb
     dev_t number = 0;
     std::uint64_t bytes = 0;
 };

@@ -2,6 +2,7 @@
 // The only file that knows CLI11.
 #include "tools/common/command_line.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -19,8 +20,31 @@ namespace {
 struct Bound {
     const CommandSpec* spec = nullptr;
     CLI::App* app = nullptr;
-    std::map<std::string, std::vector<std::string>, std::less<>> values;
+    std::vector<std::string> arguments;
+    std::map<std::string, std::vector<std::string>, std::less<>> values; // of options
     std::map<std::string, CLI::Option*, std::less<>> options;
+};
+
+// One word of CommandSpec::arguments.
+struct Argument {
+    std::string name;
+    bool optional = false;
+    bool repeated = false;
+};
+
+// Writes the arguments as the table has them.
+class UsageFormatter final : public CLI::Formatter {
+public:
+    std::map<const CLI::App*, std::string> arguments;
+
+    std::string make_usage(const CLI::App* app, std::string name) const override
+    {
+        const auto found = arguments.find(app);
+        if (found == arguments.end()) {
+            return CLI::Formatter::make_usage(app, name);
+        }
+        return "Usage: " + name + " [OPTIONS] " + found->second + "\n";
+    }
 };
 
 std::string key_of(std::string_view names) { return split(names, ',').back(); }
@@ -29,34 +53,57 @@ void bind_option(Bound& bound, const OptionSpec& spec)
 {
     const std::string key = key_of(spec.names);
     if (spec.value.empty()) {
-        bound.options[key] = bound.app->add_flag(std::string(spec.names))->description(std::string(spec.help));
+        bound.options[key] =
+            bound.app->add_flag(std::string(spec.names))->description(std::string(spec.help));
         return;
     }
     CLI::Option* option =
         bound.app->add_option(std::string(spec.names), bound.values[key], std::string(spec.help));
-    option->type_name(std::string(spec.value))->type_size(1)->expected(1);
+    option->type_name(std::string(spec.value))->type_size(1)->expected(1)->allow_extra_args(false);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     bound.options[key] = option;
 }
 
-void bind_argument(Bound& bound, std::string word)
+std::vector<Argument> arguments_of(const CommandSpec& spec)
 {
-    const bool optional = word.front() == '[';
-    if (optional) {
-        word = word.substr(1, word.find_last_not_of(']'));
+    std::vector<Argument> arguments;
+    for (std::string word : split(spec.arguments, ' ')) {
+        Argument argument;
+        argument.optional = word.front() == '[';
+        if (argument.optional) {
+            word = word.substr(1, word.find_last_not_of(']'));
+        }
+        argument.repeated = word.ends_with("...");
+        argument.name = argument.repeated ? word.substr(0, word.size() - 3) : word;
+        arguments.push_back(std::move(argument));
     }
-    const bool repeated = word.ends_with("...");
-    if (repeated) {
-        word.resize(word.size() - 3);
+    return arguments;
+}
+
+// Those that must be there are given first; what is left goes to the optional ones from left to right.
+void distribute(const Bound& bound, Args& args, const Failure& usage)
+{
+    const std::vector<Argument> wanted = arguments_of(*bound.spec);
+    auto missing = static_cast<std::size_t>(
+        std::count_if(wanted.begin(), wanted.end(), [](const Argument& a) { return !a.optional; }));
+    auto next = bound.arguments.begin();
+    const auto left = [&] { return static_cast<std::size_t>(bound.arguments.end() - next); };
+    for (const Argument& argument : wanted) {
+        missing -= argument.optional ? 0 : 1;
+        if (argument.optional && left() <= missing) {
+            continue;
+        }
+        if (left() == 0) {
+            throw Failure(Exit::usage, argument.name + " is missing", usage.next());
+        }
+        const auto end =
+            argument.repeated ? bound.arguments.end() - static_cast<std::ptrdiff_t>(missing) : next + 1;
+        args.add(argument.name, {next, end});
+        next = end;
     }
-    CLI::Option* option = bound.app->add_option(word, bound.values[word]);
-    option->required(!optional)->type_name("")->type_size(1);
-    if (repeated) {
-        option->expected(optional ? 0 : 1, CLI::detail::expected_max_vector_size);
-    } else {
-        option->expected(1);
+    if (left() != 0) {
+        throw Failure(Exit::usage, "unexpected argument '" + *next + "'", usage.next());
     }
-    bound.options[word] = option;
 }
 
 void bind_command(Bound& bound)
@@ -66,9 +113,7 @@ void bind_command(Bound& bound)
         short_h = short_h || option.names.starts_with("-h,");
     }
     bound.app->set_help_flag(short_h ? "--help" : "-h,--help", "print this text and exit");
-    for (const std::string& word : split(bound.spec->arguments, ' ')) {
-        bind_argument(bound, word);
-    }
+    bound.app->add_option("ARGUMENTS", bound.arguments)->group("");
     for (const OptionSpec& option : bound.spec->options) {
         bind_option(bound, option);
     }
@@ -130,7 +175,7 @@ Args collect(const Bound& bound)
     return args;
 }
 
-Failure usage_failure(const ToolSpec& tool, const CLI::ParseError& error, const CLI::App& root)
+Failure usage_failure(const ToolSpec& tool, const std::string& what, const CLI::App& root)
 {
     std::string command(tool.name);
     const CLI::App* app = &root;
@@ -138,7 +183,25 @@ Failure usage_failure(const ToolSpec& tool, const CLI::ParseError& error, const 
         app = app->get_subcommands().front();
         command += " " + app->get_name();
     }
-    return Failure(Exit::usage, error.what(), "see: " + command + " --help");
+    return Failure(Exit::usage, what, "see: " + command + " --help");
+}
+
+// CLI11 would only say that a command is missing.
+void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<const char* const> words)
+{
+    CLI::App* app = &root;
+    std::string so_far(tool.name);
+    for (const std::string word : words) {
+        if (word.starts_with("-") || app->get_subcommands({}).empty()) {
+            return;
+        }
+        app = find_subcommand(*app, word);
+        if (app == nullptr) {
+            throw Failure(Exit::usage, so_far + " has no command '" + word + "'",
+                          "see: " + so_far + " --help");
+        }
+        so_far += " " + word;
+    }
 }
 
 } // namespace
@@ -171,15 +234,19 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
     root.set_help_flag("-h,--help", "print this text and exit");
     root.set_version_flag("--version", std::string(tool.name) + " " + ZUMASTOR_VERSION);
     root.require_subcommand(1);
+    const auto formatter = std::make_shared<UsageFormatter>();
+    root.formatter(formatter); // sub-commands inherit it
     std::vector<std::unique_ptr<Bound>> commands;
     for (const CommandSpec& spec : tool.commands) {
         auto bound = std::make_unique<Bound>();
         bound->spec = &spec;
         bound->app = subcommand_for(root, spec);
         bind_command(*bound);
+        formatter->arguments[bound->app] = std::string(spec.arguments);
         commands.push_back(std::move(bound));
     }
     describe_groups(root);
+    refuse_unknown_command(tool, root, std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
     Parsed parsed;
     try {
         root.parse(argc, argv);
@@ -190,12 +257,13 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
         parsed.text = root.help();
         return parsed;
     } catch (const CLI::ParseError& error) {
-        throw usage_failure(tool, error, root);
+        throw usage_failure(tool, error.what(), root);
     }
     for (const auto& bound : commands) {
         if (bound->app->parsed()) {
             parsed.command = bound->spec;
             parsed.args = collect(*bound);
+            distribute(*bound, parsed.args, usage_failure(tool, "", root));
         }
     }
     return parsed;

@@ -23,8 +23,8 @@ struct OptionSpec {
 class Args {
 public:
     bool has(std::string_view name) const;
-    std::optional<std::string> get(std::string_view name) const;          // its last value
-    std::vector<std::string> all(std::string_view name) const;            // every value
+    std::optional<std::string> get(std::string_view name) const;         // its last value
+    std::vector<std::string> all(std::string_view name) const;           // every value
     std::string need(std::string_view name) const { return *get(name); } // a mandatory positional
 
     void add(std::string_view name, std::vector<std::string> values);

@@ -28,8 +28,8 @@ Exit exit_of(const std::string& code)
         Exit exit;
     };
     static constexpr std::array kRows{
-        Row{"not_found", Exit::not_found}, Row{"exists", Exit::exists},       Row{"busy", Exit::busy},
-        Row{"detached", Exit::busy},       Row{"timeout", Exit::busy},        Row{"no_space", Exit::store_full},
+        Row{"not_found", Exit::not_found}, Row{"exists", Exit::exists},    Row{"busy", Exit::busy},
+        Row{"detached", Exit::busy},       Row{"timeout", Exit::busy},     Row{"no_space", Exit::store_full},
         Row{"stopping", Exit::missing},    Row{"corrupt", Exit::mismatch},
     };
     for (const Row& row : kRows) {
@@ -46,7 +46,8 @@ std::string advice_for(const std::string& code)
         return "the origin device did not drain its writes in time: is its disk stalled?";
     }
     if (code == "detached") {
-        return "reconnect that device, or remove it (dmsetup remove): until then its writes are not under control";
+        return "reconnect that device, or remove it (dmsetup remove): until then its writes are not under "
+               "control";
     }
     return {};
 }
@@ -246,10 +247,11 @@ std::uint64_t Daemon::add_use(std::uint64_t id, std::int64_t difference)
 CheckEntry Daemon::check(bool data)
 {
     return impl_->read(impl_->call({{"op", "check"}, {"data", data}}, kCheckLimit), [](const json& answer) {
-        CheckEntry entry{field<std::uint64_t>(answer, "exceptions"),
-                         field<std::uint64_t>(answer, "data_verified"), {}};
+        CheckEntry entry{
+            field<std::uint64_t>(answer, "exceptions"), field<std::uint64_t>(answer, "data_verified"), {}};
         for (const json& damage : answer.value("damage", json::array())) {
-            entry.damage.push_back({field<std::string>(damage, "what"), field<std::uint64_t>(damage, "where")});
+            entry.damage.push_back(
+                {field<std::string>(damage, "what"), field<std::uint64_t>(damage, "where")});
         }
         return entry;
     });

@@ -86,7 +86,8 @@ public:
     std::vector<SnapshotEntry> list(); // oldest first
     std::optional<SnapshotEntry> find(std::uint64_t id);
     // `id`: none lets the daemon choose.
-    SnapshotEntry create(std::optional<std::uint64_t> id, const std::string& tag, std::chrono::milliseconds limit);
+    SnapshotEntry create(std::optional<std::uint64_t> id, const std::string& tag,
+                         std::chrono::milliseconds limit);
     void remove(std::uint64_t id);
     void set_priority(std::uint64_t id, int priority);
     std::uint64_t add_use(std::uint64_t id, std::int64_t difference);

@@ -29,8 +29,7 @@ class Failure : public std::runtime_error {
 public:
     Failure(Exit code, const std::string& what, std::string next = {})
         : std::runtime_error(what), code_(code), next_(std::move(next))
-    {
-    }
+    {}
     Exit code() const noexcept { return code_; }
     const std::string& next() const noexcept { return next_; } // advice; may be empty
 

@@ -23,10 +23,10 @@ void FileIo::run()
 }
 
 FileDevice::FileDevice(FileIo& io, ddsnap::UniqueFd fd, snapstore::Bytes size, std::string name)
-    : io_(io), fd_(std::move(fd)), size_{size.value / snapstore::kSectorSize.value * snapstore::kSectorSize.value},
+    : io_(io),
+      fd_(std::move(fd)), size_{size.value / snapstore::kSectorSize.value * snapstore::kSectorSize.value},
       name_(std::move(name))
-{
-}
+{}
 
 void FileDevice::submit(IoRequest& request) noexcept { io_.queue_.emplace_back(this, &request); }
 
@@ -34,9 +34,15 @@ void FileDevice::execute(IoRequest& request)
 {
     bool ok = false;
     switch (request.op) {
-    case IoRequest::Op::read: ok = transfer(request, false); break;
-    case IoRequest::Op::write: ok = transfer(request, true); break;
-    case IoRequest::Op::flush: ok = ::fsync(fd_.get()) == 0; break;
+    case IoRequest::Op::read:
+        ok = transfer(request, false);
+        break;
+    case IoRequest::Op::write:
+        ok = transfer(request, true);
+        break;
+    case IoRequest::Op::flush:
+        ok = ::fsync(fd_.get()) == 0;
+        break;
     }
     if (!ok) {
         last_error_ = std::strerror(errno);
@@ -51,7 +57,8 @@ bool FileDevice::transfer(const IoRequest& request, bool write)
     const auto wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(request.buffer.size(), size_.value - start));
     if (!write) {
-        std::fill(request.buffer.begin() + static_cast<std::ptrdiff_t>(wanted), request.buffer.end(), std::byte{0});
+        std::fill(request.buffer.begin() + static_cast<std::ptrdiff_t>(wanted), request.buffer.end(),
+                  std::byte{0});
     }
     std::size_t done = 0;
     while (done < wanted) {

@@ -110,8 +110,8 @@ void open_all_exclusive(OpenDevices& open, const StorePaths& paths)
         make_device(open.io, open_exclusive(paths.store, O_RDWR | O_DIRECT, "snapshot store"), paths.store);
     lock(*open.store);
     if (paths.meta) {
-        open.meta =
-            make_device(open.io, open_exclusive(*paths.meta, O_RDWR | O_DIRECT, "metadata device"), *paths.meta);
+        open.meta = make_device(open.io, open_exclusive(*paths.meta, O_RDWR | O_DIRECT, "metadata device"),
+                                *paths.meta);
         lock(*open.meta);
     }
 }
@@ -119,13 +119,20 @@ void open_all_exclusive(OpenDevices& open, const StorePaths& paths)
 Exit exit_of(Errc code)
 {
     switch (code) {
-    case Errc::no_space: return Exit::store_full;
-    case Errc::not_found: return Exit::not_found;
-    case Errc::exists: return Exit::exists;
-    case Errc::busy: return Exit::busy;
-    case Errc::corrupt: return Exit::mismatch;
-    case Errc::invalid: return Exit::usage;
-    default: return Exit::failed;
+    case Errc::no_space:
+        return Exit::store_full;
+    case Errc::not_found:
+        return Exit::not_found;
+    case Errc::exists:
+        return Exit::exists;
+    case Errc::busy:
+        return Exit::busy;
+    case Errc::corrupt:
+        return Exit::mismatch;
+    case Errc::invalid:
+        return Exit::usage;
+    default:
+        return Exit::failed;
     }
 }
 
@@ -159,7 +166,8 @@ StorePaths need_store_paths(const std::string& store, const std::string& origin,
 {
     StorePaths paths{need_block_device(store, "snapshot store"), need_block_device(origin, "origin"), {}};
     if (overlap(paths.store, paths.origin)) {
-        throw Failure(Exit::usage, "snapshot store " + store + " and origin " + origin + " are the same device");
+        throw Failure(Exit::usage,
+                      "snapshot store " + store + " and origin " + origin + " are the same device");
     }
     if (meta) {
         paths.meta = need_block_device(*meta, "metadata device");
@@ -192,8 +200,9 @@ std::uint64_t need_chunk_size(const std::string& text)
 {
     const std::uint64_t bytes = need_size(text, "chunk size");
     if (bytes < kMinChunk) {
-        throw Failure(Exit::usage, "chunk size " + text + ": chunks are at least 4k",
-                      "a smaller chunk would be a fraction of a memory page and of the store's metadata block");
+        throw Failure(
+            Exit::usage, "chunk size " + text + ": chunks are at least 4k",
+            "a smaller chunk would be a fraction of a memory page and of the store's metadata block");
     }
     if (bytes > kMaxChunk || !std::has_single_bit(bytes)) {
         throw Failure(Exit::usage, "chunk size " + text + ": it is a power of two from 4k to 1m");
@@ -271,7 +280,8 @@ OfflineStore::OfflineStore(const StorePaths& paths) : impl_(std::make_unique<Imp
         open.meta = make_device(open.io, open_shared(*paths.meta, O_RDWR, "metadata device"), *paths.meta);
         lock(*open.meta);
     }
-    impl_->store = std::make_unique<snapstore::Store>(open.devices(), snapstore::StoreConfig{}, impl_->observer);
+    impl_->store =
+        std::make_unique<snapstore::Store>(open.devices(), snapstore::StoreConfig{}, impl_->observer);
     const auto opened = open.io.finish(impl_->store->frames(), impl_->store->open());
     if (!opened) {
         throw_store_error(opened.error(), impl_->name);

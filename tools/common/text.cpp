@@ -52,7 +52,8 @@ std::optional<std::uint64_t> parse_size(std::string_view text)
 {
     const std::size_t digits = text.find_first_not_of("0123456789.");
     const std::string_view number = text.substr(0, digits);
-    const auto shift = suffix_shift(digits == std::string_view::npos ? std::string_view{} : text.substr(digits));
+    const auto shift =
+        suffix_shift(digits == std::string_view::npos ? std::string_view{} : text.substr(digits));
     if (number.empty() || !shift) {
         return std::nullopt;
     }

@@ -51,11 +51,16 @@ constexpr std::array kCommands{
     CommandSpec{"create", "SERVERSOCK SNAP", "Take a snapshot with a number of your choice.", {}, create},
     CommandSpec{"delete", "SERVERSOCK SNAP", "Delete a snapshot.", {}, remove},
     CommandSpec{"list", "SERVERSOCK", "List the snapshots, oldest first.", {}, list},
-    CommandSpec{"priority", "SERVERSOCK SNAP N",
-                "Set what is given up last when the store is full (-128 … 127; 127: never).", {}, priority},
-    CommandSpec{"usecount", "SERVERSOCK SNAP [DIFF]", "Change (+1, -1) and print the use count.", {}, usecount},
+    CommandSpec{"priority",
+                "SERVERSOCK SNAP N",
+                "Set what is given up last when the store is full (-128 … 127; 127: never).",
+                {},
+                priority},
+    CommandSpec{
+        "usecount", "SERVERSOCK SNAP [DIFF]", "Change (+1, -1) and print the use count.", {}, usecount},
     CommandSpec{"status", "SERVERSOCK [SNAP]", "Show store and snapshots.", kStatus, status},
-    CommandSpec{"dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
+    CommandSpec{
+        "dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
     CommandSpec{"check", "SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]",
                 "Check a store completely: offline, or through the daemon that has it.", kCheck, check},
 };
@@ -70,7 +75,8 @@ Exit server(const Args& args)
     if (args.has("--foreground")) {
         words.emplace_back("-f");
     }
-    for (const auto& [key, letter] : {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}}) {
+    for (const auto& [key, letter] :
+         {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}}) {
         if (const auto value = args.get(key)) {
             words.emplace_back(letter);
             words.push_back(*value);

@@ -19,9 +19,12 @@ namespace {
 const char* state_name(snapstore::SnapshotState state)
 {
     switch (state) {
-    case snapstore::SnapshotState::normal: return "normal";
-    case snapstore::SnapshotState::squashed: return "squashed";
-    case snapstore::SnapshotState::deleting: return "deleting";
+    case snapstore::SnapshotState::normal:
+        return "normal";
+    case snapstore::SnapshotState::squashed:
+        return "squashed";
+    case snapstore::SnapshotState::deleting:
+        return "deleting";
     }
     return "unknown";
 }
@@ -33,7 +36,8 @@ void dump_header(const snapstore::Store& store)
                 1u << info.chunk_shift, info.epoch.value);
     std::printf("store %" PRIu64 " chunks, %" PRIu64 " free, %" PRIu64 " pending\n", info.store_chunks,
                 info.free_chunks, info.pending_chunks);
-    std::printf("metadata %" PRIu64 " blocks, %" PRIu64 " free; journal %" PRIu64 " blocks, %" PRIu64 " used\n",
+    std::printf("metadata %" PRIu64 " blocks, %" PRIu64 " free; journal %" PRIu64 " blocks, %" PRIu64
+                " used\n",
                 info.meta_blocks, info.free_meta_blocks, info.journal_blocks, info.journal_used);
     std::printf("exceptions %" PRIu64 ", snapshots %" PRIu64 "\n", info.exceptions, info.snapshots);
 }
@@ -63,10 +67,12 @@ void dump_exception(const snapstore::Store::DumpEntry& entry)
     }
 }
 
-void print_check(const std::string& name, std::uint64_t exceptions, std::uint64_t verified, std::size_t damages)
+void print_check(const std::string& name, std::uint64_t exceptions, std::uint64_t verified,
+                 std::size_t damages)
 {
-    std::printf("%s: %" PRIu64 " exceptions, %" PRIu64 " data chunks verified, %s\n", name.c_str(), exceptions,
-                verified, damages == 0 ? "consistent" : (std::to_string(damages) + " damaged places").c_str());
+    std::printf("%s: %" PRIu64 " exceptions, %" PRIu64 " data chunks verified, %s\n", name.c_str(),
+                exceptions, verified,
+                damages == 0 ? "consistent" : (std::to_string(damages) + " damaged places").c_str());
 }
 
 Exit check_online(const std::string& socket, bool data)
@@ -93,7 +99,8 @@ Exit initialize(const Args& args)
     if (const auto journal = args.get("--journalsize")) {
         options.journal_bytes = need_size(*journal, "journal size");
     }
-    const StorePaths paths = need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
+    const StorePaths paths =
+        need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
     check_store_fits(paths, options);
     open_exclusive(paths.origin, O_RDONLY, "origin");
     for (const DeviceNode* device : {&paths.store, paths.meta ? &*paths.meta : nullptr}) {

@@ -61,8 +61,9 @@ void print_volume(const VolumeEntry& volume, bool verbose)
     if (!verbose) {
         return;
     }
-    std::printf("journal   %" PRIu64 " of %" PRIu64 " blocks, exceptions %" PRIu64 "%s\n", volume.journal_used,
-                volume.journal_blocks, volume.exceptions, volume.sweeping ? ", sweeping" : "");
+    std::printf("journal   %" PRIu64 " of %" PRIu64 " blocks, exceptions %" PRIu64 "%s\n",
+                volume.journal_used, volume.journal_blocks, volume.exceptions,
+                volume.sweeping ? ", sweeping" : "");
     for (const ClientEntry& client : volume.clients) {
         std::printf("client    %s%s %s %s%s\n", client.origin ? "origin" : "snapshot ",
                     client.origin ? "" : std::to_string(client.snapshot).c_str(), client.name.c_str(),
@@ -96,8 +97,8 @@ Exit state_code(const Args& args)
 Exit print_size(const Args& args)
 {
     Daemon daemon = connect(args);
-    const std::uint64_t sectors = args.has("SNAP") ? need_snapshot(daemon, number_of(args)).sectors
-                                                   : daemon.status().origin_sectors;
+    const std::uint64_t sectors =
+        args.has("SNAP") ? need_snapshot(daemon, number_of(args)).sectors : daemon.status().origin_sectors;
     std::printf("%" PRIu64 "\n", sectors);
     return Exit::ok;
 }
