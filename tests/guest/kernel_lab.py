@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tests of the kernel target share: devices, status, direct I/O, waiting for conditions, and the list of checks."""
+
+import mmap
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+STORE, ORIGIN = "/dev/vda", "/dev/vdb"
+SOCKET = "/run/ddsnap-test.sock"
+CHUNK = 16384
+SECTORS = 65536  # 32 MiB: 2048 chunks
+FIELDS = ("role session epoch chunk flags held queries answers sent received deferred deferred_bytes deferred_total "
+          "sessions retries passed discards_dropped cache_hits reason").split()
+
+
+def run(*argv, check=True, timeout=120):
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: {done.returncode}: {done.stdout}")
+    return done
+
+
+def until(what, condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def equal(got, want, what):
+    if got != want:
+        raise AssertionError(f"{what}: {got!r}, expected {want!r}")
+
+
+class Status(dict):
+    __getattr__ = dict.__getitem__
+
+
+class Device:
+    def __init__(self, name="lab", snapshot=-1, features="", store=STORE, origin=ORIGIN, sectors=SECTORS, read_only=False):
+        self.name, self.path = name, f"/dev/mapper/{name}"
+        self.table = f"0 {sectors} ddsnap {store} {origin} {SOCKET} {snapshot}"
+        if features:
+            self.table += f" {len(features.split())} {features}"
+        self.read_only = read_only
+
+    def create(self):
+        run("dmsetup", "create", self.name, *(["--readonly"] if self.read_only else []), "--table", self.table)
+        return self
+
+    def remove(self, *options):
+        run("dmsetup", "remove", *options, self.name)
+
+    def status(self):
+        words = run("dmsetup", "status", "--noflush", self.name).stdout.split()[3:]
+        assert len(words) == len(FIELDS), words
+        return Status((f, int(w) if w.isdigit() and f != "reason" else w) for f, w in zip(FIELDS, words))
+
+    def wait(self, session="connected", seconds=60):
+        until(f"{self.name} is {session}", lambda: self.status().session == session, seconds)
+        return self
+
+
+def buffer(data):
+    aligned = mmap.mmap(-1, max(len(data), 4096))
+    aligned[:len(data)] = data
+    return aligned
+
+
+def write(path, offset, data, flags=0):
+    fd = os.open(path, os.O_WRONLY | os.O_DIRECT | flags)
+    try:
+        equal(os.pwritev(fd, [memoryview(buffer(data))[:len(data)]], offset), len(data), "bytes written")
+    finally:
+        os.close(fd)
+
+
+def read(path, offset, size):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        data = mmap.mmap(-1, size)
+        equal(os.preadv(fd, [data], offset), size, "bytes read")
+        return data[:]
+    finally:
+        os.close(fd)
+
+
+def pattern(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+class Background(threading.Thread):
+    """Runs a function in a thread; join it with result(), which raises what it raised."""
+
+    def __init__(self, function, *args):
+        super().__init__(daemon=True)
+        self.function, self.args, self.error, self.value = function, args, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.value = self.function(*self.args)
+        except BaseException as error:  # pylint: disable=broad-except
+            self.error = error
+
+    def result(self, seconds=60):
+        self.join(seconds)
+        if self.is_alive():
+            raise AssertionError(f"{self.function.__name__} still runs after {seconds} s")
+        if self.error:
+            raise self.error
+        return self.value
+
+    def fails(self, errno, seconds=60):
+        try:
+            self.result(seconds)
+        except OSError as error:
+            equal(error.errno, errno, "errno")
+            return
+        raise AssertionError(f"{self.function.__name__} did not fail")
+
+
+def disk_writes(path):
+    with open(f"/sys/block/{os.path.basename(path)}/stat", encoding="ascii") as stat:
+        return int(stat.read().split()[4])
+
+
+def clean():
+    """After a check, whatever it left: no device, no daemon."""
+    for line in run("dmsetup", "ls").stdout.splitlines():
+        name = line.split("\t")[0]
+        if name.startswith("lab"):
+            run("dmsetup", "remove", "--force", name, check=False)
+
+
+def main(checks, daemons):
+    """Runs all checks (or those named on the command line) in one boot."""
+    run("modprobe", "dm-ddsnap")
+    wanted, failed = sys.argv[1:], []
+    for check in checks:
+        if wanted and check.__name__ not in wanted:
+            continue
+        begun = time.monotonic()
+        try:
+            check()
+            verdict = "ok"
+        except Exception:  # pylint: disable=broad-except
+            verdict = "FAILED"
+            traceback.print_exc()
+            failed.append(check.__name__)
+        for daemon in daemons:
+            daemon.kill()
+            if daemon.complaints:
+                verdict = f"FAILED: the daemon complains of {daemon.complaints}"
+                failed.append(check.__name__)
+        daemons.clear()
+        clean()
+        print(f"{check.__name__}: {verdict} ({time.monotonic() - begun:.1f} s)", flush=True)
+    run("rmmod", "dm-ddsnap")
+    sys.stdout.flush()
+    if failed:
+        print("failed:", " ".join(failed), flush=True)
+    os._exit(1 if failed else 0)
