@@ -80,6 +80,28 @@ def _kernel(cache, release):
     return Kernel(release, cache / release)
 
 
+def source_files(members):
+    """Files of the kernel's source tree that the header packages leave out, e.g. "scripts/checkpatch.pl"."""
+    cache = cache_dir()
+    home = cache / "source-files"
+    with locked(cache / ".lock-source"):
+        if all((home / m).exists() for m in members):
+            return home
+        say("downloading the kernel's source for its checking scripts (once; about 140 MB, of which they are kept)")
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".source.", dir=cache))
+        try:
+            _download(["linux-source-6.1"], scratch)
+            run(["dpkg", "-x", *scratch.glob("*.deb"), scratch])
+            run(["tar", "-C", scratch, "-xf", scratch / "usr/src/linux-source-6.1.tar.xz", "--strip-components=1",
+                 *(f"linux-source-6.1/{m}" for m in members)])
+            for member in members:
+                (home / member).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / member).rename(home / member)
+        finally:
+            shutil.rmtree(scratch)
+        return home
+
+
 # --- packages ----------------------------------------------------------------------------------------------------------
 
 def _depends(package):

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What tests/run runs: every check has a name, a reason, and a function that does it.
+
+A check of many parts (a run of ctest) counts each of its parts; any other counts as one.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import sys
+import typing
+import xml.etree.ElementTree
+
+from . import tidy
+from .execute import execute
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+LOGS = BUILD / "test-logs"
+SKIPPED = 77  # a test's exit status for "this cannot be tested here", with a word why in its output
+
+# tests/vm is a program with a package "lib" of its own; it shares the definition of the kernels with this one.
+VM_RUN = ROOT / "tests" / "vm" / "run"
+
+
+@dataclasses.dataclass
+class Result:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+    @classmethod
+    def of(cls, status):
+        if status == 0:
+            return cls(passed=1)
+        if status == SKIPPED:
+            return cls(skipped=1)
+        return cls(failed=1, note=f"exit status {status}")
+
+
+@dataclasses.dataclass
+class Check:
+    name: str
+    why: str
+    function: typing.Callable[["Check"], Result]
+    needs: tuple = ()
+    quick: bool = False  # part of tests/run --quick
+    guest: bool = False  # runs in a guest: several of these may run at once
+
+    @property
+    def log(self):
+        return LOGS / (re.sub(r"[^\w.@+-]", "-", self.name) + ".log")
+
+
+def cores():
+    return len(os.sched_getaffinity(0))
+
+
+# --- programs: building them, and the tests that ctest knows -------------------------------------------------------------
+
+def build(preset):
+    def function(check):
+        for argv in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
+            status = execute(argv, check.log, 3600, cwd=ROOT)
+            if status:
+                break
+        return Result.of(status)
+    return function
+
+
+def ctest(preset, *selection, per_test=600):
+    """Runs tests registered with ctest; its own report (JUnit's form) says how many and which."""
+    def function(check):
+        report = check.log.with_suffix(".xml")
+        report.unlink(missing_ok=True)
+        argv = ["ctest", "--preset", preset, "--parallel", cores(), "--timeout", per_test, "--no-tests=ignore",
+                "--output-junit", report, *selection]
+        status = execute(argv, check.log, 3600, cwd=ROOT)
+        if not report.exists():
+            return Result.of(status) if status else Result(skipped=1, note="ctest knows no such tests yet")
+        suite = xml.etree.ElementTree.parse(report).getroot()
+        total, failed, skipped = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
+        skipped += int(suite.get("disabled", 0))
+        names = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
+        if status and not failed:
+            return Result(failed=1, note=f"ctest itself: exit status {status}")
+        if total == 0:
+            return Result(skipped=1, note="ctest knows no such tests yet")
+        return Result(total - failed - skipped, failed, skipped, " ".join(names[:10]))
+    return function
+
+
+# --- the text of the sources ---------------------------------------------------------------------------------------------
+
+def sources(*suffixes, under=("libsnapstore", "ddsnapd", "tools", "tests")):
+    """Files by suffix, build/ and the like left out. Not by asking git: a release's tarball has no .git."""
+    found = []
+    for folder in under:
+        for suffix in suffixes:
+            found += (p for p in (ROOT / folder).rglob(f"*{suffix}") if p.is_file())
+    return sorted(found)
+
+
+def scripts(shebang):
+    """Executables of ours whose first line matches: shell scripts mostly have no suffix."""
+    found = []
+    for folder in (".ci", "tools", "tests", "debian", "kernel"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111:
+                with open(path, "rb") as file:
+                    if re.match(shebang, file.readline(200)):
+                        found.append(path)
+    return sorted(found)
+
+
+def clang_format(check):
+    files = sources(".cpp", ".h", ".c", under=("libsnapstore", "ddsnapd", "tools")) + \
+        sources(".cpp", ".h", under=("tests",))
+    return Result.of(execute(["clang-format", "--dry-run", "-Werror", *files], check.log, 600))
+
+
+def shellcheck(check):
+    files = scripts(rb"#!\s*/(usr/)?bin/(env )?(ba|da)?sh\b") + sources(".sh", under=("tools", "tests"))
+    return Result.of(execute(["shellcheck", "-x", *files], check.log, 600, cwd=ROOT))
+
+
+def python_syntax(check):
+    files = scripts(rb"#!\s*/usr/bin/python3") + sources(".py", under=("tools", "tests"))
+    # Parsed, not compiled to files: nothing is written beside the sources.
+    program = "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name, encoding='utf-8').read(), name)"
+    return Result.of(execute([sys.executable, "-W", "error", "-c", program, *files], check.log, 120))
+
+
+def clang_tidy(check):
+    passed, failed = tidy.run(BUILD / "release", check.log, cores())
+    return Result(failed=1, note=f"{len(failed)} of {passed + len(failed)} files: " + " ".join(failed[:8])) if failed \
+        else Result(passed=1, note=f"{passed} files")
+
+
+# --- the kernel module ---------------------------------------------------------------------------------------------------
+
+def module(series):
+    return lambda check: Result.of(execute([ROOT / "tests" / "vm" / "build-module", "--kernel", series, "--sparse"],
+                                           check.log, 1200))
+
+
+def checkpatch(check):
+    return Result.of(execute([ROOT / "tests" / "vm" / "checkpatch"], check.log, 1200))
+
+
+# --- tests in guests, and tests on the host that boot guests ---------------------------------------------------------------
+
+def header(path):
+    """The declarations in a test's first comment lines: "# vm: --disks 3", "# tier: quick", "# kernels: 6.1 6.12"."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines()[:30]:
+        match = re.match(r"#\s*(vm|tier|kernels|timeout):\s*(.*?)\s*$", line)
+        if match:
+            found[match.group(1)] = match.group(2)
+    if found.get("tier", "full") not in ("quick", "full"):
+        raise SystemExit(f"{path}: a test's tier is quick or full, not {found['tier']!r}")
+    return found
+
+
+def guest_test(path, options, kernel):
+    def function(check):
+        kernel_log = check.log.with_suffix(".kernel.log")
+        argv = [VM_RUN, "--kernel", kernel, "--kernel-log", kernel_log, "--verbose", *options, "--", path]
+        return Result.of(execute(argv, check.log, 3600))  # tests/vm/run keeps to a limit of its own
+    return function
+
+
+def host_test(path, timeout):
+    return lambda check: Result.of(execute([path], check.log, timeout, cwd=ROOT))
+
+
+def test_files(kind):
+    return [p for p in sorted((ROOT / "tests" / kind).glob("*.test")) if os.access(p, os.X_OK)]
+
+
+def first_sentence(path):
+    """The test's own word on what it is for: its first line of prose."""
+    for line in path.read_text(encoding="utf-8").splitlines()[1:30]:
+        text = line.strip().lstrip("#").strip().strip('"')
+        if text and not re.match(r"SPDX|vm:|tier:|kernels:|timeout:|import |set |from ", text):
+            return text.rstrip(".:;,")
+    return ""
+
+
+def everything():
+    checks = [
+        Check("build:release", "compile everything, warnings being errors", build("release"), quick=True),
+        Check("unit:release", "every part against a plain model; the simulation's share of seeds",
+              ctest("release", "-LE", "full|tsan"), ("build:release",), quick=True),
+        Check("text:format", "C++ as .clang-format says", clang_format, quick=True),
+        Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
+        Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
+        Check("module:6.1", "dm-ddsnap builds on Linux 6.1 without a warning (W=1, sparse)", module("6.1"), quick=True),
+        Check("module:6.12", "and on Linux 6.12", module("6.12")),
+        Check("module:checkpatch", "and in the kernel's style", checkpatch),
+        Check("text:clang-tidy", "static analysis of every C++ file", clang_tidy, ("build:release",)),
+        Check("unit:release-full", "the longer unit tests and more seeds", ctest("release", "-L", "full"),
+              ("build:release",)),
+        Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan")),
+        Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
+              ctest("asan", "-LE", "full|tsan"), ("build:asan",)),
+        Check("build:tsan", "compile with ThreadSanitizer", build("tsan")),
+        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "tsan"), ("build:tsan",)),
+    ]
+    for path in test_files("guest"):
+        declared = header(path)
+        quick = declared.get("tier") == "quick"
+        for number, kernel in enumerate(declared.get("kernels", "6.1").split()):
+            suffix = "" if number == 0 else f"@{kernel}"
+            checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
+                                guest_test(path, declared.get("vm", "").split(), kernel),
+                                ("build:release", "module:6.1"), quick=quick and number == 0, guest=True))
+    for path in test_files("host"):
+        declared = header(path)
+        checks.append(Check(f"host:{path.stem}", first_sentence(path),
+                            host_test(path, float(declared.get("timeout", 1800))), ("build:release", "module:6.1"),
+                            quick=declared.get("tier") == "quick", guest=True))
+    return checks

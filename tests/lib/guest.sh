@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# For shell tests that run in a guest. First lines of a test:
+#
+#   set -euo pipefail
+#   . "$ZUMASTOR_ROOT/tests/lib/guest.sh"
+
+# A failing command says where it stood, and what it was.
+trap 'printf "FAILED: %s:%s: %s (status %s)\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" "$?" >&2' ERR
+set -E
+
+step() { printf '== %s\n' "$*"; }
+
+die() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() { # a test's status 77: cannot be tested here
+    printf 'skipped: %s\n' "$*"
+    exit 77
+}
+
+# expect WANTED GOT WHAT
+expect() { [[ $1 == "$2" ]] || die "$3: expected '$1', got '$2'"; }
+
+# expect_status N COMMAND...: the command must end with exactly that status.
+expect_status() {
+    local wanted=$1 got=0
+    shift
+    "$@" || got=$?
+    ((got == wanted)) || die "$*: expected exit status $wanted, got $got"
+}
+
+# wait_until SECONDS COMMAND...: polls a real condition, for which there is no event, up to a deadline.
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || die "in time this did not come true: $*"
+        sleep 0.1
+    done
+}
+
+# One line that stands for the content of a whole tree: names, types, modes, link targets and every byte.
+tree_sum() {
+    (cd "$1" && find . -xdev \( -name lost+found -prune \) -o -printf '%y %m %p %l\n' | LC_ALL=C sort &&
+        find . -xdev -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) | sha256sum | cut -d' ' -f1
+}
