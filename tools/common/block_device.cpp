@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include <blkid/blkid.h>
 
@@ -228,7 +229,7 @@ std::vector<Mount> mounts_of(dev_t number)
     std::vector<Mount> mounts;
     for (Mount& mount : all_mounts()) {
         struct stat info {};
-        const bool same_source = mount.source.starts_with("/dev/") &&
+        const bool same_source = major(mount.device) == 0 && mount.source.starts_with("/dev/") &&
                                  ::stat(mount.source.c_str(), &info) == 0 && S_ISBLK(info.st_mode) &&
                                  info.st_rdev == number;
         if (mount.device == number || same_source) {
@@ -262,16 +263,19 @@ std::vector<std::string> holders_of(dev_t number)
     return uses;
 }
 
-std::vector<std::string> processes_on(const std::string& target)
+std::vector<std::string> processes_on(const std::vector<std::string>& targets)
 {
-    struct stat root {};
-    if (::stat(target.c_str(), &root) != 0) {
-        return {};
+    std::set<dev_t> devices;
+    for (const std::string& target : targets) {
+        struct stat root {};
+        if (::stat(target.c_str(), &root) == 0) {
+            devices.insert(root.st_dev);
+        }
     }
     std::vector<std::string> found;
     each_process_file([&](const std::string& pid, const fs::path& file) {
         struct stat info {};
-        if (::stat(file.c_str(), &info) != 0 || info.st_dev != root.st_dev) {
+        if (::stat(file.c_str(), &info) != 0 || S_ISBLK(info.st_mode) || devices.count(info.st_dev) == 0) {
             return false;
         }
         found.push_back(process_name(pid) + ": " + describe_file(file));

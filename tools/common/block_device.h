@@ -48,8 +48,8 @@ std::vector<Mount> mounts_of(dev_t number);
 
 // "mounted at /home", "swap", "used by dm-3 (vg-home)": one line per use; empty if nothing holds it.
 std::vector<std::string> holders_of(dev_t number);
-// "process 123 (bash): working directory /srv": who keeps the filesystem mounted at `target` busy.
-std::vector<std::string> processes_on(const std::string& target);
+// "process 123 (bash): working directory /srv": who keeps the filesystems mounted there busy.
+std::vector<std::string> processes_on(const std::vector<std::string>& targets);
 // Who has the block device itself open.
 std::vector<std::string> processes_with_device(dev_t number);
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+// The commands of zumastor; the table in main.cpp leads to them.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "tools/common/command_line.h"
+#include "tools/common/offline_store.h"
+#include "tools/zumastor/volume.h"
+
+namespace zumastor {
+
+// define.cpp
+Exit define_volume(const Args& args);
+Exit define_master(const Args& args);
+Exit define_schedule(const Args& args);
+// create.cpp
+Exit create_volume(const Args& args);
+// lifecycle.cpp
+Exit start_volume(const Args& args);
+Exit start_master(const Args& args);
+Exit stop_volume(const Args& args);
+Exit stop_master(const Args& args);
+Exit forget_volume(const Args& args);
+// snapshot.cpp
+Exit take_snapshot(const Args& args);
+// status.cpp
+Exit show_status(const Args& args);
+
+// ---- what several of them share ----
+
+// A volume that is to be made.
+struct NewVolume {
+    VolumeConfig config;
+    StorePaths paths;
+    bool initialize = false;
+    InitOptions format;
+    bool zero_origin = false;
+    bool yes = false; // destruction needs no further question
+};
+// Everything that can be known to go wrong, before anything is touched. Throws.
+void check_new_name(const VolumeConfig& config);
+void check_new_devices(const NewVolume& wanted);
+// Asks for what destroys data.
+void confirm_new_volume(const NewVolume& wanted);
+// Makes it: store, daemon, device, configuration. Undoes what it did if it fails.
+Volume make_volume(const NewVolume& wanted);
+// Counts from -h, -d, -w, -m and -c into the schedule. Throws Exit::usage.
+void read_schedule(const Args& args, std::vector<Kind>& schedule);
+
+// Prints the troubles; Exit::partly if there are any.
+Exit conclude(const Troubles& troubles);
+// Starts the daemon again if it has died under a mounted filesystem: without it nothing can be unmounted.
+void revive_for_unmount(Volume& volume);
+void stop_completely(Volume& volume);
+
+} // namespace zumastor

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor create: one command to a protected volume.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/loop.h"
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/mounts.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLeastStore = 64ull << 20;
+constexpr auto kMkfsLimit = std::chrono::minutes(30);
+
+bool in_path(const std::string& program)
+{
+    const char* path = std::getenv("PATH");
+    for (const std::string& directory : split(path != nullptr ? path : "", ':')) {
+        if (::access((fs::path(directory) / program).c_str(), X_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void require_mkfs(const std::string& type)
+{
+    if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") != std::string::npos ||
+        !in_path("mkfs." + type)) {
+        throw Failure(Exit::usage, "there is no program mkfs." + type,
+                      "install it, or choose another --fstype");
+    }
+}
+
+void make_filesystem(const std::string& type, const std::string& device)
+{
+    const ProgramResult result = run_program({"mkfs." + type, device}, kMkfsLimit);
+    if (result.status != 0) {
+        throw Failure(Exit::failed, "mkfs." + type + " " + device + ": " + result.output);
+    }
+}
+
+struct Files {
+    std::string directory;
+    std::string origin;
+    std::string store;
+    std::uint64_t origin_bytes = 0;
+    std::uint64_t store_bytes = 0;
+};
+
+Files files_from(const Args& args, const std::string& name)
+{
+    constexpr std::uint64_t kBlock = 4096;
+    Files files;
+    files.directory =
+        fs::absolute(args.get("DIR").value_or("/var/lib/zumastor/" + name)).lexically_normal().string();
+    files.origin = files.directory + "/" + name + ".origin";
+    files.store = files.directory + "/" + name + ".store";
+    files.origin_bytes = need_size(*args.get("--file"), "--file") / kBlock * kBlock;
+    files.store_bytes = args.has("--store-size")
+                            ? need_size(*args.get("--store-size"), "--store-size") / kBlock * kBlock
+                            : std::max(files.origin_bytes / 2 / kBlock * kBlock, kLeastStore);
+    if (files.origin_bytes == 0) {
+        throw Failure(Exit::usage, "--file: a volume of that size holds nothing");
+    }
+    for (const std::string& path : {files.origin, files.store}) {
+        if (fs::exists(path)) {
+            throw Failure(Exit::exists, path + " exists already", "choose another directory or volume name");
+        }
+    }
+    return files;
+}
+
+NewVolume common_request(const Args& args)
+{
+    NewVolume wanted;
+    wanted.config.name = args.need("VOL");
+    wanted.config.master = MasterRole{};
+    wanted.initialize = true;
+    wanted.yes = args.has("--yes");
+    if (const auto chunk = args.get("--chunksize")) {
+        wanted.format.chunk_bytes = need_chunk_size(*chunk);
+    }
+    read_schedule(args, wanted.config.schedule);
+    return wanted;
+}
+
+// Store, daemon, device, filesystem if there is none, mounts.
+Exit build(const NewVolume& wanted, const std::string& type)
+{
+    Volume volume = make_volume(wanted);
+    const std::string name = volume.config().name;
+    Troubles troubles;
+    try {
+        if (!type.empty()) {
+            make_filesystem(type, volume.paths().origin_device);
+        }
+        if (!volume.mount_all(troubles)) {
+            throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
+                          "give --fstype TYPE");
+        }
+    } catch (...) {
+        try {
+            volume.unmount_all();
+            volume.stop_devices();
+            remove_config(name);
+        } catch (const Failure& failure) {
+            report(std::string("while undoing: ") + failure.what(), failure.next());
+        }
+        throw;
+    }
+    std::printf("volume %s is mounted at %s; take a snapshot with: zumastor snapshot %s\n", name.c_str(),
+                volume.mount_point().c_str(), name.c_str());
+    return conclude(troubles);
+}
+
+Exit create_in_files(const Args& args, NewVolume wanted)
+{
+    const std::string type = args.get("--fstype").value_or("ext4");
+    require_mkfs(type);
+    const Files files = files_from(args, wanted.config.name);
+    wanted.paths.origin = {files.origin, files.origin, 0, files.origin_bytes};
+    wanted.paths.store = {files.store, files.store, 0, files.store_bytes};
+    check_store_fits(wanted.paths, wanted.format);
+    find_daemon();
+    if (args.has("--dry-run")) {
+        std::printf("would make %s (%s) and %s (%s), and a %s filesystem on volume %s\n",
+                    files.origin.c_str(), format_size(files.origin_bytes).c_str(), files.store.c_str(),
+                    format_size(files.store_bytes).c_str(), type.c_str(), wanted.config.name.c_str());
+        return Exit::ok;
+    }
+    mapper::require_target();
+    fs::create_directories(files.directory);
+    wanted.config.origin = files.origin;
+    wanted.config.store = files.store;
+    try {
+        loop::make_sparse_file(files.origin, files.origin_bytes);
+        loop::make_sparse_file(files.store, files.store_bytes);
+        wanted.paths = need_store_paths(loop::attach(files.store), loop::attach(files.origin), std::nullopt);
+        return build(wanted, type);
+    } catch (...) {
+        for (const std::string& path : {files.origin, files.store}) { // both are ours, and new
+            try {
+                loop::detach(path);
+            } catch (const Failure& failure) {
+                report(std::string("while undoing: ") + failure.what(), failure.next());
+                continue;
+            }
+            ::unlink(path.c_str());
+        }
+        throw;
+    }
+}
+
+Exit create_on_devices(const Args& args, NewVolume wanted)
+{
+    wanted.paths = need_store_paths(*args.get("--store"), *args.get("--origin"), args.get("--metadev"));
+    wanted.config.origin = stable_name(wanted.paths.origin);
+    wanted.config.store = stable_name(wanted.paths.store);
+    if (wanted.paths.meta) {
+        wanted.config.meta = stable_name(*wanted.paths.meta);
+    }
+    check_new_devices(wanted);
+    const auto present = filesystem_on(wanted.paths.origin.path);
+    std::string type = args.get("--fstype").value_or("");
+    if (present && !type.empty() && type != *present) {
+        throw Failure(Exit::usage, "origin " + wanted.paths.origin.given + " holds " + *present + " already",
+                      "it is kept as it is: leave --fstype out");
+    }
+    if (!present && type.empty()) {
+        throw Failure(Exit::usage, "origin " + wanted.paths.origin.given + " holds no filesystem",
+                      "give --fstype TYPE to make one, or use define volume");
+    }
+    if (present) {
+        type.clear();
+    } else {
+        require_mkfs(type);
+    }
+    if (args.has("--dry-run")) {
+        std::printf("would make a new snapshot store on %s and mount volume %s\n",
+                    wanted.config.store.c_str(), wanted.config.name.c_str());
+        return Exit::ok;
+    }
+    mapper::require_target();
+    confirm_new_volume(wanted);
+    return build(wanted, type);
+}
+
+} // namespace
+
+Exit create_volume(const Args& args)
+{
+    const NewVolume wanted = common_request(args);
+    check_volume_name(wanted.config.name);
+    const bool files = args.has("--file");
+    if (files == (args.has("--origin") || args.has("--store")) ||
+        args.has("--origin") != args.has("--store")) {
+        throw Failure(Exit::usage, "where is the volume to be?",
+                      "give either --file SIZE [DIR], or --origin DEV and --store DEV");
+    }
+    const VolumeLock lock(wanted.config.name);
+    check_new_name(wanted.config);
+    return files ? create_in_files(args, wanted) : create_on_devices(args, wanted);
+}
+
+} // namespace zumastor

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor define …
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/mapper.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string absolute_directory(const std::string& path)
+{
+    std::error_code error;
+    return fs::weakly_canonical(fs::absolute(path), error).string();
+}
+
+NewVolume new_volume_from(const Args& args)
+{
+    NewVolume wanted;
+    VolumeConfig& config = wanted.config;
+    config.name = args.need("VOL");
+    if (const auto cache = args.get("--cachesize")) {
+        config.cache_bytes = need_size(*cache, "cache size");
+    }
+    if (const auto directory = args.get("--mountpoint")) {
+        config.mount_point = absolute_directory(*directory);
+    }
+    if (const auto directory = args.get("--snappath")) {
+        config.snapshot_path = absolute_directory(*directory);
+    }
+    config.mount_options = args.get("--mountopts").value_or("");
+    if (const auto chunk = args.get("--chunksize")) {
+        wanted.format.chunk_bytes = need_chunk_size(*chunk);
+    }
+    if (const auto block = args.get("--blocksize")) {
+        need_block_size(*block);
+    }
+    wanted.initialize = args.has("--initialize");
+    wanted.zero_origin = args.has("--zero");
+    wanted.yes = args.has("--yes");
+    if (wanted.zero_origin && !wanted.initialize) {
+        throw Failure(Exit::usage, "--zero is for a new volume: it needs --initialize, too");
+    }
+    return wanted;
+}
+
+void fill_devices(const Args& args, NewVolume& wanted)
+{
+    wanted.paths = need_store_paths(args.need("SNAPSTORE"), args.need("ORIGIN"), args.get("--metadev"));
+    wanted.config.origin = stable_name(wanted.paths.origin);
+    wanted.config.store = stable_name(wanted.paths.store);
+    if (wanted.paths.meta) {
+        wanted.config.meta = stable_name(*wanted.paths.meta);
+    }
+}
+
+} // namespace
+
+Exit define_volume(const Args& args)
+{
+    NewVolume wanted = new_volume_from(args);
+    check_volume_name(wanted.config.name);
+    const VolumeLock lock(wanted.config.name);
+    check_new_name(wanted.config);
+    fill_devices(args, wanted);
+    check_new_devices(wanted);
+    const std::string name = wanted.config.name;
+    if (args.has("--dry-run")) {
+        std::printf("would %s, start ddsnapd and create /dev/mapper/%s\n",
+                    wanted.initialize ? ("make a new snapshot store on " + wanted.config.store).c_str()
+                                      : ("use the snapshot store on " + wanted.config.store).c_str(),
+                    name.c_str());
+        return Exit::ok;
+    }
+    mapper::require_target();
+    confirm_new_volume(wanted);
+    make_volume(wanted);
+    std::printf("volume %s is ready: /dev/mapper/%s; mount it with: zumastor define master %s\n",
+                name.c_str(), name.c_str(), name.c_str());
+    return Exit::ok;
+}
+
+Exit define_master(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    check_volume_name(name);
+    const VolumeLock lock(name);
+    Volume volume(load_config(name));
+    volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
+    if (args.has("--dry-run")) {
+        std::printf(
+            "would mount %s at %s%s\n", volume.paths().origin_device.c_str(), volume.mount_point().c_str(),
+            args.has("--no-snapmount") ? "" : (", snapshots below " + volume.snapshot_directory()).c_str());
+        return Exit::ok;
+    }
+    volume.start_devices();
+    Troubles troubles;
+    const bool mounted = volume.mount_all(troubles);
+    save_config(volume.config());
+    if (mounted) {
+        std::printf("volume %s is mounted at %s\n", name.c_str(), volume.mount_point().c_str());
+    } else {
+        const std::string& device = volume.paths().origin_device;
+        std::printf(
+            "volume %s holds no filesystem yet: make one (mkfs.ext4 %s), then: zumastor start master %s\n",
+            name.c_str(), device.c_str(), name.c_str());
+    }
+    return conclude(troubles);
+}
+
+void read_schedule(const Args& args, std::vector<Kind>& schedule)
+{
+    constexpr std::int64_t kMostKept = 60000; // below the number of snapshots that a store can have
+    for (const std::string& kind : kBuiltinKinds) {
+        if (const auto count = args.get("--" + kind)) {
+            set_kind(schedule, kind, static_cast<std::uint64_t>(need_integer(*count, kind, 0, kMostKept)));
+        }
+    }
+    for (const std::string& text : args.all("--custom")) {
+        const std::size_t comma = text.find(',');
+        if (comma == std::string::npos) {
+            throw Failure(Exit::usage, "--custom " + text + ": give a name and a number: NAME,N");
+        }
+        const std::string kind = text.substr(0, comma);
+        check_kind_name(kind);
+        if (std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), kind) != kBuiltinKinds.end()) {
+            throw Failure(Exit::usage, "--custom " + text + ": for this kind there is --" + kind);
+        }
+        const std::string count = text.substr(comma + 1);
+        set_kind(schedule, kind, static_cast<std::uint64_t>(need_integer(count, kind, 0, kMostKept)));
+    }
+}
+
+Exit define_schedule(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    check_volume_name(name);
+    const VolumeLock lock(name);
+    VolumeConfig config = load_config(name);
+    const std::vector<Kind> before = config.schedule;
+    read_schedule(args, config.schedule);
+    if (!args.has("--dry-run") && config.schedule != before) {
+        save_config(config);
+    }
+    std::printf("volume %s keeps:%s\n", name.c_str(), config.schedule.empty() ? " no rotated snapshots" : "");
+    for (const Kind& kind : config.schedule) {
+        std::printf("  %s %llu\n", kind.name.c_str(), static_cast<unsigned long long>(kind.keep));
+    }
+    for (const Kind& kind : before) {
+        if (find_kind(config.schedule, kind.name) == nullptr) {
+            note("existing " + kind.name + " snapshots stay: this kind is not rotated any more");
+        }
+    }
+    return Exit::ok;
+}
+
+} // namespace zumastor

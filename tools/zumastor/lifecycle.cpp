@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor start, stop, forget.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/mapper.h"
+
+namespace zumastor {
+namespace {
+
+std::string name_of(const Args& args)
+{
+    std::string name = args.need("VOL");
+    check_volume_name(name);
+    return name;
+}
+
+bool dry_run(const Args& args, const std::string& what)
+{
+    if (args.has("--dry-run")) {
+        std::printf("would %s\n", what.c_str());
+    }
+    return args.has("--dry-run");
+}
+
+void start_and_remember(Volume& volume)
+{
+    const std::string uuid = volume.config().uuid;
+    volume.start_devices();
+    if (volume.config().uuid != uuid) {
+        save_config(volume.config());
+    }
+}
+
+} // namespace
+
+Exit conclude(const Troubles& troubles)
+{
+    for (const std::string& trouble : troubles) {
+        report(trouble);
+    }
+    return troubles.empty() ? Exit::ok : Exit::partly;
+}
+
+void revive_for_unmount(Volume& volume)
+{
+    if (volume.origin_mount() && !volume.try_daemon()) {
+        note(volume.what() + ": its daemon does not run; starting it, or nothing could be unmounted");
+        volume.start_devices();
+    }
+}
+
+void stop_completely(Volume& volume)
+{
+    volume.refuse_if_used();
+    revive_for_unmount(volume);
+    volume.unmount_all();
+    volume.stop_devices();
+}
+
+Exit start_volume(const Args& args)
+{
+    const VolumeLock lock(name_of(args));
+    Volume volume(load_config(name_of(args)));
+    if (!dry_run(args, "start ddsnapd and create " + volume.paths().origin_device)) {
+        start_and_remember(volume);
+    }
+    return Exit::ok;
+}
+
+Exit start_master(const Args& args)
+{
+    const std::string name = name_of(args);
+    const VolumeLock lock(name);
+    Volume volume(load_config(name));
+    if (!volume.config().master) {
+        throw Failure(Exit::usage, volume.what() + " has no master role",
+                      "give it one: zumastor define master " + name);
+    }
+    if (dry_run(args, "start " + volume.what() + " and mount it at " + volume.mount_point())) {
+        return Exit::ok;
+    }
+    start_and_remember(volume);
+    Troubles troubles;
+    if (!volume.mount_all(troubles)) {
+        throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
+                      "make one: mkfs.ext4 " + volume.paths().origin_device);
+    }
+    return conclude(troubles);
+}
+
+Exit stop_volume(const Args& args)
+{
+    const VolumeLock lock(name_of(args));
+    Volume volume(load_config(name_of(args)));
+    if (args.has("--dry-run")) {
+        volume.refuse_if_used();
+    }
+    if (!dry_run(args, "unmount " + volume.what() + ", remove its devices and end its daemon")) {
+        stop_completely(volume);
+    }
+    return Exit::ok;
+}
+
+Exit stop_master(const Args& args)
+{
+    const VolumeLock lock(name_of(args));
+    Volume volume(load_config(name_of(args)));
+    volume.refuse_if_used();
+    if (!dry_run(args, "unmount " + volume.what() + " and its snapshots")) {
+        revive_for_unmount(volume);
+        volume.unmount_all();
+    }
+    return Exit::ok;
+}
+
+Exit forget_volume(const Args& args)
+{
+    const std::string name = name_of(args);
+    const VolumeLock lock(name);
+    Volume volume(load_config(name));
+    if (dry_run(args, "stop " + volume.what() + " and remove " + volume.paths().config)) {
+        volume.refuse_if_used();
+        return Exit::ok;
+    }
+    stop_completely(volume);
+    remove_config(name);
+    std::error_code error;
+    std::filesystem::remove_all(volume.paths().runtime, error);
+    for (const std::string& directory : {volume.paths().default_mount, volume.paths().default_snapshots}) {
+        ::rmdir(directory.c_str()); // stays if something else is in it
+    }
+    std::printf("volume %s is forgotten; %s and %s are as they were\n", name.c_str(),
+                volume.config().origin.c_str(), volume.config().store.c_str());
+    return Exit::ok;
+}
+
+} // namespace zumastor

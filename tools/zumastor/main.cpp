@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor: volumes with snapshots that are taken, rotated and mounted.
+#include <array>
+
+#include "tools/zumastor/commands.h"
+
+namespace zumastor {
+namespace {
+
+#define ZUMASTOR_DRY_RUN                                                                                     \
+    OptionSpec { "--dry-run", "", "check everything, say what would be done, do nothing" }
+#define ZUMASTOR_YES                                                                                         \
+    OptionSpec { "-y,--yes", "", "do not ask before other data is destroyed" }
+#define ZUMASTOR_KINDS                                                                                       \
+    OptionSpec{"-h,--hourly", "N", "how many hourly snapshots to keep; 0: none are rotated"},                \
+        OptionSpec{"-d,--daily", "N", "the same for daily ones"},                                            \
+        OptionSpec{"-w,--weekly", "N", "for weekly ones"},                                                   \
+        OptionSpec{"-m,--monthly", "N", "for monthly ones"}, OptionSpec                                      \
+    {                                                                                                        \
+        "-c,--custom", "NAME,N", "for a kind of your own; may be repeated"                                   \
+    }
+
+constexpr std::array kDefineVolume{
+    OptionSpec{"-i,--initialize", "", "make a new snapshot store on SNAPSTORE"},
+    OptionSpec{"-z,--zero", "", "fill the origin with zeros (with -i)"},
+    OptionSpec{"-m,--metadev", "DEV", "a device of its own for the metadata"},
+    OptionSpec{"-b,--blocksize", "SIZE", "size of metadata blocks: 4k"},
+    OptionSpec{"-c,--chunksize", "SIZE", "unit of copying, with -i: 4k … 1m, a power of two (16k)"},
+    OptionSpec{"-k,--cachesize", "SIZE", "memory of the daemon for metadata"},
+    OptionSpec{"-p,--mountpoint", "DIR", "where the volume is mounted (/var/run/zumastor/mount/VOL)"},
+    OptionSpec{"-o,--mountopts", "LIST", "with which options"},
+    OptionSpec{"-s,--snappath", "DIR", "where its snapshots are mounted (/var/run/zumastor/snapshot/VOL)"},
+    ZUMASTOR_YES,
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kDefineMaster{
+    OptionSpec{"-n,--no-snapmount", "", "do not mount the snapshots"},
+    OptionSpec{"-s,--dotsnapshot", "", "show the snapshots in .snapshot of the volume's root, too"},
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kDefineSchedule{
+    ZUMASTOR_KINDS,
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kCreate{
+    OptionSpec{"--file", "SIZE", "in sparse files on loop devices, in DIR (/var/lib/zumastor/VOL)"},
+    OptionSpec{"--store-size", "SIZE", "size of the store's file (half of the volume's)"},
+    OptionSpec{"--origin", "DEV", "on this device; a filesystem on it is kept"},
+    OptionSpec{"--store", "DEV", "with a new snapshot store on this one"},
+    OptionSpec{"--metadev", "DEV", "a device of its own for the metadata"},
+    OptionSpec{"--fstype", "TYPE", "the filesystem to make where there is none (--file: ext4)"},
+    OptionSpec{"--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
+    ZUMASTOR_KINDS,
+    ZUMASTOR_YES,
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kDryRun{ZUMASTOR_DRY_RUN};
+constexpr std::array kStatus{
+    OptionSpec{"-u,--usage", "", "how full store, metadata and filesystem are"},
+    OptionSpec{"-f,--full", "", "everything about every volume"},
+    OptionSpec{"--json", "", "for programs: one JSON document, versioned"},
+};
+
+constexpr std::array kCommands{
+    CommandSpec{"create", "VOL [DIR]", "Make a volume, its store and its mounts at one go.", kCreate,
+                create_volume},
+    CommandSpec{"define volume", "VOL ORIGIN SNAPSTORE", "Make a volume of an origin and a snapshot store.",
+                kDefineVolume, define_volume},
+    CommandSpec{"define master", "VOL",
+                "Mount the volume and its snapshots; repeating it resets the options.", kDefineMaster,
+                define_master},
+    CommandSpec{"define schedule", "VOL", "Set how many snapshots of each kind are kept.", kDefineSchedule,
+                define_schedule},
+    CommandSpec{"start volume", "VOL", "Start the daemon and create /dev/mapper/VOL.", kDryRun, start_volume},
+    CommandSpec{"start master", "VOL", "The same, and mount the volume and its snapshots.", kDryRun,
+                start_master},
+    CommandSpec{"stop volume", "VOL", "Unmount all, remove the devices, end the daemon.", kDryRun,
+                stop_volume},
+    CommandSpec{"stop master", "VOL", "Unmount the volume and its snapshots.", kDryRun, stop_master},
+    CommandSpec{"forget volume", "VOL", "Stop the volume and forget it; its data stay.", kDryRun,
+                forget_volume},
+    CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
+                take_snapshot},
+    CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
+};
+
+constexpr ToolSpec kTool{"zumastor", "Snapshots of volumes: taken, rotated and mounted.", kCommands};
+
+} // namespace
+} // namespace zumastor
+
+int main(int argc, char** argv) { return zumastor::run_tool(zumastor::kTool, argc, argv); }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/mapper.h"
+
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+
+#include <libdevmapper.h>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+
+namespace zumastor::mapper {
+namespace {
+
+constexpr const char* kTarget = "ddsnap";
+constexpr auto kModprobeLimit = std::chrono::seconds(30);
+
+// The library tells its errors to a callback only.
+std::string& last_message()
+{
+    static std::string message;
+    return message;
+}
+
+__attribute__((format(printf, 5, 6))) void keep_message(int level, const char* /*file*/, int /*line*/,
+                                                        int /*error*/, const char* format, ...)
+{
+    if ((level & 0x7) > 3) { // _LOG_ERR
+        return;
+    }
+    std::array<char, 512> text{};
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    va_end(arguments);
+    last_message() = text.data();
+}
+
+using Task = std::unique_ptr<dm_task, void (*)(dm_task*)>;
+
+Task make_task(int type, const std::string& name)
+{
+    static const bool logging = (dm_log_with_errno_init(keep_message), true);
+    static_cast<void>(logging);
+    last_message().clear();
+    Task task(dm_task_create(type), dm_task_destroy);
+    if (!task || (!name.empty() && dm_task_set_name(task.get(), name.c_str()) == 0)) {
+        throw Failure(Exit::failed, name + ": device-mapper: " + last_message());
+    }
+    return task;
+}
+
+Failure failure(const std::string& what, Exit code = Exit::failed)
+{
+    return Failure(code, what + (last_message().empty() ? "" : ": " + last_message()));
+}
+
+// Runs the task and waits until udev has done its part.
+bool run_with_udev(dm_task* task, std::uint16_t flags)
+{
+    std::uint32_t cookie = 0;
+    if (dm_task_set_cookie(task, &cookie, flags) == 0) {
+        return false;
+    }
+    const bool done = dm_task_run(task) != 0;
+    dm_udev_wait(cookie); // also after a failure: the cookie must not be left behind
+    return done;
+}
+
+// What keeps snapshots out of by-uuid links, LVM, md and multipath.
+constexpr std::uint16_t kSnapshotFlags = DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
+                                         DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG |
+                                         DM_UDEV_LOW_PRIORITY_FLAG;
+
+} // namespace
+
+const std::string kUuidPrefix = "ZUMASTOR-";
+
+std::optional<Info> find(const std::string& name)
+{
+    const Task task = make_task(DM_DEVICE_INFO, name);
+    dm_info info{};
+    if (dm_task_run(task.get()) == 0 || dm_task_get_info(task.get(), &info) == 0 || info.exists == 0) {
+        return std::nullopt;
+    }
+    const char* uuid = dm_task_get_uuid(task.get());
+    return Info{makedev(info.major, info.minor), info.open_count, info.read_only != 0, info.suspended != 0,
+                uuid != nullptr ? uuid : ""};
+}
+
+void create(const NewDevice& device)
+{
+    const Task task = make_task(DM_DEVICE_CREATE, device.name);
+    bool ready = dm_task_set_uuid(task.get(), device.uuid.c_str()) != 0 &&
+                 dm_task_add_target(task.get(), 0, device.sectors, kTarget, device.parameters.c_str()) != 0 &&
+                 dm_task_set_add_node(task.get(), DM_ADD_NODE_ON_CREATE) != 0;
+    if (device.snapshot) {
+        ready = ready && dm_task_set_ro(task.get()) != 0;
+    }
+    if (!ready || !run_with_udev(task.get(), device.snapshot ? kSnapshotFlags : 0)) {
+        throw failure("device " + device.name + " cannot be created");
+    }
+}
+
+void remove(const std::string& name)
+{
+    const Task task = make_task(DM_DEVICE_REMOVE, name);
+    dm_task_retry_remove(task.get()); // udev may still have it open for a moment
+    if (!run_with_udev(task.get(), 0)) {
+        const bool busy = dm_task_get_errno(task.get()) == EBUSY;
+        throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);
+    }
+}
+
+std::string status(const std::string& name)
+{
+    const Task task = make_task(DM_DEVICE_STATUS, name);
+    dm_task_no_flush(task.get());
+    if (dm_task_run(task.get()) == 0) {
+        return {};
+    }
+    std::uint64_t start = 0;
+    std::uint64_t length = 0;
+    char* type = nullptr;
+    char* text = nullptr;
+    dm_get_next_target(task.get(), nullptr, &start, &length, &type, &text);
+    return text != nullptr ? text : "";
+}
+
+std::vector<std::string> list(const std::string& prefix)
+{
+    const Task task = make_task(DM_DEVICE_LIST, "");
+    std::vector<std::string> names;
+    if (dm_task_run(task.get()) == 0) {
+        return names;
+    }
+    const dm_names* entry = dm_task_get_names(task.get());
+    if (entry == nullptr || entry->dev == 0) {
+        return names;
+    }
+    for (;;) {
+        if (std::string name = entry->name; name.starts_with(prefix)) {
+            names.push_back(std::move(name));
+        }
+        if (entry->next == 0) {
+            return names;
+        }
+        entry = reinterpret_cast<const dm_names*>(reinterpret_cast<const char*>(entry) + entry->next);
+    }
+}
+
+bool has_target()
+{
+    const Task task = make_task(DM_DEVICE_LIST_VERSIONS, "");
+    if (dm_task_run(task.get()) == 0) {
+        return false;
+    }
+    const dm_versions* entry = dm_task_get_versions(task.get());
+    while (entry != nullptr) {
+        if (std::string(entry->name) == kTarget) {
+            return true;
+        }
+        entry =
+            entry->next == 0
+                ? nullptr
+                : reinterpret_cast<const dm_versions*>(reinterpret_cast<const char*>(entry) + entry->next);
+    }
+    return false;
+}
+
+void require_target()
+{
+    if (has_target()) {
+        return;
+    }
+    const ProgramResult loaded = run_program({"modprobe", "dm-ddsnap"}, kModprobeLimit);
+    if (loaded.status == 0 && has_target()) {
+        return;
+    }
+    utsname system{};
+    uname(&system);
+    throw Failure(Exit::missing,
+                  "the kernel module dm-ddsnap is not loaded" +
+                      (loaded.output.empty() ? std::string() : ": " + loaded.output),
+                  std::string("build and install it for kernel ") + system.release +
+                      ", then: modprobe dm-ddsnap");
+}
+
+} // namespace zumastor::mapper

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+// Device-mapper, through libdevmapper: each call waits for udev, so that nodes and links are there (or gone)
+// when it returns.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace zumastor::mapper {
+
+struct Info {
+    dev_t number = 0;
+    int open_count = 0;
+    bool read_only = false;
+    bool suspended = false;
+    std::string uuid;
+};
+
+// Empty if there is no such device.
+std::optional<Info> find(const std::string& name);
+
+struct NewDevice {
+    std::string name;
+    std::string uuid; // "ZUMASTOR-…"
+    std::uint64_t sectors = 0;
+    std::string parameters; // of the ddsnap target
+    bool snapshot = false;  // read-only, and kept away from udev's scanning: the origin's links stay its own
+};
+void create(const NewDevice& device);
+void remove(const std::string& name);
+
+// The target's status line; empty if the device has none.
+std::string status(const std::string& name);
+// Names of all devices that begin with `prefix`.
+std::vector<std::string> list(const std::string& prefix);
+
+// Throws Exit::missing if the kernel has no ddsnap target, even after modprobe.
+void require_target();
+// The same as a question, without modprobe.
+bool has_target();
+
+extern const std::string kUuidPrefix; // "ZUMASTOR-"
+
+} // namespace zumastor::mapper

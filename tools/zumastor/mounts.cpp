@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/mounts.h"
+
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include <libmount.h>
+
+#include "tools/common/failure.h"
+#include "tools/common/text.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Context = std::unique_ptr<libmnt_context, int (*)(libmnt_context*)>;
+
+// libmount frees its context by a function without a result.
+int free_context(libmnt_context* context)
+{
+    mnt_free_context(context);
+    return 0;
+}
+
+Context make_context()
+{
+    Context context(mnt_new_context(), free_context);
+    if (!context) {
+        throw Failure(Exit::failed, "no memory for a mount");
+    }
+    return context;
+}
+
+std::string reason(libmnt_context* context, int result)
+{
+    std::array<char, 512> text{};
+    mnt_context_get_excode(context, result, text.data(), text.size());
+    std::string words = text.data();
+    words.erase(words.find_last_not_of(" .\n") + 1);
+    return words.empty() ? std::strerror(result < 0 ? -result : errno) : words;
+}
+
+} // namespace
+
+std::string snapshot_mount_options(const std::string& type)
+{
+    struct Row {
+        std::string_view type;
+        const char* options;
+    };
+    // A snapshot cannot be written to, so its journal cannot be replayed; freezing has left nothing in it.
+    static constexpr std::array kRows{
+        Row{"ext4", "ro,noload"},
+        Row{"ext3", "ro,noload"},
+        Row{"xfs", "ro,nouuid,norecovery"}, // nouuid: the original has the same one
+        Row{"btrfs", "ro,rescue=nologreplay"},
+        Row{"f2fs", "ro,norecovery"},
+        Row{"nilfs2", "ro,norecovery"},
+        Row{"reiserfs", "ro,nolog"},
+    };
+    for (const Row& row : kRows) {
+        if (row.type == type) {
+            return row.options;
+        }
+    }
+    return "ro";
+}
+
+std::optional<std::string> filesystem_on(const std::string& device)
+{
+    const auto found = signature_of(device);
+    if (!found) {
+        return std::nullopt;
+    }
+    if (found->usage != "filesystem") {
+        throw Failure(Exit::failed,
+                      device + " holds no filesystem but " + found->type + " (" + found->usage + ")",
+                      "zumastor mounts plain filesystems; for the rest use the device itself");
+    }
+    return found->type;
+}
+
+void mount_filesystem(const std::string& device, const std::string& target, const std::string& type,
+                      const std::string& options)
+{
+    std::error_code error;
+    fs::create_directories(target, error);
+    if (error) {
+        throw Failure(Exit::failed, "mount point " + target + ": " + error.message());
+    }
+    const Context context = make_context();
+    mnt_context_set_source(context.get(), device.c_str());
+    mnt_context_set_target(context.get(), target.c_str());
+    mnt_context_set_fstype(context.get(), type.c_str());
+    if (!options.empty()) {
+        mnt_context_set_options(context.get(), options.c_str());
+    }
+    const int result = mnt_context_mount(context.get());
+    if (result != 0 || mnt_context_get_status(context.get()) != 1) {
+        throw Failure(
+            Exit::failed, "cannot mount " + device + " at " + target + ": " + reason(context.get(), result),
+            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
+    }
+}
+
+void unmount(const std::string& target)
+{
+    const Context context = make_context();
+    mnt_context_set_target(context.get(), target.c_str());
+    const int result = mnt_context_umount(context.get());
+    if (result == 0 && mnt_context_get_status(context.get()) == 1) {
+        return;
+    }
+    const bool busy = mnt_context_syscall_called(context.get()) != 0 &&
+                      mnt_context_get_syscall_errno(context.get()) == EBUSY;
+    if (!busy) {
+        throw Failure(Exit::failed, "cannot unmount " + target + ": " + reason(context.get(), result));
+    }
+    const std::vector<std::string> users = processes_on({target});
+    throw Failure(Exit::busy,
+                  target +
+                      ": in use: " + (users.empty() ? "by no process that can be seen" : join(users, "; ")),
+                  users.empty() ? "look for mounts below it, loop devices, swap files and NFS exports"
+                                : "end these, then try again");
+}
+
+bool is_mount_point(const std::string& target)
+{
+    std::error_code error;
+    const std::string path = fs::weakly_canonical(target, error).string();
+    const std::vector<Mount> mounts = all_mounts();
+    return std::any_of(mounts.begin(), mounts.end(),
+                       [&](const Mount& mount) { return mount.target == path; });
+}
+
+void make_shared_mount(const std::string& directory)
+{
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (is_mount_point(directory)) {
+        return;
+    }
+    const char* path = directory.c_str();
+    if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
+        ::mount(nullptr, path, nullptr, MS_SHARED, nullptr) != 0) {
+        throw errno_failure("cannot share the mounts below " + directory);
+    }
+}
+
+void bind_tree(const std::string& directory, const std::string& target)
+{
+    std::error_code error;
+    fs::create_directories(target, error);
+    if (error) {
+        throw Failure(Exit::failed, target + ": " + error.message());
+    }
+    if (::mount(directory.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) {
+        throw errno_failure("cannot show " + directory + " at " + target);
+    }
+}
+
+void unbind_tree(const std::string& top)
+{
+    if (!is_mount_point(top)) {
+        return;
+    }
+    if (::mount(nullptr, top.c_str(), nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+        throw errno_failure("cannot separate " + top);
+    }
+    std::vector<std::string> targets;
+    for (const Mount& mount : all_mounts()) {
+        if (mount.target == top || mount.target.starts_with(top + "/")) {
+            targets.push_back(mount.target);
+        }
+    }
+    for (auto target = targets.rbegin(); target != targets.rend(); ++target) {
+        unmount(*target);
+    }
+}
+
+} // namespace zumastor

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+// Filesystems: which options a snapshot of one needs, mounting and unmounting, bind mounts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/common/block_device.h"
+
+namespace zumastor {
+
+// Options for mounting a read-only, possibly not cleanly unmounted copy beside the original.
+std::string snapshot_mount_options(const std::string& type);
+
+// The type of the filesystem on a device; empty if there is none. What is no filesystem (an LVM volume,
+// swap) throws, naming it.
+std::optional<std::string> filesystem_on(const std::string& device);
+
+// Through libmount. Makes the directory. Throws with the system's reason.
+void mount_filesystem(const std::string& device, const std::string& target, const std::string& type,
+                      const std::string& options);
+// Throws Exit::busy, naming who keeps it busy. Never lazy: what is unmounted is gone when it returns.
+void unmount(const std::string& target);
+
+// Is something mounted exactly there?
+bool is_mount_point(const std::string& target);
+
+// Makes `directory` a mount point of its own whose later mounts appear in every copy of it.
+void make_shared_mount(const std::string& directory);
+// Shows `directory` with everything mounted below it at `target` too.
+void bind_tree(const std::string& directory, const std::string& target);
+// Unmounts `top` and all below it, the deepest first, without touching what it is a copy of.
+void unbind_tree(const std::string& top);
+
+} // namespace zumastor

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+// Making a volume: what is checked before, what is done, what is undone.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include <array>
+#include <filesystem>
+
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/mapper.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::uint64_t kSectorBytes = 512;
+constexpr const char* kOrder = "the order is: define volume VOL ORIGIN SNAPSTORE";
+
+// The device that has the superblock.
+const DeviceNode& superblock_device(const StorePaths& paths)
+{
+    return paths.meta ? *paths.meta : paths.store;
+}
+
+void refuse_devices_of_others(const NewVolume& wanted)
+{
+    for (const std::string& name : list_volumes()) {
+        const VolumeConfig other = load_config(name);
+        for (const std::string* path : {&other.origin, &other.store, &other.meta}) {
+            std::error_code error;
+            const std::string theirs = std::filesystem::canonical(*path, error).string();
+            const std::array<const DeviceNode*, 3> ours{&wanted.paths.origin, &wanted.paths.store,
+                                                        wanted.paths.meta ? &*wanted.paths.meta : nullptr};
+            for (const DeviceNode* device : ours) {
+                if (device != nullptr && !error && device->path == theirs) {
+                    throw Failure(Exit::busy, device->given + " belongs to volume " + name,
+                                  "forget that volume first: zumastor forget volume " + name);
+                }
+            }
+        }
+    }
+}
+
+// Swapped devices are the mistake that destroys data: look for its signs.
+void check_order(const NewVolume& wanted)
+{
+    if (const auto store = probe_store(wanted.paths.origin)) {
+        throw Failure(Exit::usage,
+                      "origin " + wanted.paths.origin.given + " holds a snapshot store (volume " +
+                          store->uuid + ")",
+                      kOrder);
+    }
+}
+
+void check_existing_store(const NewVolume& wanted)
+{
+    const DeviceNode& device = superblock_device(wanted.paths);
+    const auto store = probe_store(device);
+    if (!store) {
+        const std::string content = precious_content(device);
+        throw Failure(Exit::usage,
+                      "snapshot store " + device.given + " holds " +
+                          (content.empty() ? "no snapshot store" : content + ", no snapshot store"),
+                      content.empty() ? "make one with --initialize"
+                                      : std::string(kOrder) + "; --initialize would destroy what is there");
+    }
+    const std::uint64_t origin = wanted.paths.origin.bytes / kSectorBytes * kSectorBytes;
+    if (store->origin_bytes != origin) {
+        throw Failure(Exit::mismatch,
+                      "snapshot store " + device.given + " is for an origin of " +
+                          format_size(store->origin_bytes) + ", but " + wanted.paths.origin.given + " has " +
+                          format_size(origin),
+                      "is it the store of another origin?");
+    }
+}
+
+void zero_device(const DeviceNode& device)
+{
+    constexpr std::uint64_t kStep = 1ull << 30;
+    const auto fd = open_exclusive(device, O_RDWR, "origin");
+    for (std::uint64_t start = 0; start < device.bytes; start += kStep) {
+        check_interrupt();
+        std::array<std::uint64_t, 2> range{start, std::min(kStep, device.bytes - start)};
+        if (::ioctl(fd.get(), BLKZEROOUT, range.data()) != 0) {
+            throw errno_failure("origin " + device.given + ": cannot be zeroed");
+        }
+    }
+}
+
+// Undoing must not hide why it had to be done.
+void undo(Volume& volume)
+{
+    try {
+        volume.stop_devices();
+    } catch (const Failure& failure) {
+        report(std::string("while undoing: ") + failure.what(), failure.next());
+    }
+    if (config_exists(volume.config().name)) {
+        remove_config(volume.config().name);
+    }
+    std::error_code error;
+    std::filesystem::remove_all(volume.paths().runtime, error);
+}
+
+} // namespace
+
+void check_new_name(const VolumeConfig& config)
+{
+    const std::string& name = config.name;
+    check_volume_name(name);
+    if (config_exists(name)) {
+        throw Failure(Exit::exists, "volume " + name + " is already configured",
+                      "see: zumastor status " + name + "; to start anew: zumastor forget volume " + name);
+    }
+    if (const auto device = mapper::find(name)) {
+        throw Failure(Exit::exists,
+                      "/dev/mapper/" + name + " exists already (" +
+                          (device->uuid.empty() ? "no UUID" : device->uuid) + ")",
+                      "choose another name for the volume");
+    }
+}
+
+void check_new_devices(const NewVolume& wanted)
+{
+    find_daemon();
+    refuse_devices_of_others(wanted);
+    open_exclusive(wanted.paths.origin, O_RDONLY, "origin");
+    open_exclusive(wanted.paths.store, O_RDONLY, "snapshot store");
+    if (wanted.paths.meta) {
+        open_exclusive(*wanted.paths.meta, O_RDONLY, "metadata device");
+    }
+    check_order(wanted);
+    if (wanted.initialize) {
+        check_store_fits(wanted.paths, wanted.format);
+    } else {
+        check_existing_store(wanted);
+    }
+}
+
+void confirm_new_volume(const NewVolume& wanted)
+{
+    if (!wanted.initialize) {
+        return;
+    }
+    for (const DeviceNode* device :
+         {&wanted.paths.store, wanted.paths.meta ? &*wanted.paths.meta : nullptr}) {
+        if (device == nullptr) {
+            continue;
+        }
+        if (const std::string content = precious_content(*device); !content.empty()) {
+            confirm("snapshot store " + device->given + " holds " + content + ": all of it will be lost (" +
+                        kOrder + ").",
+                    wanted.yes);
+        }
+    }
+    if (wanted.zero_origin) {
+        if (const std::string content = precious_content(wanted.paths.origin); !content.empty()) {
+            confirm("origin " + wanted.paths.origin.given + " holds " + content + ": --zero destroys it.",
+                    wanted.yes);
+        }
+    }
+}
+
+Volume make_volume(const NewVolume& wanted)
+{
+    Volume volume(wanted.config);
+    if (wanted.zero_origin) {
+        zero_device(wanted.paths.origin);
+    }
+    if (wanted.initialize) {
+        volume.config().uuid = initialize_store(wanted.paths, wanted.format);
+    }
+    try {
+        check_interrupt();
+        save_config(volume.config());
+        volume.start_devices();
+        save_config(volume.config()); // with the UUID, if the store was there before
+    } catch (...) {
+        undo(volume);
+        throw;
+    }
+    return volume;
+}
+
+} // namespace zumastor

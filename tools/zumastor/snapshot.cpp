@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor snapshot: freeze, snapshot, thaw; then mount, rotate, link.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/freeze.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/rotation.h"
+
+namespace zumastor {
+namespace {
+
+// The daemon gives up before the filesystem is thawed under it.
+constexpr std::chrono::milliseconds kFreezeLimit{20000};
+constexpr std::chrono::milliseconds kCreateLimit{15000};
+constexpr std::size_t kMaxTag = 31; // what the store keeps
+
+std::string need_tag(const VolumeConfig& config, const std::vector<std::string>& kinds)
+{
+    for (const std::string& kind : kinds) {
+        const bool builtin =
+            std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), kind) != kBuiltinKinds.end();
+        const bool scheduled = find_kind(config.schedule, kind) != nullptr;
+        if (!builtin && !scheduled) {
+            std::vector<std::string> known = kBuiltinKinds;
+            for (const Kind& other : config.schedule) {
+                if (std::find(known.begin(), known.end(), other.name) == known.end()) {
+                    known.push_back(other.name);
+                }
+            }
+            throw Failure(Exit::usage, "volume " + config.name + " has no kind of snapshots '" + kind + "'",
+                          "there are: " + join(known, ", ") + "; a new one: zumastor define schedule " +
+                              config.name + " --custom " + kind + ",N");
+        }
+        if (!scheduled) {
+            note("no " + kind + " snapshots are scheduled for volume " + config.name +
+                 ": this one is kept until it is deleted");
+        }
+    }
+    std::string tag = join(kinds, ",");
+    if (tag.size() > kMaxTag) {
+        throw Failure(Exit::usage, "too many kinds for one snapshot: " + tag, "take two snapshots");
+    }
+    return tag;
+}
+
+// What programs have written to the device itself is on it afterwards.
+void flush_device(const std::string& device)
+{
+    const ddsnap::UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) {
+        throw errno_failure(device + ": cannot be flushed");
+    }
+}
+
+SnapshotEntry create_consistent(const Volume& volume, Daemon& daemon, const std::string& tag)
+{
+    const auto mount = volume.origin_mount();
+    if (!mount) {
+        flush_device(volume.paths().origin_device);
+        return daemon.create(std::nullopt, tag, kCreateLimit);
+    }
+    Freeze freeze(mount->target, kFreezeLimit);
+    const SnapshotEntry created = daemon.create(std::nullopt, tag, kCreateLimit);
+    if (freeze.thaw()) {
+        return created;
+    }
+    daemon.remove(created.id);
+    throw Failure(Exit::failed,
+                  volume.what() + ": the snapshot took too long: " + mount->target +
+                      " had to be thawed before it was taken; it is deleted again",
+                  "is the store device stalled or overloaded?");
+}
+
+// What the rotation drops. What is busy stays, and is tried again by the next rotation.
+void rotate(Volume& volume, Daemon& daemon, const std::vector<std::uint64_t>& out, Troubles& troubles)
+{
+    for (const std::uint64_t id : out) {
+        try {
+            volume.drop_snapshot(daemon, id);
+        } catch (const Failure& failure) {
+            if (failure.code() == Exit::interrupted) {
+                throw;
+            }
+            troubles.push_back("snapshot " + std::to_string(id) +
+                               " is due to be deleted; the next rotation tries again: " + failure.what());
+        }
+    }
+}
+
+void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
+{
+    std::vector<SnapshotEntry> after = daemon.list();
+    SnapshotEntry planned;
+    planned.id = after.empty() ? 0 : after.back().id + 1;
+    planned.tag = tag;
+    after.push_back(planned);
+    std::printf("would take a snapshot of %s\n", volume.what().c_str());
+    for (const std::uint64_t id : rotated_out(after, volume.config().schedule)) {
+        std::printf("would delete snapshot %" PRIu64 "\n", id);
+    }
+}
+
+} // namespace
+
+Exit take_snapshot(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    check_volume_name(name);
+    const VolumeLock lock(name);
+    Volume volume(load_config(name));
+    const std::string tag = need_tag(volume.config(), args.all("KIND"));
+    Daemon daemon = volume.daemon();
+    if (!mapper::find(volume.paths().origin_name)) {
+        throw Failure(Exit::missing, volume.what() + " is not started",
+                      "start it: zumastor start volume " + name);
+    }
+    if (args.has("--dry-run")) {
+        print_plan(volume, daemon, tag);
+        return Exit::ok;
+    }
+    check_interrupt();
+    const SnapshotEntry created = create_consistent(volume, daemon, tag);
+    Troubles troubles;
+    std::vector<SnapshotEntry> snapshots = daemon.list();
+    volume.mount_snapshots(snapshots, troubles);
+    const std::vector<std::uint64_t> out = rotated_out(snapshots, volume.config().schedule);
+    std::erase_if(snapshots, [&](const SnapshotEntry& snapshot) {
+        return std::find(out.begin(), out.end(), snapshot.id) != out.end();
+    });
+    volume.refresh_links(snapshots); // before their targets go
+    rotate(volume, daemon, out, troubles);
+    std::printf("%" PRIu64 "\n", created.id);
+    return conclude(troubles);
+}
+
+} // namespace zumastor

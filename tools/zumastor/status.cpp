@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor status: what is known is gathered once, then printed for people or as JSON. Reads only, takes no
+// lock: it answers also while another command is at work, and when daemon or module are not there.
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/rotation.h"
+
+namespace zumastor {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::uint64_t kSectorBytes = 512;
+constexpr int kJsonVersion = 1;
+
+struct SnapshotView {
+    SnapshotEntry entry;
+    std::string device; // empty: not mapped
+    std::string mounted_at;
+    std::vector<std::string> links; // hourly.0
+};
+
+struct VolumeView {
+    VolumeConfig config;
+    std::string state; // running, stopped, daemon_down, module_missing, failed, disconnected
+    std::string problem;
+    std::string next;
+    std::string device; // of the origin; empty: not mapped
+    std::optional<Mount> mount;
+    std::optional<VolumeEntry> store;
+    std::vector<SnapshotView> snapshots;
+};
+
+void set_state(VolumeView& view, const std::string& state, const std::string& problem = {},
+               const std::string& next = {})
+{
+    view.state = state;
+    view.problem = problem;
+    view.next = next;
+}
+
+std::string start_command(const VolumeConfig& config)
+{
+    return std::string("zumastor start ") + (config.master ? "master " : "volume ") + config.name;
+}
+
+void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    std::map<std::uint64_t, std::vector<std::string>> links;
+    for (const auto& [link, id] : kind_links(list)) {
+        links[id].push_back(link);
+    }
+    for (const SnapshotEntry& entry : list) {
+        SnapshotView snapshot{entry, {}, {}, links[entry.id]};
+        if (mapper::find(volume.paths().snapshot_name(entry.id))) {
+            snapshot.device = volume.paths().snapshot_device(entry.id);
+            snapshot.mounted_at = volume.mount_of_snapshot(entry.id).value_or("");
+        }
+        view.snapshots.push_back(std::move(snapshot));
+    }
+}
+
+void judge_running(const Volume& volume, VolumeView& view)
+{
+    const bool connected =
+        std::any_of(view.store->clients.begin(), view.store->clients.end(),
+                    [](const ClientEntry& client) { return client.origin && client.connected; });
+    if (view.store->failed) {
+        set_state(view, "failed", "the store is out of service after an I/O error",
+                  "see the daemon's log; repair the device, then stop and start the volume");
+    } else if (view.device.empty()) {
+        set_state(view, "stopped", "its daemon runs, but there is no device", start_command(volume.config()));
+    } else if (!connected) {
+        set_state(view, "disconnected", "its device is not connected to the daemon",
+                  "see the kernel log: dmesg");
+    } else {
+        set_state(view, "running");
+    }
+}
+
+VolumeView gather(const std::string& name)
+{
+    const Volume volume(load_config(name));
+    VolumeView view;
+    view.config = volume.config();
+    if (mapper::find(volume.paths().origin_name)) {
+        view.device = volume.paths().origin_device;
+        view.mount = volume.origin_mount();
+    }
+    std::optional<Daemon> daemon = volume.try_daemon();
+    if (daemon) {
+        view.store = daemon->status();
+        gather_snapshots(volume, *daemon, view);
+        judge_running(volume, view);
+    } else if (!view.device.empty()) {
+        set_state(view, "daemon_down", "its daemon does not run: writes wait",
+                  start_command(volume.config()));
+    } else if (!mapper::has_target()) {
+        set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
+                  "modprobe dm-ddsnap, then: " + start_command(volume.config()));
+    } else {
+        set_state(view, "stopped", "it is stopped", start_command(volume.config()));
+    }
+    return view;
+}
+
+// ---- JSON ------------------------------------------------------------------------------------
+
+ordered_json text_or_null(const std::string& text)
+{
+    return text.empty() ? ordered_json() : ordered_json(text);
+}
+
+ordered_json snapshot_json(const SnapshotView& view)
+{
+    const SnapshotEntry& entry = view.entry;
+    return {{"id", entry.id},
+            {"uuid", entry.uuid},
+            {"name", text_or_null(entry.name)},
+            {"kinds", kinds_of(entry)},
+            {"links", view.links},
+            {"created", format_rfc3339(entry.created_ns)},
+            {"bytes", entry.sectors * kSectorBytes},
+            {"state", entry.squashed ? "squashed" : "normal"},
+            {"priority", entry.priority},
+            {"use_count", entry.use_count},
+            {"device", text_or_null(view.device)},
+            {"mounted_at", text_or_null(view.mounted_at)}};
+}
+
+ordered_json store_json(const VolumeConfig& config, const std::optional<VolumeEntry>& store)
+{
+    ordered_json object{{"device", config.store}, {"metadata_device", text_or_null(config.meta)}};
+    if (!store) {
+        return object;
+    }
+    object["uuid"] = store->uuid;
+    object["chunk_bytes"] = store->chunk_bytes;
+    object["bytes"] = store->store_chunks * store->chunk_bytes;
+    object["free_bytes"] = store->free_chunks * store->chunk_bytes;
+    object["pending_bytes"] = store->pending_chunks * store->chunk_bytes;
+    object["metadata_blocks"] = store->meta_blocks;
+    object["metadata_free_blocks"] = store->free_meta_blocks;
+    object["journal_blocks"] = store->journal_blocks;
+    object["journal_used_blocks"] = store->journal_used;
+    object["exceptions"] = store->exceptions;
+    object["sweeping"] = store->sweeping;
+    return object;
+}
+
+ordered_json volume_json(const VolumeView& view)
+{
+    const VolumeConfig& config = view.config;
+    ordered_json origin{{"path", config.origin},
+                        {"device", text_or_null(view.device)},
+                        {"mounted_at", text_or_null(view.mount ? view.mount->target : "")},
+                        {"filesystem", text_or_null(view.mount ? view.mount->type : "")},
+                        {"options", text_or_null(view.mount ? view.mount->options : "")}};
+    if (view.store) {
+        origin["bytes"] = view.store->origin_sectors * kSectorBytes;
+    }
+    ordered_json schedule = ordered_json::object();
+    for (const Kind& kind : config.schedule) {
+        schedule[kind.name] = kind.keep;
+    }
+    ordered_json master;
+    if (config.master) {
+        master = {{"snapmount", config.master->mount_snapshots},
+                  {"dotsnapshot", config.master->dot_snapshot}};
+    }
+    ordered_json snapshots = ordered_json::array();
+    for (const SnapshotView& snapshot : view.snapshots) {
+        snapshots.push_back(snapshot_json(snapshot));
+    }
+    return {{"name", config.name},
+            {"state", view.state},
+            {"problem", text_or_null(view.problem)},
+            {"next", text_or_null(view.next)},
+            {"origin", origin},
+            {"store", store_json(config, view.store)},
+            {"master", master},
+            {"schedule", schedule},
+            {"snapshots", snapshots}};
+}
+
+// ---- for people --------------------------------------------------------------------------------
+
+std::string kind_column(const SnapshotView& view)
+{
+    return view.links.empty() ? (view.entry.tag.empty() ? "manual" : view.entry.tag) : join(view.links, ",");
+}
+
+void print_snapshots(const std::vector<SnapshotView>& snapshots)
+{
+    if (snapshots.empty()) {
+        std::puts("no snapshots");
+        return;
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"SNAP", "CREATED (UTC)", "KIND", "STATE", "PRIO", "USE", "MOUNTED AT"}};
+    for (const SnapshotView& view : snapshots) {
+        const SnapshotEntry& entry = view.entry;
+        rows.push_back({std::to_string(entry.id), format_rfc3339(entry.created_ns), kind_column(view),
+                        entry.squashed ? "squashed" : "normal", std::to_string(entry.priority),
+                        std::to_string(entry.use_count), view.mounted_at.empty() ? "-" : view.mounted_at});
+    }
+    std::fputs(format_table(rows).c_str(), stdout);
+}
+
+std::string percent(std::uint64_t part, std::uint64_t whole)
+{
+    return whole == 0 ? "-" : std::to_string(part * 100 / whole) + " %";
+}
+
+std::string store_use(const VolumeEntry& store)
+{
+    const std::uint64_t used = store.store_chunks - store.free_chunks;
+    return format_size(used * store.chunk_bytes) + " of " +
+           format_size(store.store_chunks * store.chunk_bytes) + " (" + percent(used, store.store_chunks) +
+           ")";
+}
+
+void print_overview(const std::vector<VolumeView>& views)
+{
+    if (views.empty()) {
+        std::puts("no volumes are defined");
+        return;
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"VOLUME", "STATE", "SIZE", "STORE USED", "SNAPSHOTS", "MOUNTED AT"}};
+    for (const VolumeView& view : views) {
+        const bool known = view.store.has_value();
+        rows.push_back({view.config.name, view.state,
+                        known ? format_size(view.store->origin_sectors * kSectorBytes) : "-",
+                        known ? store_use(*view.store) : "-",
+                        known ? std::to_string(view.snapshots.size()) : "-",
+                        view.mount ? view.mount->target : "-"});
+    }
+    std::fputs(format_table(rows).c_str(), stdout);
+}
+
+void print_usage(const VolumeView& view)
+{
+    using Rows = std::vector<std::vector<std::string>>;
+    Rows rows;
+    if (view.store) {
+        const VolumeEntry& store = *view.store;
+        const auto chunks = [&](std::uint64_t count) { return format_size(count * store.chunk_bytes); };
+        rows = {{"  store free", chunks(store.free_chunks)},
+                {"  store pending", chunks(store.pending_chunks) + " (free after the next checkpoint)"},
+                {"  metadata", std::to_string(store.meta_blocks - store.free_meta_blocks) + " of " +
+                                   std::to_string(store.meta_blocks) + " blocks"},
+                {"  journal", std::to_string(store.journal_used) + " of " +
+                                  std::to_string(store.journal_blocks) + " blocks"},
+                {"  exceptions", std::to_string(store.exceptions)}};
+    }
+    struct statvfs info {};
+    if (view.mount && ::statvfs(view.mount->target.c_str(), &info) == 0) {
+        const std::uint64_t total = info.f_blocks * info.f_frsize;
+        const std::uint64_t used = total - info.f_bfree * info.f_frsize;
+        rows.push_back({"  filesystem", format_size(used) + " of " + format_size(total) + " (" +
+                                            percent(used, total) + "), " + view.mount->type});
+    }
+    std::fputs(format_table(rows).c_str(), stdout);
+}
+
+std::string role_text(const VolumeConfig& config)
+{
+    if (!config.master) {
+        return "none";
+    }
+    return std::string("master") + (config.master->mount_snapshots ? "" : ", snapshots not mounted") +
+           (config.master->dot_snapshot ? ", .snapshot" : "");
+}
+
+std::string schedule_text(const VolumeConfig& config)
+{
+    std::vector<std::string> parts;
+    for (const Kind& kind : config.schedule) {
+        parts.push_back(kind.name + " " + std::to_string(kind.keep));
+    }
+    return parts.empty() ? "none" : join(parts, ", ");
+}
+
+void print_volume(const VolumeView& view, bool usage)
+{
+    std::vector<std::vector<std::string>> rows{{"volume", view.config.name + ": " + view.state},
+                                               {"  origin", view.config.origin},
+                                               {"  store", view.config.store}};
+    if (!view.problem.empty()) {
+        rows.insert(rows.begin() + 1, {{"  problem", view.problem}, {"  next", view.next}});
+    }
+    if (!view.config.meta.empty()) {
+        rows.push_back({"  metadata", view.config.meta});
+    }
+    if (!view.device.empty()) {
+        rows.push_back({"  device", view.device + (view.mount ? ", mounted at " + view.mount->target : "")});
+    }
+    if (view.store) {
+        rows.push_back({"  size", format_size(view.store->origin_sectors * kSectorBytes) + ", chunks of " +
+                                      format_size(view.store->chunk_bytes)});
+        rows.push_back({"  store used", store_use(*view.store) + (view.store->sweeping ? ", sweeping" : "")});
+    }
+    rows.push_back({"  role", role_text(view.config)});
+    rows.push_back({"  schedule", schedule_text(view.config)});
+    std::fputs(format_table(rows).c_str(), stdout);
+    if (usage) {
+        print_usage(view);
+    }
+    if (view.store) {
+        print_snapshots(view.snapshots);
+    }
+}
+
+void select_snapshot(VolumeView& view, const std::string& text)
+{
+    const auto id = parse_integer(text);
+    std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) {
+        const bool named =
+            std::find(snapshot.links.begin(), snapshot.links.end(), text) != snapshot.links.end();
+        return !named && !(id && static_cast<std::uint64_t>(*id) == snapshot.entry.id);
+    });
+    if (view.snapshots.empty()) {
+        throw Failure(Exit::not_found, "volume " + view.config.name + " has no snapshot " + text,
+                      view.problem.empty() ? "see: zumastor status " + view.config.name : view.problem);
+    }
+}
+
+} // namespace
+
+Exit show_status(const Args& args)
+{
+    std::vector<VolumeView> views;
+    const bool one = args.has("VOL");
+    if (one) {
+        views.push_back(gather(args.need("VOL")));
+        if (const auto snapshot = args.get("SNAP")) {
+            select_snapshot(views.front(), *snapshot);
+        }
+    } else {
+        for (const std::string& name : list_volumes()) {
+            views.push_back(gather(name));
+        }
+    }
+    if (args.has("--json")) {
+        ordered_json volumes = ordered_json::array();
+        for (const VolumeView& view : views) {
+            volumes.push_back(volume_json(view));
+        }
+        const ordered_json document{{"version", kJsonVersion}, {"volumes", volumes}};
+        std::puts(document.dump(2, ' ', false, ordered_json::error_handler_t::replace).c_str());
+        return Exit::ok;
+    }
+    const bool full = args.has("--full");
+    if (!one && !full) {
+        print_overview(views);
+    }
+    for (const VolumeView& view : views) {
+        if (one || full) {
+            print_volume(view, full || args.has("--usage"));
+        } else if (args.has("--usage")) {
+            std::puts(view.config.name.c_str());
+            print_usage(view);
+        }
+        if (!one && !full && !view.problem.empty()) {
+            std::printf("%s: %s; next: %s\n", view.config.name.c_str(), view.problem.c_str(),
+                        view.next.c_str());
+        }
+    }
+    return Exit::ok;
+}
+
+} // namespace zumastor

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/volume.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/loop.h"
+#include "tools/zumastor/mapper.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDaemonStart{120000}; // a long journal may have to be replayed
+constexpr milliseconds kDaemonStop{120000};
+constexpr milliseconds kConnect{20000};
+constexpr int kPollMs = 20; // the connection of a kernel client has no event that could be waited for
+
+bool is_file(const std::string& path)
+{
+    std::error_code error;
+    return fs::is_regular_file(path, error);
+}
+
+std::string as_device(const std::string& path) { return is_file(path) ? loop::attach(path) : path; }
+
+// The last line of the daemon's log says more than its exit code.
+std::string last_line(const std::string& path)
+{
+    const std::vector<std::string> lines = split(read_text(path), '\n');
+    return lines.empty() ? std::string() : lines.back();
+}
+
+} // namespace
+
+Volume::Volume(VolumeConfig config) : config_(std::move(config)), paths_(config_.name) {}
+
+std::string Volume::mount_point() const
+{
+    return config_.mount_point.empty() ? paths_.default_mount : config_.mount_point;
+}
+
+std::string Volume::snapshot_directory() const
+{
+    return config_.snapshot_path.empty() ? paths_.default_snapshots : config_.snapshot_path;
+}
+
+std::optional<Daemon> Volume::try_daemon() const { return Daemon::try_connect(paths_.server_socket, what()); }
+
+Daemon Volume::daemon() const
+{
+    if (auto daemon = try_daemon()) {
+        return std::move(*daemon);
+    }
+    const bool mapped = mapper::find(paths_.origin_name).has_value();
+    throw Failure(Exit::missing, what() + (mapped ? ": its daemon does not run" : " is not started"),
+                  "start it: zumastor start " + std::string(config_.master ? "master " : "volume ") +
+                      config_.name);
+}
+
+StorePaths Volume::attach_devices() const
+{
+    const std::optional<std::string> meta =
+        config_.meta.empty() ? std::nullopt : std::optional(as_device(config_.meta));
+    return need_store_paths(as_device(config_.store), as_device(config_.origin), meta);
+}
+
+void Volume::start_daemon(const StorePaths& paths)
+{
+    std::error_code error;
+    fs::create_directories(paths_.runtime, error);
+    const std::string log = prepare_log_file(paths_, config_.name);
+    std::vector<std::string> argv{find_daemon(), "-l", log, "-p", paths_.pid_file};
+    if (config_.cache_bytes != 0) {
+        argv.insert(argv.end(), {"-k", std::to_string(config_.cache_bytes)});
+    }
+    argv.insert(argv.end(), {paths.store.path, paths.origin.path});
+    if (paths.meta) {
+        argv.push_back(paths.meta->path);
+    }
+    argv.insert(argv.end(), {paths_.agent_socket, paths_.server_socket});
+    const ProgramResult result = run_program(argv, kDaemonStart);
+    if (result.status != 0) {
+        const std::string reason = result.output.empty() ? last_line(log) : result.output;
+        throw Failure(result.status == 127 ? Exit::missing : Exit::failed,
+                      what() + ": its daemon cannot be started: " +
+                          (reason.empty() ? "exit code " + std::to_string(result.status) : reason),
+                      "its log: " + log);
+    }
+}
+
+std::string Volume::table_of(const StorePaths& paths, const std::string& id) const
+{
+    return paths.store.path + " " + paths.origin.path + " " + paths_.agent_socket + " " + id;
+}
+
+void Volume::wait_until_connected(Daemon& daemon) const
+{
+    const auto device = mapper::find(paths_.origin_name);
+    if (!device) {
+        throw Failure(Exit::failed, what() + ": its device is gone");
+    }
+    const std::string number = format_number(device->number);
+    const auto deadline = std::chrono::steady_clock::now() + kConnect;
+    for (;;) {
+        const std::vector<ClientEntry> clients = daemon.status().clients;
+        if (std::any_of(clients.begin(), clients.end(), [&](const ClientEntry& client) {
+                return client.origin && client.connected && client.device == number;
+            })) {
+            return;
+        }
+        if (std::chrono::steady_clock::now() > deadline) {
+            throw Failure(
+                Exit::failed,
+                what() + ": its device does not connect to the daemon: " + mapper::status(paths_.origin_name),
+                "see the kernel log (dmesg) and the daemon's");
+        }
+        check_interrupt();
+        ::poll(nullptr, 0, kPollMs);
+    }
+}
+
+void Volume::start_devices()
+{
+    mapper::require_target();
+    const StorePaths paths = attach_devices();
+    const bool mapped = mapper::find(paths_.origin_name).has_value();
+    std::optional<Daemon> daemon = try_daemon();
+    if (!daemon) {
+        if (!mapped) { // else the mapped devices hold them
+            open_exclusive(paths.origin, O_RDONLY, "origin");
+            open_exclusive(paths.store, O_RDONLY, "snapshot store");
+        }
+        start_daemon(paths);
+        daemon.emplace(paths_.server_socket, what());
+    }
+    const std::string uuid = daemon->hello().uuid;
+    if (!config_.uuid.empty() && uuid != config_.uuid) {
+        daemon->shutdown();
+        throw Failure(Exit::mismatch,
+                      what() + ": " + config_.store + " holds the store of another volume (" + uuid + ")",
+                      "was a disk replaced or renamed? " + paths_.config + " expects " + config_.uuid);
+    }
+    config_.uuid = uuid;
+    if (!mapped) {
+        mapper::create({paths_.origin_name, mapper::kUuidPrefix + uuid + "-origin",
+                        daemon->status().origin_sectors, table_of(paths, "-1"), false});
+    }
+    wait_until_connected(*daemon);
+}
+
+std::vector<std::uint64_t> Volume::mapped_snapshots() const
+{
+    const std::string prefix = paths_.origin_name + "@";
+    std::vector<std::uint64_t> ids;
+    for (const std::string& name : mapper::list(prefix)) {
+        if (const auto id = parse_integer(name.substr(prefix.size())); id && *id >= 0) {
+            ids.push_back(static_cast<std::uint64_t>(*id));
+        }
+    }
+    return ids;
+}
+
+void Volume::stop_devices()
+{
+    for (const std::uint64_t id : mapped_snapshots()) {
+        unmap_snapshot(id);
+    }
+    if (mapper::find(paths_.origin_name)) {
+        mapper::remove(paths_.origin_name);
+    }
+    if (auto daemon = try_daemon()) {
+        const int pid = daemon->hello().pid;
+        daemon->shutdown();
+        if (!wait_for_exit(pid, kDaemonStop)) {
+            throw Failure(Exit::failed,
+                          what() + ": its daemon (process " + std::to_string(pid) + ") does not end",
+                          "is its store device stalled?");
+        }
+    }
+    for (const std::string* path : {&config_.origin, &config_.store, &config_.meta}) {
+        if (is_file(*path)) {
+            loop::detach(*path);
+        }
+    }
+}
+
+void Volume::map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const
+{
+    const std::string name = paths_.snapshot_name(snapshot.id);
+    if (!mapper::find(name)) {
+        mapper::create({name, mapper::kUuidPrefix + config_.uuid + "-" + std::to_string(snapshot.id),
+                        snapshot.sectors, table_of(paths, std::to_string(snapshot.id)), true});
+    }
+}
+
+void Volume::unmap_snapshot(std::uint64_t id) const
+{
+    const std::string name = paths_.snapshot_name(id);
+    const auto device = mapper::find(name);
+    if (!device) {
+        return;
+    }
+    if (device->open_count > 0) {
+        std::vector<std::string> users = holders_of(device->number);
+        const std::vector<std::string> processes = processes_with_device(device->number);
+        users.insert(users.end(), processes.begin(), processes.end());
+        if (!users.empty()) { // else it is udev for a moment: removal waits for that
+            throw Failure(Exit::busy, "/dev/mapper/" + name + ": in use: " + join(users, "; "),
+                          "end that use, then try again");
+        }
+    }
+    mapper::remove(name);
+}
+
+} // namespace zumastor

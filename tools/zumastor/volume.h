@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+// A volume at work: its daemon, its mapped devices, its mounts. Every operation looks at what is there and
+// does what is missing, so that each can be repeated after an interruption.
+//
+//   start_devices: loop devices → ddsnapd → /dev/mapper/VOL     stop_devices: the reverse
+//   mount_all:     origin filesystem → snapshots → links         unmount_all:  the reverse
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/common/daemon.h"
+#include "tools/common/offline_store.h"
+#include "tools/zumastor/config.h"
+#include "tools/zumastor/names.h"
+
+namespace zumastor {
+
+// What went wrong with single snapshots while the rest was done: the command ends with Exit::partly.
+using Troubles = std::vector<std::string>;
+
+class Volume {
+public:
+    explicit Volume(VolumeConfig config);
+
+    const VolumeConfig& config() const noexcept { return config_; }
+    VolumeConfig& config() noexcept { return config_; }
+    const Paths& paths() const noexcept { return paths_; }
+    std::string what() const { return "volume " + config_.name; }
+    std::string mount_point() const;
+    std::string snapshot_directory() const;
+    std::string dot_snapshot() const { return mount_point() + "/.snapshot"; }
+
+    // ---- daemon and devices (volume.cpp) ----
+
+    // The daemon, if it runs; else throws Exit::missing with what to do.
+    Daemon daemon() const;
+    std::optional<Daemon> try_daemon() const;
+    // Puts files on loop devices; returns the devices.
+    StorePaths attach_devices() const;
+    // What is missing of daemon and origin device; returns when the device is connected.
+    void start_devices();
+    // Removes devices, ends the daemon, detaches loop devices. Nothing may be mounted any more.
+    void stop_devices();
+    // Throws Exit::busy, naming who, if anything but our own mounts uses the volume's devices.
+    void refuse_if_used() const;
+
+    // ---- mounts (volume_mounts.cpp) ----
+
+    // Where the filesystem of the origin is mounted, by us or others; empty if nowhere.
+    std::optional<Mount> origin_mount() const;
+    // Origin, snapshots, links: as the master role says. False if there is no filesystem to mount yet.
+    bool mount_all(Troubles& troubles);
+    void unmount_all();
+    // Takes all snapshots' mounts and devices away, and the links.
+    void unmount_snapshots();
+    // Maps and mounts what is not, as far as the role wants it; takes away what has no content any more.
+    // `snapshots`: all of the store, oldest first.
+    void mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
+    // Makes the KIND.N links those of `snapshots`.
+    void refresh_links(const std::vector<SnapshotEntry>& snapshots) const;
+    // Unmounts, unmaps and deletes one snapshot. Throws Exit::busy if it is in use.
+    void drop_snapshot(Daemon& daemon, std::uint64_t id);
+    // Where snapshot `id` is mounted below the snapshot directory; empty if it is not.
+    std::optional<std::string> mount_of_snapshot(std::uint64_t id) const;
+
+private:
+    void start_daemon(const StorePaths& paths);
+    void wait_until_connected(Daemon& daemon) const;
+    void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const;
+    void unmap_snapshot(std::uint64_t id) const;
+    void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
+                        Troubles& troubles) const;
+    void take_away(std::uint64_t id) const;
+    std::vector<std::uint64_t> mapped_snapshots() const;
+    std::string table_of(const StorePaths& paths, const std::string& id) const;
+
+    VolumeConfig config_;
+    Paths paths_;
+};
+
+} // namespace zumastor

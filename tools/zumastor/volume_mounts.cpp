@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+// The part of Volume that mounts.
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "tools/common/failure.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/mounts.h"
+#include "tools/zumastor/rotation.h"
+#include "tools/zumastor/volume.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_below(const std::string& path, const std::string& directory)
+{
+    return path == directory || path.starts_with(directory + "/");
+}
+
+std::string canonical(const std::string& path)
+{
+    std::error_code error;
+    return fs::weakly_canonical(path, error).string();
+}
+
+// Links are replaced at once: who follows one finds the old snapshot or the new one, never nothing.
+void replace_link(const fs::path& link, const std::string& target)
+{
+    std::error_code error;
+    if (fs::read_symlink(link, error) == target && !error) {
+        return;
+    }
+    const fs::path temporary = link.parent_path() / ("." + link.filename().string() + ".new");
+    fs::remove(temporary, error);
+    fs::create_symlink(target, temporary, error);
+    if (!error) {
+        fs::rename(temporary, link, error);
+    }
+    if (error) {
+        throw Failure(Exit::failed, "link " + link.string() + ": " + error.message());
+    }
+}
+
+} // namespace
+
+std::optional<Mount> Volume::origin_mount() const
+{
+    const auto device = mapper::find(paths_.origin_name);
+    if (!device) {
+        return std::nullopt;
+    }
+    const std::vector<Mount> mounts = mounts_of(device->number);
+    const std::string ours = canonical(mount_point());
+    const auto found =
+        std::find_if(mounts.begin(), mounts.end(), [&](const Mount& mount) { return mount.target == ours; });
+    if (found != mounts.end()) {
+        return *found;
+    }
+    return mounts.empty() ? std::nullopt : std::optional(mounts.front());
+}
+
+std::optional<std::string> Volume::mount_of_snapshot(std::uint64_t id) const
+{
+    const auto device = mapper::find(paths_.snapshot_name(id));
+    if (!device) {
+        return std::nullopt;
+    }
+    const std::string top = canonical(snapshot_directory());
+    for (const Mount& mount : mounts_of(device->number)) {
+        if (is_below(mount.target, top)) {
+            return mount.target;
+        }
+    }
+    return std::nullopt;
+}
+
+bool Volume::mount_all(Troubles& troubles)
+{
+    const MasterRole role = config_.master.value_or(MasterRole{});
+    const std::string target = mount_point();
+    if (const auto mount = origin_mount(); !mount || mount->target != canonical(target)) {
+        const auto type = filesystem_on(paths_.origin_device);
+        if (!type) {
+            return false;
+        }
+        mount_filesystem(paths_.origin_device, target, *type, config_.mount_options);
+    }
+    if (!role.mount_snapshots) {
+        unmount_snapshots();
+        return true;
+    }
+    if (role.dot_snapshot) {
+        make_shared_mount(snapshot_directory());
+    }
+    const std::vector<SnapshotEntry> snapshots = daemon().list();
+    mount_snapshots(snapshots, troubles);
+    refresh_links(snapshots);
+    if (role.dot_snapshot && !is_mount_point(dot_snapshot())) {
+        bind_tree(snapshot_directory(), dot_snapshot());
+    }
+    if (!role.dot_snapshot) {
+        unbind_tree(canonical(dot_snapshot()));
+    }
+    return true;
+}
+
+void Volume::refuse_if_used() const
+{
+    std::vector<std::string> users;
+    std::vector<std::string> ours;
+    std::vector<std::string> names{paths_.origin_name};
+    for (const std::uint64_t id : mapped_snapshots()) {
+        names.push_back(paths_.snapshot_name(id));
+    }
+    const std::vector<std::string> places{canonical(mount_point()), canonical(snapshot_directory()),
+                                          canonical(dot_snapshot())};
+    for (const std::string& name : names) {
+        const auto device = mapper::find(name);
+        if (!device) {
+            continue;
+        }
+        for (const Mount& mount : mounts_of(device->number)) {
+            if (mount.target == places[0] || is_below(mount.target, places[1]) ||
+                is_below(mount.target, places[2])) {
+                ours.push_back(mount.target);
+            }
+        }
+        for (const std::string& use : holders_of(device->number)) {
+            const bool own_mount = std::any_of(ours.begin(), ours.end(), [&](const std::string& target) {
+                return use == "mounted at " + target;
+            });
+            if (!own_mount) {
+                users.push_back("/dev/mapper/" + name + " is " + use);
+            }
+        }
+    }
+    if (!ours.empty()) {
+        const std::vector<std::string> processes = processes_on(ours);
+        users.insert(users.end(), processes.begin(), processes.end());
+    }
+    if (!users.empty()) {
+        throw Failure(Exit::busy, what() + ": in use: " + join(users, "; "), "end that use, then try again");
+    }
+}
+
+void Volume::unmount_all()
+{
+    unbind_tree(canonical(dot_snapshot()));
+    if (is_mount_point(mount_point())) {
+        unmount(mount_point());
+    }
+    unmount_snapshots();
+}
+
+void Volume::unmount_snapshots()
+{
+    unbind_tree(canonical(dot_snapshot()));
+    const std::string top = canonical(snapshot_directory());
+    refresh_links({});
+    for (const std::uint64_t id : mapped_snapshots()) {
+        take_away(id);
+    }
+    if (is_mount_point(top)) {
+        unmount(top); // it was made one for .snapshot
+    }
+}
+
+void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
+                            Troubles& troubles) const
+{
+    const std::string device = paths_.snapshot_device(snapshot.id);
+    const std::string label = "snapshot " + std::to_string(snapshot.id);
+    const std::string target = snapshot_directory() + "/" + directory;
+    try {
+        if (const auto type = filesystem_on(device)) {
+            mount_filesystem(device, target, *type, snapshot_mount_options(*type));
+        } else {
+            note(label + " holds no filesystem: its device is " + device);
+        }
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        ::rmdir(target.c_str());
+        troubles.push_back(label + " is taken, but not mounted: " + failure.what());
+    }
+}
+
+void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
+{
+    if (!config_.master || !config_.master->mount_snapshots) {
+        return;
+    }
+    std::set<std::uint64_t> readable;
+    for (const SnapshotEntry& snapshot : snapshots) {
+        if (!snapshot.squashed) {
+            readable.insert(snapshot.id);
+        }
+    }
+    for (const std::uint64_t id : mapped_snapshots()) {
+        try {
+            if (readable.count(id) == 0) {
+                take_away(id);
+            }
+        } catch (const Failure& failure) {
+            troubles.push_back("snapshot " + std::to_string(id) +
+                               " has no content any more, but: " + failure.what());
+        }
+    }
+    const StorePaths paths = attach_devices();
+    const std::map<std::uint64_t, std::string> directories = directory_names(snapshots);
+    for (const SnapshotEntry& snapshot : snapshots) {
+        if (!snapshot.squashed && !mount_of_snapshot(snapshot.id)) {
+            map_snapshot(paths, snapshot);
+            mount_snapshot(snapshot, directories.at(snapshot.id), troubles);
+        }
+    }
+}
+
+void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
+{
+    const fs::path top = snapshot_directory();
+    std::map<std::string, std::string> wanted;
+    for (const auto& [link, id] : kind_links(snapshots)) {
+        if (const auto target = mount_of_snapshot(id)) {
+            wanted[link] = fs::path(*target).filename().string();
+        }
+    }
+    for (const auto& [link, target] : wanted) {
+        replace_link(top / link, target);
+    }
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(top, error)) {
+        const std::string name = entry.path().filename().string();
+        if (entry.is_symlink() && is_kind_link(name) && wanted.count(name) == 0) {
+            std::error_code gone;
+            fs::remove(entry.path(), gone);
+        }
+    }
+}
+
+// Unmounted and unmapped. Throws Exit::busy if it is in use.
+void Volume::take_away(std::uint64_t id) const
+{
+    if (const auto target = mount_of_snapshot(id)) {
+        unmount(*target);
+        ::rmdir(target->c_str()); // an empty directory left behind does no harm
+    }
+    unmap_snapshot(id);
+}
+
+void Volume::drop_snapshot(Daemon& daemon, std::uint64_t id)
+{
+    take_away(id);
+    daemon.remove(id);
+}
+
+} // namespace zumastor
