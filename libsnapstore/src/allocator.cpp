@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "allocator.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "assertion.h"
+
+namespace snapstore {
+
+namespace {
+constexpr std::uint64_t kAllOnes = ~std::uint64_t{0};
+
+// The first zero bit at or after `from` and before `to`; `to` if there is none.
+std::uint64_t first_zero(const Bitmap& map, std::uint64_t from, std::uint64_t to) noexcept
+{
+    while (from < to) {
+        const std::uint64_t word = ~map.words()[from >> 6] >> (from & 63);
+        if (word != 0) {
+            return std::min(to, from + static_cast<std::uint64_t>(std::countr_zero(word)));
+        }
+        from = (from | 63) + 1;
+    }
+    return to;
+}
+} // namespace
+
+Allocator::Allocator(std::uint64_t units)
+    : units_(units), free_(units), taken_(units), full_((units + 63) / 64), pending_map_(units),
+      frozen_map_(units)
+{
+    if (units % 64 != 0) { // what lies beyond the end is never free
+        taken_.words().back() = kAllOnes << (units % 64);
+    }
+}
+
+std::uint64_t Allocator::find_free(std::uint64_t from, std::uint64_t to) const noexcept
+{
+    if (from >= to) {
+        return to;
+    }
+    const std::uint64_t end_of_word = std::min(to, (from | 63) + 1);
+    if (const std::uint64_t unit = first_zero(taken_, from, end_of_word); unit < end_of_word) {
+        return unit;
+    }
+    const std::uint64_t words = (to + 63) / 64;
+    const std::uint64_t word = first_zero(full_, end_of_word >> 6, words);
+    return word >= words ? to : first_zero(taken_, std::max(from, word << 6), to);
+}
+
+Allocator::Run Allocator::allocate(std::uint64_t want) noexcept
+{
+    if (free_ == 0 || want == 0) {
+        return {};
+    }
+    std::uint64_t first = find_free(cursor_, units_);
+    if (first == units_) {
+        first = find_free(0, units_);
+    }
+    SNAPSTORE_ASSERT(first < units_);
+    const std::uint64_t limit = std::min(units_, first + want);
+    std::uint64_t end = first;
+    while (end < limit && !taken_.test(end)) {
+        taken_.set(end);
+        if (taken_.words()[end >> 6] == kAllOnes) {
+            full_.set(end >> 6);
+        }
+        ++end;
+    }
+    free_ -= end - first;
+    cursor_ = end == units_ ? 0 : end;
+    return {first, end - first};
+}
+
+bool Allocator::mark_used(std::uint64_t unit) noexcept
+{
+    if (unit >= units_ || taken_.test(unit)) {
+        return false;
+    }
+    taken_.set(unit);
+    if (taken_.words()[unit >> 6] == kAllOnes) {
+        full_.set(unit >> 6);
+    }
+    --free_;
+    return true;
+}
+
+void Allocator::release(std::uint64_t unit) noexcept
+{
+    taken_.clear(unit);
+    full_.clear(unit >> 6);
+    ++free_;
+}
+
+void Allocator::free_now(std::uint64_t unit) noexcept
+{
+    SNAPSTORE_ASSERT(is_used(unit));
+    release(unit);
+}
+
+void Allocator::free_run_now(Run run) noexcept
+{
+    for (std::uint64_t i = 0; i < run.count; ++i) {
+        free_now(run.first + i);
+    }
+}
+
+void Allocator::free_later(std::uint64_t unit) noexcept
+{
+    SNAPSTORE_ASSERT(is_used(unit));
+    pending_map_.set(unit);
+    ++pending_;
+}
+
+void Allocator::freeze() noexcept
+{
+    SNAPSTORE_ASSERT(frozen_ == 0);
+    if (pending_ != 0) {
+        std::swap(pending_map_, frozen_map_);
+        frozen_ = pending_;
+        pending_ = 0;
+    }
+}
+
+std::uint64_t Allocator::thaw() noexcept
+{
+    const std::uint64_t thawed = frozen_;
+    if (frozen_ == 0) {
+        return 0;
+    }
+    auto& frozen = frozen_map_.words();
+    for (std::uint64_t i = 0; i < frozen.size(); ++i) {
+        if (frozen[i] != 0) {
+            taken_.words()[i] &= ~frozen[i];
+            full_.clear(i);
+            frozen[i] = 0;
+        }
+    }
+    free_ += frozen_;
+    frozen_ = 0;
+    return thawed;
+}
+
+bool Allocator::is_pending(std::uint64_t unit) const noexcept
+{
+    return pending_map_.test(unit) || frozen_map_.test(unit);
+}
+
+bool Allocator::is_used(std::uint64_t unit) const noexcept
+{
+    return unit < units_ && taken_.test(unit) && !is_pending(unit);
+}
+
+} // namespace snapstore

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+// Which units (store chunks, metadata blocks, pieces of a buffer) are free: a bitmap, next-fit.
+//
+// States of a unit: free → used (allocate) → pending (free_later) → frozen (freeze) → free (thaw).
+//
+// Invariant: a unit freed with free_later() is handed out again only after a freeze() that came later and
+// the thaw() that belongs to it, that is, when a checkpoint that no longer names it is durable.
+// (AllocatorTest.PendingIsNotReused)
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace snapstore {
+
+class Bitmap {
+public:
+    Bitmap() = default;
+    explicit Bitmap(std::uint64_t bits) : words_((bits + 63) / 64) {}
+
+    bool test(std::uint64_t bit) const noexcept { return (words_[bit >> 6] >> (bit & 63) & 1) != 0; }
+    void set(std::uint64_t bit) noexcept { words_[bit >> 6] |= mask(bit); }
+    void clear(std::uint64_t bit) noexcept { words_[bit >> 6] &= ~mask(bit); }
+    std::vector<std::uint64_t>& words() noexcept { return words_; }
+    const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+
+private:
+    static std::uint64_t mask(std::uint64_t bit) noexcept { return std::uint64_t{1} << (bit & 63); }
+    std::vector<std::uint64_t> words_;
+};
+
+class Allocator {
+public:
+    struct Run {
+        std::uint64_t first = 0;
+        std::uint64_t count = 0; // 0 = nothing free
+    };
+
+    Allocator() = default;
+    explicit Allocator(std::uint64_t units);
+
+    // The next free run after the last one handed out, at most `want` long; shorter if what follows is used.
+    Run allocate(std::uint64_t want) noexcept;
+    // For open(): false if it is taken already or out of range.
+    bool mark_used(std::uint64_t unit) noexcept;
+
+    void free_now(std::uint64_t unit) noexcept;
+    void free_run_now(Run run) noexcept;
+    void free_later(std::uint64_t unit) noexcept;
+    void freeze() noexcept;
+    // Returns how many units became free.
+    std::uint64_t thaw() noexcept;
+
+    std::uint64_t size() const noexcept { return units_; }
+    std::uint64_t free() const noexcept { return free_; }
+    std::uint64_t pending() const noexcept { return pending_ + frozen_; } // freed, not usable yet
+    bool is_pending(std::uint64_t unit) const noexcept;
+    std::uint64_t used() const noexcept { return units_ - free_ - pending(); }
+    bool is_used(std::uint64_t unit) const noexcept; // used, not pending
+
+private:
+    void release(std::uint64_t unit) noexcept;
+    std::uint64_t find_free(std::uint64_t from, std::uint64_t to) const noexcept;
+
+    std::uint64_t units_ = 0;
+    std::uint64_t free_ = 0;
+    std::uint64_t cursor_ = 0;
+    std::uint64_t pending_ = 0;
+    std::uint64_t frozen_ = 0;
+    Bitmap taken_; // used or pending or frozen, or beyond the end
+    Bitmap full_;  // one bit per word of taken_: all ones
+    Bitmap pending_map_;
+    Bitmap frozen_map_;
+};
+
+} // namespace snapstore

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+// Group commit. Records that arrive while a commit is under way make up the next one.
+//
+// Invariant: a record is applied, and its requester answered, only when its journal block and all data
+// written before it are flushed. (StoreModelTest, and the planted bugs of the simulation)
+#include "block.h"
+#include "store_impl.h"
+
+namespace snapstore {
+
+void Store::Impl::enqueue(std::span<const record_disk> record)
+{
+    queue.push(record);
+    kick_commit();
+}
+
+Task<Result<void>> Store::Impl::commit_record(std::span<const record_disk> record)
+{
+    if (failed) {
+        co_return tl::unexpected(failure());
+    }
+    enqueue(record);
+    const std::uint64_t position = queue.tail();
+    while (queue.head() < position && !failed) {
+        co_await commit_done.wait();
+    }
+    if (queue.head() < position) {
+        co_return tl::unexpected(failure());
+    }
+    co_return Result<void>{};
+}
+
+void Store::Impl::kick_commit()
+{
+    if (!commit_running && !failed && !queue.empty()) {
+        commit_running = true;
+        spawn(frame_pool, commit_loop());
+    }
+}
+
+Task<void> Store::Impl::commit_loop()
+{
+    while (!queue.empty() && !failed) {
+        const Batch batch = choose_batch();
+        if (batch.blocks == 0) {
+            const bool go_on = co_await make_commit_room();
+            if (!go_on) {
+                break;
+            }
+            continue;
+        }
+        reserved_changes = tree->insert_bound(batch.inserts);
+        fill_batch(batch);
+        const IoStatus status = co_await write_batch(batch);
+        if (status != IoStatus::ok) {
+            fail_store("cannot write the journal");
+            break;
+        }
+        reserved_changes = 0;
+        ++counters.commits;
+        counters.journal_blocks += batch.blocks;
+        apply_batch(batch);
+        if (next_sequence - sb.journal_start >= sb.journal.count / 2 && !checkpoint_running) {
+            start_checkpoint();
+        }
+        commit_done.wake_all();
+    }
+    commit_running = false;
+    commit_done.wake_all();
+}
+
+// As many records as fit into one commit: into the ring's free blocks, and so that applying them cannot run
+// out of nodes or blocks.
+Store::Impl::Batch Store::Impl::choose_batch() const noexcept
+{
+    const std::uint64_t ring_free = sb.journal.count - (next_sequence - sb.journal_start);
+    const std::uint64_t max_blocks = std::min({kMaxBatchBlocks, sb.journal.count / 4, ring_free});
+    const std::uint64_t free_blocks = blocks.free() - std::min(blocks.free(), reserved_blocks());
+    const std::uint64_t room = std::min<std::uint64_t>(nodes.free(), free_blocks);
+    Batch batch;
+    batch.end = queue.head();
+    std::size_t slot = kSlotsPerBlock; // in the last block
+    while (batch.end < queue.tail()) {
+        const record_disk& record = queue.at(batch.end);
+        std::uint64_t wanted = batch.blocks;
+        std::size_t next_slot = slot + record.slots;
+        if (next_slot > kSlotsPerBlock) {
+            ++wanted;
+            next_slot = record.slots;
+        }
+        const auto type = static_cast<RecordType>(record.type);
+        const bool add = type == RecordType::add_shared || type == RecordType::add_private;
+        if (wanted > max_blocks || (add && tree->insert_bound(batch.inserts + 1) > room)) {
+            break;
+        }
+        slot = next_slot;
+        batch.blocks = wanted;
+        batch.end += record.slots;
+        batch.inserts += add ? 1 : 0;
+        batch.has_private = batch.has_private || type == RecordType::add_private;
+    }
+    return batch;
+}
+
+Task<bool> Store::Impl::make_commit_room()
+{
+    if (nodes.free() < tree->insert_bound(1)) {
+        maybe_ask_refill();
+        co_await tick_queue.wait();
+        co_return !failed;
+    }
+    const auto done = co_await checkpoint();
+    if (done && choose_batch().blocks == 0 && nodes.free() >= tree->insert_bound(1)) {
+        fail_store("metadata zone exhausted"); // has_room() prevents it
+    }
+    co_return !failed;
+}
+
+void Store::Impl::fill_batch(const Batch& batch)
+{
+    std::uint64_t position = queue.head();
+    for (std::uint64_t i = 0; i < batch.blocks; ++i) {
+        const auto block = batch_buffer.block(i);
+        JournalHeader header{next_sequence + i, incarnation, next_sequence - 1, sb.generation, 0};
+        while (position < batch.end) {
+            const std::uint8_t slots = queue.at(position).slots;
+            if (header.used + slots > kSlotsPerBlock) {
+                break;
+            }
+            for (std::uint8_t s = 0; s < slots; ++s, ++position, ++header.used) {
+                store_disk(block, queue.at(position),
+                           sizeof(journal_header_disk) + header.used * sizeof(record_disk));
+            }
+        }
+        seal_journal_block(block, sb, header);
+    }
+    SNAPSTORE_ASSERT(position == batch.end);
+}
+
+Task<IoStatus> Store::Impl::write_batch(const Batch& batch)
+{
+    if (has_bug(PlantedBug::ack_before_commit)) {
+        commit_done.wake_all();
+    }
+    if (batch.has_private && !has_bug(PlantedBug::private_record_before_flush)) {
+        ++counters.flushes;
+        const IoStatus flushed = co_await DeviceIo(store_device(), IoRequest::Op::flush);
+        if (flushed != IoStatus::ok) {
+            co_return flushed;
+        }
+    }
+    const std::uint64_t first = journal_block_of(sb.journal, next_sequence);
+    const std::uint64_t before_end = std::min(batch.blocks, sb.journal.end() - first);
+    IoGroup<2> writes;
+    writes.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(first)},
+               batch_buffer.span(0, before_end * kBlockSize.value));
+    if (before_end < batch.blocks) {
+        writes.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(sb.journal.first)},
+                   batch_buffer.span(before_end * kBlockSize.value,
+                                     (batch.blocks - before_end) * kBlockSize.value));
+    }
+    const IoStatus written = co_await writes;
+    if (written != IoStatus::ok || has_bug(PlantedBug::no_flush_before_ack)) {
+        co_return written;
+    }
+    co_return co_await flush_devices();
+}
+
+Task<IoStatus> Store::Impl::flush_devices()
+{
+    IoGroup<2> flushes;
+    flushes.add(store_device(), IoRequest::Op::flush);
+    if (separate_meta()) {
+        flushes.add(meta_device(), IoRequest::Op::flush);
+    }
+    counters.flushes += flushes.size();
+    co_return co_await flushes;
+}
+
+void Store::Impl::apply_batch(const Batch& batch)
+{
+    std::array<record_disk, kCreateSlots> record;
+    while (queue.head() < batch.end) {
+        const std::uint64_t position = queue.head();
+        const std::uint8_t slots = queue.at(position).slots;
+        for (std::uint8_t s = 0; s < slots; ++s) {
+            record[s] = queue.at(position + s);
+        }
+        const auto applied = apply(std::span(record).first(slots), false);
+        SNAPSTORE_ASSERT(applied.has_value());
+        queue.pop_to(position + slots);
+    }
+    next_sequence += batch.blocks;
+    applied_sequence = next_sequence;
+    maybe_ask_refill();
+}
+
+} // namespace snapstore

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+// Bugs that the simulation plants to prove that it finds them. They exist in the library target
+// snapstore_with_bugs only; elsewhere has_bug() is a constant false.
+#pragma once
+
+namespace snapstore {
+
+enum class PlantedBug {
+    none,
+    no_flush_before_ack,          // a commit is acknowledged without a flush
+    ack_before_commit,            // an origin write is answered when its copy is queued
+    chunk_reused_before_checkpoint,
+    tail_without_data_crc,        // the journal's tail is accepted without comparing the data
+    sweep_frees_needed_exception,
+    stale_incarnation_accepted,   // blocks of an earlier life continue a cut tail
+    private_record_before_flush,
+};
+
+#ifdef SNAPSTORE_PLANTED_BUGS
+inline PlantedBug planted_bug = PlantedBug::none; // NOLINT: set by the simulation
+inline bool has_bug(PlantedBug bug) noexcept { return planted_bug == bug; }
+#else
+constexpr bool has_bug(PlantedBug) noexcept { return false; }
+#endif
+
+} // namespace snapstore

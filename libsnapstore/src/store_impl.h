@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+// The inside of a Store. Each operation or background activity has a file of its own:
+//
+//   open.cpp, load.cpp, replay.cpp    from devices to a running store
+//   copy_out.cpp                      origin writes
+//   snapshot_read.cpp, snapshot_write.cpp
+//   snapshots.cpp                     create, remove, priority, use count, attachments
+//   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
+//   checkpoint.cpp                    tree and tables → durable
+//   space.cpp, sweep.cpp              what to do when the store is full; removing garbage
+//   check.cpp, store.cpp              verification; the façade
+//
+// Life of a store chunk: free → allocated for a copy (uncommitted) → named by the tree once its record is
+// durable (apply) → pending when the sweep erases the entry → free when the next checkpoint is durable.
+#pragma once
+
+#include <bitset>
+#include <optional>
+
+#include "allocator.h"
+#include "assertion.h"
+#include "buffer_pool.h"
+#include "in_flight.h"
+#include "io_group.h"
+#include "journal.h"
+#include "node.h"
+#include "planted_bugs.h"
+#include "snapshot_table.h"
+#include "snapstore/store.h"
+#include "superblock.h"
+#include "table_chain.h"
+#include "tree.h"
+
+namespace snapstore {
+
+inline constexpr std::uint32_t kMaxRange = 1024;      // chunks of one request
+inline constexpr std::size_t kMaxInFlight = 16384;    // chunks being copied out, at most
+inline constexpr std::size_t kQueueSlots = kMaxInFlight + 64;
+inline constexpr std::uint64_t kMaxBatchBlocks = 8;   // journal blocks of one commit
+inline constexpr std::uint64_t kMaxAttachments = 1024;
+inline constexpr std::uint64_t kSpareBlocks = 16;     // of the metadata zone, never counted on
+
+struct Store::Impl {
+    Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
+
+    FramePool& frames() noexcept { return frame_pool; }
+    BlockDevice& store_device() noexcept { return *devices.store; }
+    BlockDevice& meta_device() noexcept { return devices.meta != nullptr ? *devices.meta : *devices.store; }
+    bool separate_meta() const noexcept { return devices.meta != nullptr; }
+
+    // ---- geometry ----
+    std::uint64_t chunk_bytes() const noexcept { return sb.chunk_bytes(); }
+    Bytes store_offset(std::uint64_t store_chunk) const noexcept
+    {
+        return Bytes{block_offset(sb.data_start) + store_chunk * chunk_bytes()};
+    }
+    Result<void> check_range(ChunkRange range) const;
+    std::uint64_t max_run_chunks() const noexcept;
+
+    // ---- open and close (open.cpp, load.cpp, replay.cpp) ----
+    Task<Result<OpenReport>> open();
+    Task<Result<void>> read_superblocks();
+    Result<void> check_devices() const;
+    void make_pools();
+    // With `damage`: goes on past what is damaged and lists it.
+    Task<Result<void>> load(std::vector<Damage>* damage);
+    Task<Result<void>> load_table(TableKind kind, std::uint64_t head, std::uint64_t count);
+    Result<void> load_table_block(std::span<const std::byte> image, TableKind kind);
+    Task<Result<void>> load_tree(std::vector<Damage>* damage);
+    struct PendingNode;
+    Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);
+    Result<void> scan_entries(std::vector<Damage>* damage);
+    Task<Result<void>> replay(OpenReport& report);
+    Task<Result<AlignedBuffer>> read_ring();
+    Result<std::uint64_t> find_journal_end(const AlignedBuffer& ring, std::uint64_t& durable) const;
+    Result<void> find_lost_commits(const AlignedBuffer& ring, std::uint64_t end) const;
+    Task<Result<bool>> data_matches(std::span<const std::byte> block, std::size_t used);
+    Result<void> replay_block(std::span<const std::byte> block, std::size_t used);
+    Task<Result<void>> close();
+
+    // ---- journal (commit.cpp, apply.cpp) ----
+    struct Batch {
+        std::uint64_t end = 0;     // position in the queue
+        std::uint64_t blocks = 0;
+        std::uint64_t inserts = 0;
+        bool has_private = false;
+    };
+    void enqueue(std::span<const record_disk> record);
+    Task<Result<void>> commit_record(std::span<const record_disk> record); // durable and applied
+    void kick_commit();
+    Task<void> commit_loop();
+    Batch choose_batch() const noexcept;
+    Task<bool> make_commit_room(); // false: the store failed
+    void fill_batch(const Batch& batch);
+    Task<IoStatus> write_batch(const Batch& batch);
+    Task<IoStatus> flush_devices();
+    void apply_batch(const Batch& batch);
+    // Both for records that are durable. `replaying`: tolerate what is there already; an Error is damage.
+    Result<void> apply(std::span<const record_disk> record, bool replaying);
+    Result<void> apply_add(const Entry& entry, bool replaying);
+    Result<void> apply_create(std::span<const record_disk> record);
+    Result<void> apply_state(const record_disk& record);
+    void apply_attach(std::span<const record_disk> record);
+    void apply_detach(const record_disk& record);
+
+    // ---- checkpoints (checkpoint.cpp) ----
+    Task<Result<void>> checkpoint(); // one that begins now or later is durable
+    void start_checkpoint();
+    Task<void> checkpoint_loop();
+    Task<Result<void>> write_checkpoint();
+    Superblock freeze();
+    Task<IoStatus> write_frozen_nodes();
+    Task<IoStatus> write_chain(TableChain& chain, bool& wanted);
+    Task<IoStatus> write_superblock(Superblock next);
+    std::uint64_t reserved_blocks() const noexcept; // of the zone, kept for tables
+    std::uint64_t node_limit() const noexcept;      // nodes the tree may have
+    std::uint64_t recovery_nodes() const noexcept;
+    bool anything_to_checkpoint() const noexcept;
+
+    // ---- copy-out (copy_out.cpp) ----
+    struct Piece {
+        std::uint32_t index = 0; // in the run
+        std::uint32_t count = 0;
+        std::uint64_t store_chunk = 0;
+        bool zero = false;
+    };
+    static constexpr std::size_t kPieces = 8;
+    struct Run {
+        ChunkRange range;
+        bool busy = false; // some chunk of the request is being copied by another
+    };
+    bool covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept;
+    bool writable(ChunkRange range) const noexcept;
+    Task<Result<void>> origin_write(ChunkRange range);
+    Task<Result<void>> copy_missing(ChunkRange range);
+    Run next_run(ChunkRange range) const noexcept;
+    Task<Result<void>> copy_run(ChunkRange range);
+    Task<Result<void>> copy_claimed(ChunkRange& range, Epoch epoch);
+    Task<Result<std::uint32_t>> write_pieces(const BufferPool::Lease& lease, ChunkRange range, Epoch epoch,
+                                             std::uint32_t done);
+    std::size_t plan_pieces(const BufferPool::Lease& lease, std::uint32_t count, std::uint32_t& next,
+                            std::span<Piece> pieces);
+    void claim(std::uint64_t first_key, std::uint32_t count);
+    void unclaim(std::uint64_t first_key, std::uint32_t count);
+    Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
+    Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
+
+    // ---- snapshots ----
+    Result<Snapshot*> readable(SnapshotId id) const noexcept;
+    Task<Result<std::size_t>> snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out);
+    std::optional<Entry> lookup(const Snapshot& snapshot, Chunk chunk) const noexcept;
+    std::size_t build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
+                              std::uint32_t& covered_chunks, bool& unverified) const noexcept;
+    Task<Result<void>> verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next);
+    Task<Result<std::size_t>> snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out);
+    Task<Result<void>> make_private(SnapshotId id, Chunk chunk);
+    Task<Result<void>> copy_private(Snapshot& snapshot, Chunk chunk, bool& queued);
+    Task<Result<void>> read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk, std::span<std::byte> to);
+    Task<Result<SnapshotInfo>> create(CreateOptions options);
+    Task<Result<void>> change_state(SnapshotId id, RecordType type);
+    Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);
+    Task<Result<std::uint32_t>> add_use(SnapshotId id, std::int64_t difference);
+    Task<Result<void>> attach(Attachment attachment);
+    Task<Result<void>> detach(Uuid client);
+
+    // ---- space (space.cpp, sweep.cpp) ----
+    bool has_room(std::uint64_t chunks_wanted, std::uint64_t records) const noexcept;
+    // ok: there may be room now, look again. Also ok if no snapshot is live any more.
+    Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records);
+    Task<Result<void>> make_space();
+    enum class Sweep { idle, progress, needs_checkpoint };
+    Sweep sweep_step();
+    bool begin_sweep();
+    void end_sweep();
+    bool is_garbage(const Entry& entry, bool adjacent, std::uint32_t previous) const noexcept;
+    void tick(bool force);
+    bool sweep_possible() const noexcept;
+    void ask_released();
+    Task<void> quiesce();
+
+    // ---- check (check.cpp) ----
+    Task<Result<CheckReport>> check(bool data);
+    Task<void> check_damaged(CheckReport& report);
+    Task<Result<void>> check_nodes(CheckReport& report);
+    void check_chunks(CheckReport& report) const;
+    Task<Result<void>> check_data(CheckReport& report);
+
+    class Admission;
+    class AdminLock;
+    // Resumes operations that wait for admission or for the admin lock; never deeper than one call.
+    void admit_waiting() noexcept;
+
+    // ---- failure and diagnosis ----
+    void fail_store(const char* what, std::uint64_t where = 0);
+    Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
+    StoreInfo info() const noexcept;
+    void maybe_ask_refill();
+    bool wants_refill() const noexcept { return nodes.free() < nodes.size() / 4; }
+
+    Devices devices;
+    StoreConfig config;
+    StoreObserver& observer;
+    FramePool frame_pool; // before everything that coroutines use
+    StoreCounters counters;
+
+    bool open_called = false;
+    bool opened = false;
+    bool closing = false;
+    bool failed = false;
+    bool damaged = false; // open() has found damage: only check() works
+    const char* failed_what = "";
+
+    Superblock sb; // the newest durable one
+    AlignedBuffer sb_buffer{2 * kBlockSize.value};
+
+    // Current state: what the records applied so far have made.
+    NodePool nodes;
+    Allocator chunks; // of the data area
+    Allocator blocks; // of the metadata zone
+    std::optional<Tree> tree;
+    SnapshotTable table;
+    Epoch epoch{1};
+    SnapshotId next_id;
+    std::vector<Attachment> attachments;
+    bool attachments_dirty = false;
+    Bitmap verified; // store chunks whose checksum has been compared, or that this process wrote
+    std::uint64_t uncommitted = 0; // chunks allocated, their record not yet applied
+
+    // Journal.
+    RecordQueue queue;
+    AlignedBuffer batch_buffer{kMaxBatchBlocks * kBlockSize.value};
+    std::uint64_t incarnation = 0;
+    std::uint64_t next_sequence = 1;    // of the next block to write
+    std::uint64_t applied_sequence = 1; // of the first block not applied
+    std::uint64_t reserved_changes = 0; // nodes and blocks that the commit under way may need
+    bool commit_running = false;
+    WaitQueue commit_done; // a commit was applied, a claim was given up, or the store failed
+
+    // Checkpoints.
+    TableChain snapshot_chain;
+    TableChain attachment_chain;
+    bool write_snapshots = false; // the frozen generation has a new table
+    bool write_attachments = false;
+    bool mark_clean = false;
+    bool both_copies = false; // this checkpoint writes the superblock twice
+    bool checkpoint_running = false;
+    std::uint64_t checkpoint_started = 0;
+    std::uint64_t checkpoint_completed = 0;
+    std::uint64_t checkpoint_wanted = 0;
+    std::uint64_t durable_nodes = 0;   // nodes of the tree at the newest durable checkpoint
+    std::uint64_t durable_created = 0; // tree->created() then
+    std::uint64_t frozen_nodes = 0;
+    std::uint64_t frozen_created = 0;
+    WaitQueue checkpoint_done;
+
+    // Operations.
+    InFlight in_flight;
+    BufferPool buffers;
+    std::uint32_t active = 0;
+    WaitQueue admission;
+    bool admitting = false;
+    bool admin_busy = false; // snapshot table and attachments change one at a time
+    WaitQueue admin_queue;
+
+    // Space.
+    bool making_space = false;
+    WaitQueue space_queue;  // make_space() has made a step
+    WaitQueue tick_queue;   // tick(), space_released(), refill() or failure
+    bool sweeping = false;
+    bool late_garbage = false; // an exception was added that is garbage already
+    bool sweep_private = false;
+    std::uint32_t sweep_epoch = 0; // lowest epoch whose garbage this pass looks for
+    Key sweep_cursor;
+    std::vector<std::uint32_t> sweep_targets; // epochs that are done when this pass ends
+    std::uint64_t ticks = 0;
+    bool refill_asked = false;
+};
+
+// Admits an operation; the next in line runs when it goes.
+class Store::Impl::Admission {
+public:
+    explicit Admission(Impl& impl) noexcept : impl_(impl) { ++impl_.active; }
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+    ~Admission()
+    {
+        --impl_.active;
+        impl_.admit_waiting();
+    }
+
+private:
+    Impl& impl_;
+};
+
+// The lock on the snapshot table and the attachments: who changes them, one at a time.
+class Store::Impl::AdminLock {
+public:
+    explicit AdminLock(Impl& impl) noexcept : impl_(impl) { impl_.admin_busy = true; }
+    AdminLock(const AdminLock&) = delete;
+    AdminLock& operator=(const AdminLock&) = delete;
+    ~AdminLock()
+    {
+        impl_.admin_busy = false;
+        impl_.admit_waiting();
+    }
+
+private:
+    Impl& impl_;
+};
+
+} // namespace snapstore

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+// The exceptions: a copy-on-write B+tree, in memory as a whole.
+//
+// Nodes have their disk form in memory. A node made in the current generation is changed in place; any
+// other one is first moved to a new block (and copied, if a checkpoint is writing it just now). An inner
+// entry holds a lower bound of the keys below it, the child's block and the highest epoch of a shared
+// exception below (max_epoch); a visit that asks for recent epochs skips what is older.
+//
+// Invariant: keys are strictly ascending, all leaves are at level 0, max_epoch is exact.
+// (TreeTest.AgainstMap calls check() throughout)
+#pragma once
+
+#include <array>
+#include <functional>
+#include <optional>
+
+#include "allocator.h"
+#include "node.h"
+#include "snapstore/error.h"
+#include "superblock.h"
+
+namespace snapstore {
+
+class Tree {
+public:
+    static constexpr unsigned kMaxLevels = 16;
+
+    Tree(NodePool& pool, Allocator& blocks, Area zone);
+
+    // ---- queries ----
+    std::optional<Entry> find(const Key& key) const noexcept;
+    std::optional<Entry> lower_bound(const Key& key) const noexcept; // the first entry >= key
+    std::optional<Entry> predecessor(const Key& key) const noexcept; // the last entry < key
+
+    // Entries with from <= key < to, in order, but for subtrees without a shared epoch >= min_epoch.
+    // visit(const Entry&, bool adjacent) returns false to stop; adjacent: the entry before it in the tree was
+    // visited, too. min_epoch 0 skips nothing. Returns false if stopped. The tree must not be changed.
+    template <class Visit>
+    bool visit(const Key& from, const Key& to, std::uint32_t min_epoch, Visit&& visit) const
+    {
+        Walk<Visit> walk{from, to, min_epoch, visit, false};
+        return root_ == nullptr || walk_node(*root_, walk);
+    }
+
+    std::uint64_t entries() const noexcept { return entries_; }
+    std::uint64_t nodes() const noexcept;
+    std::uint64_t created() const noexcept { return created_; } // nodes added so far; only grows
+    unsigned levels() const noexcept { return root_ == nullptr ? 0 : root_->level() + 1; }
+    const Node* root() const noexcept { return root_; }
+    const Node* node_at(std::uint64_t block) const noexcept;
+
+    // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are there ----
+    bool insert(const Entry& entry) noexcept; // false if the key is there already
+    bool erase(const Key& key) noexcept;      // false if it is not
+
+    // At most so many nodes are new or moved by `inserts` insertions.
+    std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
+    std::uint64_t erase_bound(std::uint64_t erasures) const noexcept;
+    // At most so many nodes are added to the tree by `inserts` insertions.
+    std::uint64_t growth_bound(std::uint64_t inserts) const noexcept;
+
+    // ---- checkpoints ----
+    std::uint64_t generation() const noexcept { return generation_; }
+    void set_generation(std::uint64_t generation) noexcept { generation_ = generation; }
+    bool dirty() const noexcept { return dirty_root_ || !dirty_.empty(); }
+    std::uint64_t dirty_nodes() const noexcept { return dirty_.size(); }
+    // Ends the current generation; its nodes are to be written. `next` becomes the current one.
+    void freeze(std::uint64_t next) noexcept;
+    Node* next_frozen() noexcept; // takes a node off the list of those to be written
+    void written(Node* node) noexcept;
+
+    // ---- loading ----
+    // Takes over a node read from `block`; the caller has verified its header. Checks what is in it.
+    Result<void> adopt(Node* node, std::uint64_t block);
+    Result<void> set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries);
+
+    // Verifies structure, order and max_epoch of what is in memory; calls damaged() for what is wrong.
+    void check(const std::function<void(const char* what, std::uint64_t block, Key key)>& damaged) const;
+
+private:
+    struct Step {
+        Node* node;
+        unsigned index;
+    };
+    using Path = std::array<Step, kMaxLevels>;
+    struct CheckState;
+
+    template <class Visit>
+    struct Walk {
+        Key from;
+        Key to;
+        std::uint32_t min_epoch;
+        Visit& visit;
+        bool adjacent;
+    };
+
+    template <class Visit>
+    bool walk_node(const Node& node, Walk<Visit>& walk) const
+    {
+        const node_disk& page = *node.page;
+        unsigned i = node.level() == 0 ? position(page, walk.from) : child_index(page, walk.from);
+        for (; i < page.count; ++i) {
+            const entry_disk& e = page.entries[i];
+            if (!(key_of(e) < walk.to)) {
+                break; // the rest lies beyond
+            }
+            if (node.level() == 0) {
+                if (!walk.visit(unpack_entry(e), walk.adjacent)) {
+                    return false;
+                }
+                walk.adjacent = true;
+            } else if (e.crc < walk.min_epoch) {
+                walk.adjacent = false;
+            } else if (!walk_node(*child(e), walk)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    static unsigned position(const node_disk& page, const Key& key) noexcept;    // first entry >= key
+    static unsigned child_index(const node_disk& page, const Key& key) noexcept; // entry to descend into
+    Node* child(const entry_disk& e) const noexcept { return by_block_[e.location - zone_.first]; }
+    static std::uint32_t max_epoch(const Node& node) noexcept;
+
+    Node* new_node(unsigned level) noexcept;
+    Node* shadow(Node* node) noexcept; // the same node, changeable
+    void drop(Node* node) noexcept;
+    void detach_from_block(Node* node) noexcept;
+    unsigned descend(const Key& key, Path& path) noexcept;
+    static unsigned lower_separator(Node& node, const Key& key) noexcept;
+    Node* shadow_child(Node& parent, unsigned index) noexcept;
+    Node* add_root(Node& old) noexcept;
+    Node* split_child(Node& parent, unsigned index, Node& left, const Key& key) noexcept;
+    static void update_parents(Path& path, unsigned depth) noexcept;
+    void rebalance(Path& path, unsigned depth) noexcept;
+    void join(Node& parent, unsigned left_index, Node& left, Node& right) noexcept;
+    static void even_out(Node& parent, unsigned left_index, Node& left, Node& right) noexcept;
+    void check_node(CheckState& state, const Node& node, const Key* from, const Key* to) const;
+
+    NodePool& pool_;
+    Allocator& blocks_;
+    Area zone_;
+    std::vector<Node*> by_block_;
+    Node* root_ = nullptr;
+    std::uint64_t entries_ = 0;
+    std::uint64_t generation_ = 1;
+    std::uint64_t created_ = 0;
+    bool dirty_root_ = false; // the root went away
+    std::array<std::uint64_t, kMaxLevels> level_nodes_{};
+    NodeList dirty_;
+    NodeList frozen_;
+};
+
+} // namespace snapstore

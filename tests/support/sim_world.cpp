@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tests/support/sim_world.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace zumastor::test {
+
+SimWorld::SimWorld(std::uint64_t seed, WorldConfig config)
+    : random_(seed), config_(config), origin_(config.origin, random_), store_disk_(config.store, random_)
+{
+    if (config.meta.value != 0) {
+        meta_disk_ = std::make_unique<SimDisk>(config.meta, random_);
+    }
+}
+
+SimWorld::~SimWorld() { give_up(); }
+
+Format SimWorld::format() const
+{
+    Format format;
+    format.chunk_shift = config_.chunk_shift;
+    format.journal = config_.journal;
+    format.uuid.fill(std::byte{0x5a});
+    format.uuid[15] = std::byte{1};
+    format.origin_size = to_sectors_floor(config_.origin);
+    return format;
+}
+
+Result<void> SimWorld::initialize()
+{
+    give_up();
+    return run(Store::initialize(frames_, devices(), format()));
+}
+
+Result<OpenReport> SimWorld::open()
+{
+    give_up();
+    for (SimDisk* disk : {&origin_, &store_disk_, meta_disk_.get()}) {
+        if (disk != nullptr) {
+            disk->restore();
+        }
+    }
+    store_ = std::make_unique<Store>(devices(), config_.store_config, *this);
+    return run(store_->open());
+}
+
+Result<void> SimWorld::close()
+{
+    auto result = run(store_->close());
+    give_up();
+    return result;
+}
+
+void SimWorld::power_cut()
+{
+    origin_.power_cut();
+    store_disk_.power_cut();
+    if (meta_disk_) {
+        meta_disk_->power_cut();
+    }
+    drain();
+    give_up();
+}
+
+void SimWorld::kill()
+{
+    origin_.abandon();
+    store_disk_.abandon();
+    if (meta_disk_) {
+        meta_disk_->abandon();
+    }
+    drain();
+    give_up();
+}
+
+void SimWorld::give_up()
+{
+    drain();
+    store_.reset();
+}
+
+bool SimWorld::pump()
+{
+    std::array<SimDisk*, 3> disks{&origin_, &store_disk_, meta_disk_.get()};
+    const std::size_t start = random_() % disks.size();
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+        SimDisk* disk = disks[(start + i) % disks.size()];
+        if (disk != nullptr && disk->pump()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void SimWorld::drain()
+{
+    while (pump()) {
+    }
+}
+
+void SimWorld::step()
+{
+    if (pump()) {
+        idle_steps_ = 0;
+        return;
+    }
+    if (store_ == nullptr || ++idle_steps_ > 1'000'000) {
+        (void)std::fprintf(stderr, "SimWorld: nothing can go on any more\n");
+        std::abort();
+    }
+    if (store_->wants_refill()) {
+        store_->refill();
+    }
+    store_->tick();
+}
+
+void SimWorld::run(Task<void> task)
+{
+    bool done = false;
+    spawn(frames_, deliver_void(frames_, std::move(task), done));
+    while (!done) {
+        step();
+    }
+}
+
+bool SimWorld::released(SnapshotId) noexcept { return !hold_squashed; }
+
+} // namespace zumastor::test
