@@ -4,6 +4,7 @@
 import mmap
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -61,6 +62,12 @@ class Device:
         words = run("dmsetup", "status", "--noflush", self.name).stdout.split()[3:]
         assert len(words) == len(FIELDS), words
         return Status((f, int(w) if w.isdigit() and f != "reason" else w) for f, w in zip(FIELDS, words))
+
+    def inflight(self):
+        """I/O that has been issued (or was, before it is done again), as against deferred."""
+        dm = os.path.basename(os.path.realpath(self.path))
+        with open(f"/sys/block/{dm}/inflight", encoding="ascii") as counts:
+            return sum(map(int, counts.read().split()))
 
     def wait(self, session="connected", seconds=60):
         until(f"{self.name} is {session}", lambda: self.status().session == session, seconds)
@@ -131,16 +138,57 @@ def disk_writes(path):
         return int(stat.read().split()[4])
 
 
+class Slow:
+    """A disk whose reads and writes can be delayed, by dm-delay."""
+
+    def __init__(self, name, disk):
+        self.name, self.path, self.disk = name, f"/dev/mapper/{name}", disk
+        run("dmsetup", "create", name, "--table", self.table(0, 0))
+
+    def table(self, read_ms, write_ms):
+        size = run("blockdev", "--getsz", self.disk).stdout.strip()
+        return f"0 {size} delay {self.disk} 0 {read_ms} {self.disk} 0 {write_ms}"
+
+    def set(self, read_ms=0, write_ms=0):
+        """Affects what is issued from now on."""
+        run("dmsetup", "load", self.name, "--table", self.table(read_ms, write_ms))
+        run("dmsetup", "resume", "--noflush", "--nolockfs", self.name)
+
+
+def start_fio(path, *options):
+    return subprocess.Popen(["fio", "--name=load", f"--filename={path}", "--direct=1", "--ioengine=libaio", "--iodepth=16",
+                             "--group_reporting", f"--size={SECTORS * 512}", *options],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def stop_fio(fio):
+    fio.send_signal(signal.SIGINT)
+    output = fio.communicate(timeout=60)[0]
+    assert "err= 0" in output and "error=" not in output, output
+
+
+def module_parameter(name, value):
+    with open(f"/sys/module/dm_ddsnap/parameters/{name}", "w", encoding="ascii") as parameter:
+        parameter.write(str(value))
+
+
 def clean():
     """After a check, whatever it left: no device, no daemon."""
     for line in run("dmsetup", "ls").stdout.splitlines():
         name = line.split("\t")[0]
         if name.startswith("lab"):
             run("dmsetup", "remove", "--force", name, check=False)
+    for line in run("dmsetup", "ls").stdout.splitlines():
+        name = line.split("\t")[0]
+        if name.startswith("slow"):
+            run("dmsetup", "remove", "--retry", name, check=False)
 
 
 def main(checks, daemons):
     """Runs all checks (or those named on the command line) in one boot."""
+    # udev's own reads of a new device would be among what is counted and held back here.
+    run("udevadm", "control", "--exit", check=False)
+    os.environ["DM_DISABLE_UDEV"] = "1"
     run("modprobe", "dm-ddsnap")
     wanted, failed = sys.argv[1:], []
     for check in checks:
