@@ -190,6 +190,24 @@ snapstore::Task<ServiceResult<void>> VolumeService::checkpoint()
     co_return converted(co_await core_->store.checkpoint());
 }
 
+snapstore::Task<ServiceResult<void>> VolumeService::quiesce(std::uint64_t deadline_ns)
+{
+    const ServiceCore::Operation operation(*core_);
+    ++core_->hurried;
+    ServiceResult<void> result;
+    while (core_->store.info().sweeping && result) {
+        if (core_->stopping) {
+            result = tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+        } else if (core_->now >= deadline_ns) {
+            result = tl::unexpected(ServiceError{Code::timeout, "deleted snapshots are still being swept"});
+        } else {
+            co_await core_->ticked.wait();
+        }
+    }
+    --core_->hurried;
+    co_return result;
+}
+
 snapstore::Task<ServiceResult<snapstore::CheckReport>> VolumeService::check(bool data)
 {
     const ServiceCore::Operation operation(*core_);

@@ -102,6 +102,8 @@ struct ServiceCore final : snapstore::StoreObserver {
     const snapstore::Attachment* recorded(const snapstore::Uuid& client) const noexcept;
     bool connected(const snapstore::Uuid& client) const noexcept;
     bool writer_recorded(SnapshotId id) const noexcept;
+    // Another client recorded in the same place.
+    const snapstore::Attachment* rival_of(const snapstore::Attachment& mine) const noexcept;
     // The first recorded client that is not connected and, by proof, no longer there.
     const snapstore::Attachment* find_gone() const noexcept;
     Task<void> forget_gone();
@@ -159,12 +161,14 @@ struct ServiceCore final : snapstore::StoreObserver {
     Signal unlocked;      // a read lock was released, or an epoch has ended
     Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit
     Signal room;          // an operation has ended
+    Signal ticked;
     bool settling = false;
     bool state_dirty = false;
     bool release_dirty = false;
     bool stopping = false;
 
     std::uint32_t operations = 0;
+    std::uint32_t hurried = 0;           // quiesce() calls: the sweep goes on whatever the foreground does
     std::uint32_t copies = 0;            // WRITEs in the engine
     std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
 

@@ -199,16 +199,40 @@ Attachment ServiceCore::attachment_of(const Session& s) const
     return a;
 }
 
+const Attachment* ServiceCore::rival_of(const Attachment& mine) const noexcept
+{
+    const auto& all = store.attachments();
+    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
+        return a.client != mine.client && a.origin == mine.origin && a.snapshot == mine.snapshot;
+    });
+    return it == all.end() ? nullptr : &*it;
+}
+
+namespace {
+// A mapped device has one live table, and only that connects: when a new one does, the table recorded for
+// the same device number has been suspended, and its I/O has ended.
+bool replaces(const Attachment& mine, const Attachment& other) noexcept
+{
+    return mine.kind == DDSNAP_CLIENT_KERNEL && other.kind == DDSNAP_CLIENT_KERNEL &&
+           mine.boot == other.boot && mine.major_or_pid == other.major_or_pid && mine.minor == other.minor;
+}
+} // namespace
+
 // Records the client, unless another one is recorded in its place and not proven gone.
 ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
 {
     const Attachment mine = attachment_of(s);
     co_await forget_gone();
-    for (const Attachment& other : store.attachments()) {
-        if (other.client != mine.client && other.origin == mine.origin && other.snapshot == mine.snapshot) {
+    for (const Attachment* other = rival_of(mine); other != nullptr; other = rival_of(mine)) {
+        if (!replaces(mine, *other) || connected(other->client)) {
             co_return Refusal{
                 Status::busy,
-                fmt::format("client {} is attached and out of reach, but not gone", other.name)};
+                fmt::format("client {} is attached and out of reach, but not gone", other->name)};
+        }
+        const auto client = other->client;
+        if (const auto done = co_await store.detach(client); !done) {
+            co_return Refusal{wire::status_of(done.error().code),
+                              fmt::format("cannot record that a client is gone: {}", done.error().what)};
         }
     }
     const Attachment* known = recorded(mine.client);

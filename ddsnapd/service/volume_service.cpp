@@ -124,6 +124,7 @@ void ServiceCore::settle()
         again |= unlocked.deliver();
         again |= barrier_moved.deliver();
         again |= room.deliver();
+        again |= ticked.deliver();
         again |= state_dirty || release_dirty;
     }
     settling = false;
@@ -211,6 +212,7 @@ snapstore::Task<snapstore::Result<void>> VolumeService::close()
     for (std::size_t i = 0; i < core_->sessions.size(); ++i) {
         core_->end(*core_->sessions[i], "the daemon stops");
     }
+    core_->ticked.raise();
     core_->settle();
     while (core_->operations > 0) {
         co_await core_->room.wait();
@@ -261,7 +263,8 @@ void VolumeService::on_tick(std::uint64_t now_ns)
         core_->next_probe = now_ns + core_->config.probe_interval_ns;
         core_->release_dirty = true;
     }
-    core_->store.tick();
+    core_->ticked.raise();
+    core_->store.tick(core_->hurried > 0);
     if (core_->store.wants_refill()) {
         core_->store.refill();
     }

@@ -162,6 +162,8 @@ public:
                                                                          std::int8_t priority);
     snapstore::Task<ServiceResult<std::uint32_t>> add_use(snapstore::SnapshotId id, std::int64_t difference);
     snapstore::Task<ServiceResult<void>> checkpoint();
+    // Waits until no deleted snapshot is being swept any more; `timeout` at the deadline.
+    snapstore::Task<ServiceResult<void>> quiesce(std::uint64_t deadline_ns);
     snapstore::Task<ServiceResult<snapstore::CheckReport>> check(bool data);
 
     std::uint32_t sessions_of(snapstore::SnapshotId id) const noexcept;

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/control_json.h"
+
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "ddsnapd/daemon/counters.h"
+#include "ddsnapd/daemon/uuid.h"
+#include "kernel/ddsnap-protocol.h"
+
+namespace ddsnap::daemon {
+
+using nlohmann::json;
+using snapstore::SnapshotState;
+
+namespace {
+
+std::string rfc3339(std::uint64_t ns)
+{
+    const auto seconds = static_cast<std::time_t>(ns / 1'000'000'000);
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    char text[32];
+    (void)std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return text;
+}
+
+json client_json(const ClientInfo& client)
+{
+    const bool kernel = client.kind == DDSNAP_CLIENT_KERNEL;
+    return {{"role", client.origin ? "origin" : "snapshot"},
+            {"snapshot", client.origin ? json() : json(client.snapshot.value)},
+            {"kind", kernel ? "kernel" : "process"},
+            {"name", client.name},
+            {"device", kernel ? json(fmt::format("{}:{}", client.major_or_pid, client.minor)) : json()},
+            {"pid", kernel ? json() : json(client.major_or_pid)},
+            {"connected", client.connected},
+            {"attached", client.attached}};
+}
+
+} // namespace
+
+snapstore::SnapshotId snapshot_field(const json& request)
+{
+    const auto it = request.find("snapshot");
+    if (it == request.end() || !it->is_number_unsigned()) {
+        throw BadRequest("\"snapshot\" must be a snapshot's number");
+    }
+    return snapstore::SnapshotId{it->get<std::uint64_t>()};
+}
+
+std::int64_t integer_field(const json& request, const char* name, std::optional<std::int64_t> otherwise)
+{
+    const auto it = request.find(name);
+    if (it == request.end() && otherwise) {
+        return *otherwise;
+    }
+    if (it == request.end() || !it->is_number_integer()) {
+        throw BadRequest(fmt::format("\"{}\" must be an integer", name));
+    }
+    if (it->is_number_unsigned() && it->get<std::uint64_t>() > INT64_MAX) {
+        throw BadRequest(fmt::format("\"{}\" is too large", name));
+    }
+    return it->get<std::int64_t>();
+}
+
+std::int8_t priority_field(const json& request, std::optional<std::int8_t> otherwise)
+{
+    const std::int64_t priority = integer_field(request, "priority", otherwise);
+    if (priority < -128 || priority > 127) {
+        throw BadRequest("\"priority\" must be between -128 and 127");
+    }
+    return static_cast<std::int8_t>(priority);
+}
+
+bool flag_field(const json& request, const char* name)
+{
+    const auto it = request.find(name);
+    if (it == request.end()) {
+        return false;
+    }
+    if (!it->is_boolean()) {
+        throw BadRequest(fmt::format("\"{}\" must be true or false", name));
+    }
+    return it->get<bool>();
+}
+
+std::string text_field(const json& request, const char* name, std::size_t longest)
+{
+    const auto it = request.find(name);
+    if (it == request.end() || it->is_null()) {
+        return {};
+    }
+    if (!it->is_string()) {
+        throw BadRequest(fmt::format("\"{}\" must be text", name));
+    }
+    auto text = it->get<std::string>();
+    if (text.size() > longest || text.find('\0') != std::string::npos) {
+        throw BadRequest(fmt::format("\"{}\" has more than {} bytes, or a NUL", name, longest));
+    }
+    return text;
+}
+
+json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo& info)
+{
+    return {{"id", info.id.value},
+            {"epoch", info.epoch.value},
+            {"uuid", format_uuid(info.uuid)},
+            {"name", info.name},
+            {"tag", info.tag},
+            {"created", rfc3339(info.created_ns)},
+            {"created_ns", info.created_ns},
+            {"sectors", info.size.value},
+            {"priority", info.priority},
+            {"use_count", info.use_count},
+            {"state", info.state == SnapshotState::normal ? "normal" : "squashed"},
+            {"clients", context.service.sessions_of(info.id)}};
+}
+
+json volume_json(const ControlContext& context)
+{
+    const auto info = context.service.store().info();
+    json counters = json::object();
+    for (const Counter& counter : all_counters(context)) {
+        counters[counter.name] = counter.value;
+    }
+    json clients = json::array();
+    for (const ClientInfo& client : context.service.clients()) {
+        clients.push_back(client_json(client));
+    }
+    return {{"uuid", format_uuid(info.uuid)},
+            {"origin_sectors", info.origin_size.value},
+            {"chunk_size", std::uint64_t{1} << info.chunk_shift},
+            {"epoch", info.epoch.value},
+            {"store_chunks", info.store_chunks},
+            {"free_chunks", info.free_chunks},
+            {"pending_chunks", info.pending_chunks},
+            {"meta_blocks", info.meta_blocks},
+            {"free_meta_blocks", info.free_meta_blocks},
+            {"journal_blocks", info.journal_blocks},
+            {"journal_used", info.journal_used},
+            {"exceptions", info.exceptions},
+            {"snapshots", info.snapshots},
+            {"sweeping", info.sweeping},
+            {"state", info.failed ? "failed" : "normal"},
+            {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},
+            {"counters", std::move(counters)},
+            {"clients", std::move(clients)}};
+}
+
+json check_json(const snapstore::CheckReport& report)
+{
+    json damage = json::array();
+    for (const auto& d : report.damage) {
+        damage.push_back(
+            {{"what", d.what}, {"where", d.where}, {"chunk", d.chunk.value}, {"epoch", d.epoch.value}});
+    }
+    return {{"exceptions", report.exceptions},
+            {"data_verified", report.data_verified},
+            {"leaked_chunks", report.leaked_chunks},
+            {"damage", std::move(damage)}};
+}
+
+} // namespace ddsnap::daemon

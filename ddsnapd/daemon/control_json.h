@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+// The objects of docs/control.md as JSON, and the fields of requests.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "ddsnapd/daemon/control_ops.h"
+
+namespace ddsnap::daemon {
+
+// A request that cannot be understood; answered with code `invalid`.
+class BadRequest : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+snapstore::SnapshotId snapshot_field(const nlohmann::json& request); // required
+std::int8_t priority_field(const nlohmann::json& request, std::optional<std::int8_t> otherwise);
+std::int64_t integer_field(const nlohmann::json& request, const char* name,
+                           std::optional<std::int64_t> otherwise);
+bool flag_field(const nlohmann::json& request, const char* name);
+std::string text_field(const nlohmann::json& request, const char* name, std::size_t longest);
+
+nlohmann::json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo& info);
+nlohmann::json volume_json(const ControlContext& context);
+nlohmann::json check_json(const snapstore::CheckReport& report);
+std::string metrics_text(const ControlContext& context);
+
+} // namespace ddsnap::daemon

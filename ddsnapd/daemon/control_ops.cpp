@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/control_ops.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <map>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "ddsnapd/daemon/control_json.h"
+#include "ddsnapd/daemon/uuid.h"
+
+namespace ddsnap::daemon {
+
+using nlohmann::json;
+using snapstore::Task;
+using Code = ServiceError::Code;
+
+json control_error(Code code, const std::string& message)
+{
+    return {{"ok", false}, {"error", {{"code", name_of(code)}, {"message", message}}}};
+}
+
+namespace {
+
+json refused(const ServiceError& error) { return control_error(error.code, error.message); }
+
+json okay(json fields = json::object())
+{
+    fields["ok"] = true;
+    return fields;
+}
+
+json one_snapshot(const ControlContext& c, const ServiceResult<snapstore::SnapshotInfo>& result)
+{
+    return result ? okay({{"snapshot", snapshot_json(c, *result)}}) : refused(result.error());
+}
+
+// Each operation is a coroutine that may throw BadRequest before its first suspension only; see call().
+using Operation = Task<json> (*)(ControlContext&, const json&);
+
+Task<json> op_hello(ControlContext& c, const json&)
+{
+    co_return okay({{"daemon", "ddsnapd"},
+                    {"version", ZUMASTOR_VERSION},
+                    {"protocol", 1},
+                    {"pid", ::getpid()},
+                    {"volume", format_uuid(c.service.store().info().uuid)},
+                    {"store", c.store},
+                    {"origin", c.origin},
+                    {"meta", c.meta ? json(*c.meta) : json()},
+                    {"data_socket", c.data_socket}});
+}
+
+std::uint64_t deadline(const ControlContext& c, std::int64_t timeout_ms)
+{
+    const auto ms = static_cast<std::uint64_t>(std::clamp<std::int64_t>(timeout_ms, 0, 86'400'000));
+    return c.now() + ms * 1'000'000;
+}
+
+Task<json> create(ControlContext& c, snapstore::CreateOptions options, std::string name, std::string tag,
+                  std::uint64_t until)
+{
+    options.name = name;
+    options.tag = tag;
+    const auto result = co_await c.service.create(options, until);
+    co_return one_snapshot(c, result);
+}
+
+Task<json> op_create(ControlContext& c, const json& request)
+{
+    snapstore::CreateOptions options;
+    if (request.contains("snapshot") && !request["snapshot"].is_null()) {
+        options.id = snapshot_field(request);
+    }
+    options.uuid = random_uuid();
+    options.created_ns = static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+    options.priority = priority_field(request, std::int8_t{0});
+    auto name = text_field(request, "name", snapstore::SnapshotInfo::kMaxName);
+    auto tag = text_field(request, "tag", snapstore::SnapshotInfo::kMaxTag);
+    const auto until = deadline(c, integer_field(request, "timeout_ms", 30'000));
+    return create(c, options, std::move(name), std::move(tag), until);
+}
+
+Task<json> remove(ControlContext& c, snapstore::SnapshotId id, bool force)
+{
+    const auto result = co_await c.service.remove(id, force);
+    co_return result ? okay() : refused(result.error());
+}
+
+Task<json> op_delete(ControlContext& c, const json& request)
+{
+    return remove(c, snapshot_field(request), flag_field(request, "force"));
+}
+
+Task<json> op_list(ControlContext& c, const json&)
+{
+    json all = json::array();
+    for (const auto& info : c.service.store().list()) {
+        all.push_back(snapshot_json(c, info));
+    }
+    co_return okay({{"snapshots", std::move(all)}});
+}
+
+Task<json> get(ControlContext& c, snapstore::SnapshotId id)
+{
+    const auto info = c.service.store().find(id);
+    co_return info ? okay({{"snapshot", snapshot_json(c, *info)}})
+                   : control_error(Code::not_found, fmt::format("there is no snapshot {}", id.value));
+}
+
+Task<json> op_get(ControlContext& c, const json& request) { return get(c, snapshot_field(request)); }
+
+Task<json> set_priority(ControlContext& c, snapstore::SnapshotId id, std::int8_t priority)
+{
+    const auto result = co_await c.service.set_priority(id, priority);
+    co_return one_snapshot(c, result);
+}
+
+Task<json> op_priority(ControlContext& c, const json& request)
+{
+    return set_priority(c, snapshot_field(request), priority_field(request, std::nullopt));
+}
+
+Task<json> add_use(ControlContext& c, snapstore::SnapshotId id, std::int64_t difference)
+{
+    const auto result = co_await c.service.add_use(id, difference);
+    co_return result ? okay({{"use_count", *result}}) : refused(result.error());
+}
+
+Task<json> op_usecount(ControlContext& c, const json& request)
+{
+    return add_use(c, snapshot_field(request), integer_field(request, "diff", 0));
+}
+
+Task<json> op_status(ControlContext& c, const json&) { co_return okay({{"volume", volume_json(c)}}); }
+
+Task<json> op_checkpoint(ControlContext& c, const json&)
+{
+    const auto result = co_await c.service.checkpoint();
+    co_return result ? okay() : refused(result.error());
+}
+
+Task<json> quiesce(ControlContext& c, std::uint64_t until)
+{
+    const auto result = co_await c.service.quiesce(until);
+    co_return result ? okay() : refused(result.error());
+}
+
+Task<json> op_quiesce(ControlContext& c, const json& request)
+{
+    return quiesce(c, deadline(c, integer_field(request, "timeout_ms", 30'000)));
+}
+
+Task<json> check(ControlContext& c, bool data)
+{
+    const auto result = co_await c.service.check(data);
+    co_return result ? okay(check_json(*result)) : refused(result.error());
+}
+
+Task<json> op_check(ControlContext& c, const json& request) { return check(c, flag_field(request, "data")); }
+
+Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{"text", metrics_text(c)}}); }
+
+Task<json> op_shutdown(ControlContext& c, const json&)
+{
+    c.shut_down();
+    co_return okay();
+}
+
+Task<json> answer(ControlContext&, json ready) { co_return ready; }
+
+const std::map<std::string_view, Operation>& operations()
+{
+    static const std::map<std::string_view, Operation> kAll{
+        {"hello", op_hello},       {"create", op_create}, {"delete", op_delete},
+        {"list", op_list},         {"get", op_get},       {"priority", op_priority},
+        {"usecount", op_usecount}, {"status", op_status}, {"checkpoint", op_checkpoint},
+        {"quiesce", op_quiesce},   {"check", op_check},   {"metrics", op_metrics},
+        {"shutdown", op_shutdown},
+    };
+    return kAll;
+}
+
+// Operations read their fields before they make their coroutine, so that a bad request is an exception here
+// and not inside of one, where it would end the process.
+Task<json> call(ControlContext& c, const json& request)
+{
+    try {
+        const auto name = request.find("op");
+        if (name == request.end() || !name->is_string()) {
+            return answer(c, control_error(Code::invalid, "the request has no \"op\""));
+        }
+        const auto it = operations().find(name->get_ref<const std::string&>());
+        if (it == operations().end()) {
+            return answer(c, control_error(Code::unsupported,
+                                           "unknown operation " +
+                                               name->dump(-1, ' ', true, json::error_handler_t::replace)));
+        }
+        return it->second(c, request);
+    } catch (const BadRequest& bad) {
+        return answer(c, control_error(Code::invalid, bad.what()));
+    }
+}
+
+} // namespace
+
+Task<json> control_operation(ControlContext& context, json request)
+{
+    auto task = call(context, request);
+    co_return co_await std::move(task);
+}
+
+} // namespace ddsnap::daemon

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/daemon.h"
+
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+
+#include "ddsnapd/daemon/allocations.h"
+#include "ddsnapd/daemon/control_server.h"
+#include "ddsnapd/daemon/data_server.h"
+#include "ddsnapd/daemon/host.h"
+#include "ddsnapd/daemon/io_ring.h"
+#include "ddsnapd/daemon/log.h"
+
+namespace ddsnap::daemon {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kLockPatience{10'000};
+constexpr milliseconds kTick{100};
+constexpr milliseconds kBusyTick{5}; // while a snapshot is being taken, or deleted ones are swept
+
+std::uint64_t steady_ns()
+{
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+struct Disks {
+    DiskFile origin;
+    DiskFile store;
+    std::optional<DiskFile> meta;
+    IoRing ring;
+};
+
+tl::expected<void, std::string> open_disks(const Options& options, Disks& disks, ServiceLog& log)
+{
+    const auto open_into = [&](DiskFile& to, const std::string& path, Exclusive exclusive) {
+        return open_disk(path, exclusive).and_then([&](DiskFile disk) -> tl::expected<void, std::string> {
+            if (!disk.direct) {
+                log.log(1, path + ": O_DIRECT is not possible here; I/O goes through the page cache");
+            }
+            to = std::move(disk);
+            return exclusive == Exclusive::no ? tl::expected<void, std::string>{}
+                                              : lock_disk(to, kLockPatience);
+        });
+    };
+    if (auto done = open_into(disks.origin, options.origin, Exclusive::no); !done) {
+        return done;
+    }
+    if (auto done = open_into(disks.store, options.store, Exclusive::lock); !done) {
+        return done;
+    }
+    std::vector<const DiskFile*> files{&disks.origin, &disks.store};
+    if (options.meta) {
+        disks.meta.emplace();
+        if (auto done = open_into(*disks.meta, *options.meta, Exclusive::alone); !done) {
+            return done;
+        }
+        files.push_back(&*disks.meta);
+    }
+    return disks.ring.open(files);
+}
+
+class Daemon {
+public:
+    Daemon(const Options& options, Disks& disks, Log& log, const Host& host);
+
+    tl::expected<void, std::string> start();
+    int run(Detached& parent);
+    snapstore::FramePool& frames() { return service_.frames(); }
+
+private:
+    void turn();
+    void run_until(const bool& done);
+    snapstore::Task<void> open_store(bool& done);
+    snapstore::Task<void> close_store(bool& done);
+    void wait_for_disks();
+    void wait_for_signal();
+    void schedule_tick();
+    void say_ready();
+    void stop();
+
+    const Options& options_;
+    Disks& disks_;
+    Log& log_;
+    asio::io_context io_{1};
+    asio::posix::stream_descriptor disk_events_;
+    asio::steady_timer tick_;
+    asio::signal_set signals_;
+    HostProbe probe_;
+    VolumeService service_;
+    ControlContext context_;
+    DataServer data_;
+    ControlServer control_;
+    std::optional<SocketFile> data_file_;
+    std::optional<SocketFile> control_file_;
+    std::optional<std::string> failure_;
+    std::uint64_t watchdog_ns_ = 0; // how often systemd wants to hear of us; 0 = never
+    std::uint64_t next_watchdog_ = 0;
+    bool stopping_ = false;
+};
+
+snapstore::StoreConfig store_config(const Options& options)
+{
+    snapstore::StoreConfig config;
+    config.node_cache = snapstore::Bytes{options.cache_bytes};
+    return config;
+}
+
+Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
+    : options_(options), disks_(disks), log_(log), disk_events_(io_, ::dup(disks.ring.event_fd())),
+      tick_(io_), signals_(io_, SIGTERM, SIGINT), probe_(host, disks.origin.device),
+      service_({&disks.ring.disk(0), &disks.ring.disk(1), disks.meta ? &disks.ring.disk(2) : nullptr},
+               store_config(options), ServiceConfig{}, probe_, log),
+      context_{service_,
+               options.store,
+               options.origin,
+               options.meta,
+               options.data_socket,
+               steady_ns(),
+               steady_ns,
+               [this]() { stopping_ = true; },
+               [this]() { return log_.dropped(); },
+               [this]() { return disks_.ring.errors(); },
+               allocation_counter()},
+      data_(io_, service_, log, host), control_(io_, context_, log, host)
+{
+    std::uint64_t watchdog_us = 0;
+    if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
+        watchdog_ns_ = watchdog_us * 1000 / 3;
+    }
+}
+
+snapstore::Task<void> Daemon::open_store(bool& done)
+{
+    const auto report = co_await service_.open();
+    if (!report) {
+        failure_ = fmt::format("cannot open the store {}: {}", options_.store,
+                               to_service_error(report.error()).message);
+    } else if (!report->clean) {
+        log_.log(0, "Replaying journal");
+        log_.log(0, fmt::format("{} records replayed, {} blocks discarded", report->replayed_records,
+                                report->discarded_blocks));
+    }
+    done = true;
+}
+
+snapstore::Task<void> Daemon::close_store(bool& done)
+{
+    if (const auto closed = co_await service_.close(); !closed) {
+        failure_ = fmt::format("cannot close the store {}: {}", options_.store,
+                               to_service_error(closed.error()).message);
+    }
+    done = true;
+}
+
+void Daemon::wait_for_disks()
+{
+    disk_events_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const ErrorCode& error) {
+        if (!error) {
+            disks_.ring.reap();
+            wait_for_disks();
+        }
+    });
+}
+
+void Daemon::wait_for_signal()
+{
+    signals_.async_wait([this](const ErrorCode& error, int number) {
+        if (!error) {
+            log_.log(0, fmt::format("stopping: {}", ::strsignal(number)));
+            stopping_ = true;
+        }
+    });
+}
+
+void Daemon::schedule_tick()
+{
+    const bool busy = service_.next_deadline().has_value() || service_.store().info().sweeping;
+    tick_.expires_after(busy ? kBusyTick : kTick);
+    tick_.async_wait([this](const ErrorCode& error) {
+        if (error) {
+            return;
+        }
+        const std::uint64_t now = steady_ns();
+        service_.on_tick(now);
+        if (watchdog_ns_ != 0 && now >= next_watchdog_) {
+            next_watchdog_ = now + watchdog_ns_;
+            (void)::sd_notify(0, "WATCHDOG=1");
+        }
+        schedule_tick();
+    });
+}
+
+void Daemon::turn()
+{
+    disks_.ring.flush();
+    data_.flush();
+    io_.run_one();
+    io_.poll();
+}
+
+void Daemon::run_until(const bool& done)
+{
+    while (!done) {
+        turn();
+    }
+}
+
+tl::expected<void, std::string> Daemon::start()
+{
+    wait_for_disks();
+    wait_for_signal();
+    bool opened = false;
+    snapstore::spawn(frames(), open_store(opened));
+    run_until(opened);
+    if (failure_) {
+        return tl::unexpected(*failure_);
+    }
+    service_.on_tick(steady_ns());
+    schedule_tick();
+    auto data = SocketFile::listen(options_.data_socket);
+    if (!data) {
+        return tl::unexpected(data.error());
+    }
+    data_file_.emplace(std::move(*data));
+    auto control = SocketFile::listen(options_.control_socket);
+    if (!control) {
+        return tl::unexpected(control.error());
+    }
+    control_file_.emplace(std::move(*control));
+    data_.accept_on(*data_file_);
+    control_.accept_on(*control_file_);
+    return {};
+}
+
+void Daemon::say_ready()
+{
+    const auto info = service_.store().info();
+    log_.log(0, fmt::format("ready: {} snapshots, epoch {}, {} of {} chunks free", info.snapshots,
+                            info.epoch.value, info.free_chunks, info.store_chunks));
+    (void)::sd_notify(0, fmt::format("READY=1\nSTATUS=Serving {}", options_.origin).c_str());
+}
+
+// Sockets first, so that clients come back to a successor; then the sessions, the operations, the store.
+void Daemon::stop()
+{
+    (void)::sd_notify(0, "STOPPING=1");
+    data_.stop_accepting();
+    control_.stop_accepting();
+    data_file_.reset();
+    control_file_.reset();
+    bool closed = false;
+    snapstore::spawn(frames(), close_store(closed));
+    run_until(closed);
+    data_.flush();
+    io_.poll(); // the last answers of the control socket
+    control_.close();
+    tick_.cancel();
+    signals_.cancel();
+    disk_events_.close();
+    io_.restart();
+    io_.run(); // the handlers of what was closed: they own their connections
+}
+
+int Daemon::run(Detached& parent)
+{
+    say_ready();
+    parent.ready();
+    run_until(stopping_);
+    stop();
+    if (failure_) {
+        log_.log(2, *failure_);
+        return EXIT_FAILURE;
+    }
+    log_.log(0, "stopped");
+    return EXIT_SUCCESS;
+}
+
+} // namespace
+
+int run_daemon(const Options& options, Detached& parent)
+{
+    const auto fail = [&](const std::string& message) {
+        parent.failed(message);
+        return EXIT_FAILURE;
+    };
+    auto log = Log::open(options.log_file);
+    if (!log) {
+        return fail(log.error());
+    }
+    (*log)->log(0, fmt::format("ddsnapd " ZUMASTOR_VERSION " starts: store {}, origin {}, metadata {}",
+                               options.store, options.origin, options.meta.value_or("on the store")));
+    const Host host = read_host();
+    Disks disks;
+    if (auto opened = open_disks(options, disks, **log); !opened) {
+        (*log)->log(2, opened.error());
+        return fail(opened.error());
+    }
+    protect_process(**log);
+    Daemon daemon(options, disks, **log, host);
+    auto started = daemon.start();
+    if (started && !options.pid_file.empty()) {
+        started = write_pid_file(options.pid_file);
+    }
+    if (!started) {
+        (*log)->log(2, started.error());
+        return fail(started.error());
+    }
+    const int status = daemon.run(parent);
+    if (!options.pid_file.empty()) {
+        (void)::unlink(options.pid_file.c_str());
+    }
+    return status;
+}
+
+} // namespace ddsnap::daemon

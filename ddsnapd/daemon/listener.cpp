@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/listener.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace ddsnap::daemon {
+namespace {
+
+tl::unexpected<std::string> failed(const std::string& path, const char* what)
+{
+    return tl::unexpected<std::string>(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
+}
+
+bool somebody_listens(const sockaddr_un& address)
+{
+    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    return probe &&
+           (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+            errno == EAGAIN);
+}
+
+} // namespace
+
+tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path) {
+        return tl::unexpected<std::string>(path + ": a socket's path has 1 to 107 bytes");
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    struct stat st {};
+    if (::lstat(path.c_str(), &st) == 0) {
+        if (!S_ISSOCK(st.st_mode)) {
+            return tl::unexpected<std::string>(path + ": exists and is not a socket");
+        }
+        if (somebody_listens(address)) {
+            return tl::unexpected<std::string>(path + ": another daemon listens there");
+        }
+        if (::unlink(path.c_str()) != 0) {
+            return failed(path, "cannot replace");
+        }
+    }
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) {
+        return failed(path, "socket");
+    }
+    const mode_t old_mask = ::umask(0177); // mode 0600 from the first moment
+    const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const int error = errno;
+    (void)::umask(old_mask);
+    if (bound != 0) {
+        errno = error;
+        return failed(path, "cannot bind");
+    }
+    SocketFile file(std::move(fd), path);
+    if (::listen(file.fd_.get(), 128) != 0) {
+        return failed(path, "cannot listen");
+    }
+    return file;
+}
+
+void SocketFile::remove() noexcept
+{
+    if (!path_.empty()) {
+        (void)::unlink(path_.c_str());
+        path_.clear();
+    }
+}
+
+} // namespace ddsnap::daemon

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/options.h"
+
+#include <cstdlib>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+namespace ddsnap::daemon {
+
+Options parse_options(int argc, const char* const* argv)
+{
+    Options options;
+    CLI::App app{"ddsnapd: the snapshot daemon of one Zumastor volume."};
+    app.set_version_flag("--version", "ddsnapd " ZUMASTOR_VERSION);
+    app.add_flag("-f,--foreground", options.foreground, "do not detach from the terminal");
+    app.add_option("-l,--logfile", options.log_file, "append the log to this file");
+    app.add_option("-p,--pidfile", options.pid_file, "write the process id to this file");
+    app.add_option("-k,--cachesize", options.cache_bytes, "memory for metadata to begin with (64M)")
+        ->transform(CLI::AsSizeValue(false));
+    std::vector<std::string> places;
+    app.add_option("places", places, "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK")
+        ->required()
+        ->expected(4, 5)
+        ->type_name("PATH");
+    app.footer("SNAPDEV    the snapshot store\n"
+               "ORIGDEV    the origin\n"
+               "METADEV    the store's metadata, if they have a device of their own\n"
+               "AGENTSOCK  the data socket, for devices\n"
+               "SERVERSOCK the control socket, for commands");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        std::exit(app.exit(e) == 0 ? EXIT_SUCCESS : 2);
+    }
+    auto next = places.begin();
+    options.store = *next++;
+    options.origin = *next++;
+    if (places.size() == 5) {
+        options.meta = *next++;
+    }
+    options.data_socket = *next++;
+    options.control_socket = *next;
+    return options;
+}
+
+} // namespace ddsnap::daemon

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+// The command line of ddsnapd.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ddsnap::daemon {
+
+struct Options {
+    std::string store;
+    std::string origin;
+    std::optional<std::string> meta;
+    std::string data_socket;
+    std::string control_socket;
+    bool foreground = false;
+    std::string log_file; // empty: standard error (foreground) or the system's log
+    std::string pid_file; // empty: none
+    std::uint64_t cache_bytes = 64ull << 20;
+};
+
+// Exits the process itself after --help, --version or a mistake (status 0 or 2).
+Options parse_options(int argc, const char* const* argv);
+
+} // namespace ddsnap::daemon

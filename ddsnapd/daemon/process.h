@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+// The daemon as a process: detaching from the terminal, and never waiting for memory that can only be had
+// by writing to its own volume.
+#pragma once
+
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/service/volume_service.h"
+
+namespace ddsnap::daemon {
+
+// Continues in a child with a session of its own. The parent stays until the child reports, and exits with
+// its status: so a script that starts the daemon goes on when both sockets accept.
+class Detached {
+public:
+    // Returns in the child only.
+    static tl::expected<Detached, std::string> detach();
+    Detached() = default; // not detached: reports to nobody
+
+    void ready();                            // the parent exits 0
+    void failed(const std::string& message); // the parent prints it and exits 1
+
+private:
+    explicit Detached(int fd) : pipe_(fd) {}
+    UniqueFd pipe_;
+};
+
+// Locks all memory, now and later, with the stack and a reserve of heap touched beforehand; makes the heap
+// keep what it has; protects the process from the OOM killer; tells the kernel that it is part of the I/O
+// path. What is not permitted is logged as a warning and done without.
+void protect_process(ServiceLog& log);
+
+tl::expected<void, std::string> write_pid_file(const std::string& path);
+
+} // namespace ddsnap::daemon
