@@ -7,6 +7,7 @@
 
 #include "tools/common/command_line.h"
 #include "tools/common/offline_store.h"
+#include "tools/zumastor/lock.h"
 #include "tools/zumastor/volume.h"
 
 namespace zumastor {
@@ -29,6 +30,13 @@ Exit take_snapshot(const Args& args);
 Exit show_status(const Args& args);
 
 // ---- what several of them share ----
+
+// The volume that the command names, with no other command at work on it.
+struct LockedVolume {
+    VolumeLock lock;
+    Volume volume;
+};
+LockedVolume lock_volume(const Args& args);
 
 // A volume that is to be made.
 struct NewVolume {

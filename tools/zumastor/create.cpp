@@ -9,7 +9,6 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/lock.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
@@ -208,8 +207,9 @@ Exit create_volume(const Args& args)
         throw Failure(Exit::usage, "where is the volume to be?",
                       "give either --file SIZE [DIR], or --origin DEV and --store DEV");
     }
-    const VolumeLock lock(wanted.config.name);
     check_new_name(wanted.config);
+    const VolumeLock lock(wanted.config.name);
+    check_new_name(wanted.config); // another command may just have made it
     return files ? create_in_files(args, wanted) : create_on_devices(args, wanted);
 }
 

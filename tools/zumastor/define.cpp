@@ -7,7 +7,6 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 
 namespace zumastor {
@@ -67,8 +66,9 @@ Exit define_volume(const Args& args)
 {
     NewVolume wanted = new_volume_from(args);
     check_volume_name(wanted.config.name);
-    const VolumeLock lock(wanted.config.name);
     check_new_name(wanted.config);
+    const VolumeLock lock(wanted.config.name);
+    check_new_name(wanted.config); // another command may just have made it
     fill_devices(args, wanted);
     check_new_devices(wanted);
     const std::string name = wanted.config.name;
@@ -89,10 +89,9 @@ Exit define_volume(const Args& args)
 
 Exit define_master(const Args& args)
 {
-    const std::string name = args.need("VOL");
-    check_volume_name(name);
-    const VolumeLock lock(name);
-    Volume volume(load_config(name));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    const std::string name = volume.config().name;
     volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
     if (args.has("--dry-run")) {
         std::printf(
@@ -140,10 +139,9 @@ void read_schedule(const Args& args, std::vector<Kind>& schedule)
 
 Exit define_schedule(const Args& args)
 {
-    const std::string name = args.need("VOL");
-    check_volume_name(name);
-    const VolumeLock lock(name);
-    VolumeConfig config = load_config(name);
+    LockedVolume locked = lock_volume(args);
+    VolumeConfig& config = locked.volume.config();
+    const std::string& name = config.name;
     const std::vector<Kind> before = config.schedule;
     read_schedule(args, config.schedule);
     if (!args.has("--dry-run") && config.schedule != before) {

@@ -7,18 +7,10 @@
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 
 namespace zumastor {
 namespace {
-
-std::string name_of(const Args& args)
-{
-    std::string name = args.need("VOL");
-    check_volume_name(name);
-    return name;
-}
 
 bool dry_run(const Args& args, const std::string& what)
 {
@@ -38,6 +30,14 @@ void start_and_remember(Volume& volume)
 }
 
 } // namespace
+
+LockedVolume lock_volume(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    load_config(name); // a volume that does not exist leaves no lock file behind
+    VolumeLock lock(name);
+    return {std::move(lock), Volume(load_config(name))};
+}
 
 Exit conclude(const Troubles& troubles)
 {
@@ -65,8 +65,8 @@ void stop_completely(Volume& volume)
 
 Exit start_volume(const Args& args)
 {
-    const VolumeLock lock(name_of(args));
-    Volume volume(load_config(name_of(args)));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
     if (!dry_run(args, "start ddsnapd and create " + volume.paths().origin_device)) {
         start_and_remember(volume);
     }
@@ -75,9 +75,9 @@ Exit start_volume(const Args& args)
 
 Exit start_master(const Args& args)
 {
-    const std::string name = name_of(args);
-    const VolumeLock lock(name);
-    Volume volume(load_config(name));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    const std::string& name = volume.config().name;
     if (!volume.config().master) {
         throw Failure(Exit::usage, volume.what() + " has no master role",
                       "give it one: zumastor define master " + name);
@@ -96,8 +96,8 @@ Exit start_master(const Args& args)
 
 Exit stop_volume(const Args& args)
 {
-    const VolumeLock lock(name_of(args));
-    Volume volume(load_config(name_of(args)));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
     if (args.has("--dry-run")) {
         volume.refuse_if_used();
     }
@@ -109,8 +109,8 @@ Exit stop_volume(const Args& args)
 
 Exit stop_master(const Args& args)
 {
-    const VolumeLock lock(name_of(args));
-    Volume volume(load_config(name_of(args)));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
     volume.refuse_if_used();
     if (!dry_run(args, "unmount " + volume.what() + " and its snapshots")) {
         revive_for_unmount(volume);
@@ -121,9 +121,9 @@ Exit stop_master(const Args& args)
 
 Exit forget_volume(const Args& args)
 {
-    const std::string name = name_of(args);
-    const VolumeLock lock(name);
-    Volume volume(load_config(name));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    const std::string& name = volume.config().name;
     if (dry_run(args, "stop " + volume.what() + " and remove " + volume.paths().config)) {
         volume.refuse_if_used();
         return Exit::ok;

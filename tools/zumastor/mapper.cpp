@@ -45,14 +45,24 @@ __attribute__((format(printf, 5, 6))) void keep_message(int level, const char* /
 
 using Task = std::unique_ptr<dm_task, void (*)(dm_task*)>;
 
-Task make_task(int type, const std::string& name)
+// Null if this kernel has no device-mapper.
+Task try_task(int type, const std::string& name)
 {
     static const bool logging = (dm_log_with_errno_init(keep_message), true);
     static_cast<void>(logging);
     last_message().clear();
     Task task(dm_task_create(type), dm_task_destroy);
-    if (!task || (!name.empty() && dm_task_set_name(task.get(), name.c_str()) == 0)) {
+    if (task && !name.empty() && dm_task_set_name(task.get(), name.c_str()) == 0) {
         throw Failure(Exit::failed, name + ": device-mapper: " + last_message());
+    }
+    return task;
+}
+
+Task need_task(int type, const std::string& name)
+{
+    Task task = try_task(type, name);
+    if (!task) {
+        throw Failure(Exit::missing, "device-mapper is not available: " + last_message(), "modprobe dm-mod");
     }
     return task;
 }
@@ -85,9 +95,10 @@ const std::string kUuidPrefix = "ZUMASTOR-";
 
 std::optional<Info> find(const std::string& name)
 {
-    const Task task = make_task(DM_DEVICE_INFO, name);
+    const Task task = try_task(DM_DEVICE_INFO, name);
     dm_info info{};
-    if (dm_task_run(task.get()) == 0 || dm_task_get_info(task.get(), &info) == 0 || info.exists == 0) {
+    if (!task || dm_task_run(task.get()) == 0 || dm_task_get_info(task.get(), &info) == 0 ||
+        info.exists == 0) {
         return std::nullopt;
     }
     const char* uuid = dm_task_get_uuid(task.get());
@@ -97,7 +108,7 @@ std::optional<Info> find(const std::string& name)
 
 void create(const NewDevice& device)
 {
-    const Task task = make_task(DM_DEVICE_CREATE, device.name);
+    const Task task = need_task(DM_DEVICE_CREATE, device.name);
     bool ready = dm_task_set_uuid(task.get(), device.uuid.c_str()) != 0 &&
                  dm_task_add_target(task.get(), 0, device.sectors, kTarget, device.parameters.c_str()) != 0 &&
                  dm_task_set_add_node(task.get(), DM_ADD_NODE_ON_CREATE) != 0;
@@ -111,7 +122,7 @@ void create(const NewDevice& device)
 
 void remove(const std::string& name)
 {
-    const Task task = make_task(DM_DEVICE_REMOVE, name);
+    const Task task = need_task(DM_DEVICE_REMOVE, name);
     dm_task_retry_remove(task.get()); // udev may still have it open for a moment
     if (!run_with_udev(task.get(), 0)) {
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
@@ -121,9 +132,8 @@ void remove(const std::string& name)
 
 std::string status(const std::string& name)
 {
-    const Task task = make_task(DM_DEVICE_STATUS, name);
-    dm_task_no_flush(task.get());
-    if (dm_task_run(task.get()) == 0) {
+    const Task task = try_task(DM_DEVICE_STATUS, name);
+    if (!task || dm_task_no_flush(task.get()) == 0 || dm_task_run(task.get()) == 0) {
         return {};
     }
     std::uint64_t start = 0;
@@ -136,9 +146,9 @@ std::string status(const std::string& name)
 
 std::vector<std::string> list(const std::string& prefix)
 {
-    const Task task = make_task(DM_DEVICE_LIST, "");
+    const Task task = try_task(DM_DEVICE_LIST, "");
     std::vector<std::string> names;
-    if (dm_task_run(task.get()) == 0) {
+    if (!task || dm_task_run(task.get()) == 0) {
         return names;
     }
     const dm_names* entry = dm_task_get_names(task.get());
@@ -158,8 +168,8 @@ std::vector<std::string> list(const std::string& prefix)
 
 bool has_target()
 {
-    const Task task = make_task(DM_DEVICE_LIST_VERSIONS, "");
-    if (dm_task_run(task.get()) == 0) {
+    const Task task = try_task(DM_DEVICE_LIST_VERSIONS, "");
+    if (!task || dm_task_run(task.get()) == 0) {
         return false;
     }
     const dm_versions* entry = dm_task_get_versions(task.get());

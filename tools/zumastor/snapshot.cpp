@@ -10,7 +10,6 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
-#include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
 
@@ -112,15 +111,13 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
 
 Exit take_snapshot(const Args& args)
 {
-    const std::string name = args.need("VOL");
-    check_volume_name(name);
-    const VolumeLock lock(name);
-    Volume volume(load_config(name));
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
     const std::string tag = need_tag(volume.config(), args.all("KIND"));
     Daemon daemon = volume.daemon();
     if (!mapper::find(volume.paths().origin_name)) {
         throw Failure(Exit::missing, volume.what() + " is not started",
-                      "start it: zumastor start volume " + name);
+                      "start it: zumastor start volume " + volume.config().name);
     }
     if (args.has("--dry-run")) {
         print_plan(volume, daemon, tag);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+// Configuration, names, rotation: all that zumastor decides without touching anything.
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/config.h"
+#include "tools/zumastor/mounts.h"
+#include "tools/zumastor/names.h"
+#include "tools/zumastor/rotation.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+SnapshotEntry snapshot(std::uint64_t id, const std::string& tag, std::uint64_t ns = 0)
+{
+    SnapshotEntry entry;
+    entry.id = id;
+    entry.epoch = id + 1;
+    entry.tag = tag;
+    entry.created_ns = ns;
+    return entry;
+}
+
+VolumeConfig full_config()
+{
+    VolumeConfig config;
+    config.name = "test";
+    config.uuid = "01234567-89ab-4def-8123-456789abcdef";
+    config.origin = "/dev/vg/with \"quotes\" and \\ and ü";
+    config.store = "/dev/disk/by-id/x";
+    config.meta = "/dev/m";
+    config.cache_bytes = 1u << 27;
+    config.mount_point = "/srv/data";
+    config.mount_options = "noatime,acl";
+    config.snapshot_path = "/srv/snap";
+    config.master = MasterRole{false, true};
+    set_kind(config.schedule, "hourly", 24);
+    set_kind(config.schedule, "before-update", 3);
+    return config;
+}
+
+TEST(Config, RoundTrip)
+{
+    const VolumeConfig config = full_config();
+    EXPECT_EQ(parse_config(format_config(config), "test", "x"), config);
+    VolumeConfig least;
+    least.name = "a";
+    least.origin = "/dev/a";
+    least.store = "/dev/b";
+    EXPECT_EQ(parse_config(format_config(least), "a", "x"), least);
+}
+
+TEST(Config, MistakesAreNamed)
+{
+    const std::string good = "origin = \"/dev/a\"\nstore = \"/dev/b\"\n";
+    EXPECT_NO_THROW(parse_config(good, "a", "x"));
+    for (const char* bad : {"orign = 1\n", "cache = 5\n", "version = 2\n", "master = 1\n",
+                            "[master]\nsnapmont = true\n", "[schedule]\nhourly = 0\n",
+                            "[schedule]\nhourly = \"a\"\n", "[schedule]\n\"a/b\" = 1\n", "uuid = \n"}) {
+        EXPECT_THROW(parse_config(good + bad, "a", "x"), Failure) << bad;
+    }
+    EXPECT_THROW(parse_config("", "a", "x"), Failure);
+}
+
+TEST(Config, ScheduleIsOrderedAndZeroRemoves)
+{
+    std::vector<Kind> schedule;
+    set_kind(schedule, "zz", 1);
+    set_kind(schedule, "monthly", 1);
+    set_kind(schedule, "aa", 1);
+    set_kind(schedule, "hourly", 5);
+    set_kind(schedule, "hourly", 6);
+    EXPECT_EQ(schedule, (std::vector<Kind>{{"hourly", 6}, {"monthly", 1}, {"aa", 1}, {"zz", 1}}));
+    set_kind(schedule, "monthly", 0);
+    EXPECT_EQ(find_kind(schedule, "monthly"), nullptr);
+}
+
+TEST(Names, Volumes)
+{
+    for (const char* name : {"test", "a", "1", "my.vol-1_2+3=4:5#6"}) {
+        EXPECT_NO_THROW(check_volume_name(name)) << name;
+    }
+    for (const char* name : {"", ".", "..", "-a", "a/b", "a@1", "a b", "mount", "snapshot", "control", "ü"}) {
+        EXPECT_THROW(check_volume_name(name), Failure) << name;
+    }
+    EXPECT_THROW(check_volume_name(std::string(65, 'a')), Failure);
+}
+
+TEST(Names, Kinds)
+{
+    EXPECT_NO_THROW(check_kind_name("before-update_2"));
+    for (const char* name : {"", "a.b", "a,b", "a/b", "-a"}) {
+        EXPECT_THROW(check_kind_name(name), Failure) << name;
+    }
+}
+
+TEST(Names, SocketsFitIntoTheirAddress)
+{
+    const Paths paths(std::string(64, 'v'));
+    EXPECT_LT(paths.agent_socket.size(), 108u);
+    EXPECT_LT(paths.snapshot_name(UINT64_MAX).size(), 128u); // a mapped device's name
+    EXPECT_EQ(Paths("vol").snapshot_device(7), "/dev/mapper/vol@7");
+}
+
+TEST(Rotation, KeepsTheNewestOfEachKind)
+{
+    std::vector<SnapshotEntry> list;
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        list.push_back(snapshot(i, i % 10 == 0 ? "daily" : "hourly"));
+    }
+    const auto out = rotated_out(list, {{"hourly", 24}, {"daily", 7}});
+    EXPECT_EQ(out.size(), 45u - 24u);
+    EXPECT_EQ(out.front(), 1u);
+    EXPECT_TRUE(std::is_sorted(out.begin(), out.end()));
+}
+
+TEST(Rotation, ManualAndUnscheduledStay)
+{
+    const std::vector<SnapshotEntry> list{snapshot(0, ""), snapshot(1, "weekly"), snapshot(2, "hourly"),
+                                          snapshot(3, "hourly")};
+    EXPECT_EQ(rotated_out(list, {{"hourly", 1}}), (std::vector<std::uint64_t>{2}));
+}
+
+TEST(Rotation, SeveralKindsStayWhileOneWantsThem)
+{
+    const std::vector<SnapshotEntry> list{snapshot(0, "hourly,daily"), snapshot(1, "hourly"),
+                                          snapshot(2, "hourly")};
+    EXPECT_EQ(rotated_out(list, {{"hourly", 1}, {"daily", 1}}), (std::vector<std::uint64_t>{1}));
+    EXPECT_EQ(rotated_out({snapshot(0, "hourly,daily"), snapshot(1, "hourly,daily")},
+                          {{"hourly", 1}, {"daily", 1}}),
+              (std::vector<std::uint64_t>{0}));
+}
+
+TEST(Rotation, LinksCountFromTheNewest)
+{
+    std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(6, "hourly"),
+                                    snapshot(9, "hourly")};
+    list[2].squashed = true;
+    EXPECT_EQ(kind_links(list),
+              (std::map<std::string, std::uint64_t>{{"hourly.0", 9}, {"hourly.1", 3}, {"daily.0", 5}}));
+}
+
+TEST(Rotation, DirectoriesOfOneSecondDiffer)
+{
+    std::vector<SnapshotEntry> list;
+    for (std::uint64_t i = 0; i < 10; ++i) {
+        list.push_back(snapshot(i, "", 1'700'000'000 * kSecond + i));
+    }
+    const auto names = directory_names(list);
+    std::set<std::string> different;
+    for (const auto& [id, name] : names) {
+        different.insert(name);
+    }
+    EXPECT_EQ(different.size(), 10u);
+    EXPECT_EQ(names.at(0), "2023.11.14-22.13.20");
+    EXPECT_EQ(names.at(7), "2023.11.14-22.13.20.7");
+}
+
+TEST(Rotation, OnlyLinksAreTakenForLinks)
+{
+    EXPECT_TRUE(is_kind_link("hourly.0"));
+    EXPECT_TRUE(is_kind_link("before-update.12"));
+    for (const char* name :
+         {"2023.11.14-22.13.20", "2023.11.14-22.13.20.7", "hourly", "hourly.", ".0", "a.b"}) {
+        EXPECT_FALSE(is_kind_link(name)) << name;
+    }
+}
+
+TEST(Mounts, SnapshotsAreMountedByType)
+{
+    EXPECT_EQ(snapshot_mount_options("xfs"), "ro,nouuid,norecovery");
+    EXPECT_EQ(snapshot_mount_options("ext4"), "ro,noload");
+    EXPECT_EQ(snapshot_mount_options("vfat"), "ro");
+}
+
+} // namespace
+} // namespace zumastor
