@@ -15,12 +15,8 @@
 #include "ddsnap-config.h"
 
 #ifdef DDSNAP_HAVE_blk_mode
-typedef blk_mode_t ddsnap_mode_t;
-#define DDSNAP_MODE_READ BLK_OPEN_READ
 #define DDSNAP_MODE_WRITE BLK_OPEN_WRITE
 #else
-typedef fmode_t ddsnap_mode_t;
-#define DDSNAP_MODE_READ FMODE_READ
 #define DDSNAP_MODE_WRITE FMODE_WRITE
 #endif
 

@@ -12,7 +12,7 @@
  */
 #include "dm-ddsnap.h"
 
-#define CACHE_CHUNKS_MAX (1 << 18)
+#define CACHE_CHUNKS_MAX BIT(18)
 
 void ddsnap_cache_init(struct ddsnap_extent_cache *cache)
 {
@@ -46,7 +46,7 @@ void ddsnap_cache_put(struct ddsnap_extent_cache *cache, u64 chunk,
 		value |= 1;
 	if (value > LONG_MAX)
 		return;
-	if (atomic_long_read(&cache->count) >= CACHE_CHUNKS_MAX)
+	if (atomic_long_read(&cache->count) >= (long)CACHE_CHUNKS_MAX)
 		ddsnap_cache_drop(cache);
 	old = xa_store(&cache->chunks, chunk, xa_mk_value(value),
 		       GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);

@@ -19,7 +19,7 @@
 #include "dm-ddsnap.h"
 
 #define LEAF_SHIFT 15
-#define LEAF_CHUNKS (1u << LEAF_SHIFT)
+#define LEAF_CHUNKS 32768u /* 1 << LEAF_SHIFT: a page of bits */
 
 struct leaf {
 	struct rcu_head rcu;

@@ -218,13 +218,14 @@ int ddsnap_origin_grant(struct ddsnap *d, const struct ddsnap_grant *grant)
 		return 0; /* overtaken by a RESUME or a WELCOME */
 	if (status == DDSNAP_OK && (end <= first || first >= chunks))
 		return -EPROTO;
-	if (status == DDSNAP_OK)
-		ddsnap_grants_add(&d->grants, first, min(end, chunks));
 	if (id)
 		r = grant_answers(d, id, first, end, status);
-	if (!r)
-		ddsnap_pump(d);
-	return r;
+	if (r)
+		return r;
+	if (status == DDSNAP_OK)
+		ddsnap_grants_add(&d->grants, first, min(end, chunks));
+	ddsnap_pump(d);
+	return 0;
 }
 
 /* ---- epochs: the receiver only --------------------------------------------------------- */

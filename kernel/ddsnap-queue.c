@@ -72,6 +72,7 @@ void ddsnap_undefer(struct ddsnap *d, struct ddsnap_io *io)
 	list_del(&io->node);
 	d->deferred_bios--;
 	d->deferred_bytes -= io->bytes;
+	/* A waiter queues itself before it looks, under the lock that we hold: none is missed. */
 	if (waitqueue_active(&d->throttled))
 		wake_up_all(&d->throttled);
 }

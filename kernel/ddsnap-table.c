@@ -63,7 +63,7 @@ static int parse_words(struct ddsnap *d, const char *socket, const char *snapsho
 static int get_devices(struct ddsnap *d, const char *store, const char *origin)
 {
 	struct dm_target *ti = d->ti;
-	ddsnap_mode_t mode = dm_table_get_mode(ti->table);
+	typeof(dm_table_get_mode(ti->table)) mode = dm_table_get_mode(ti->table);
 	int r;
 
 	r = dm_get_device(ti, store, mode, &d->store);
@@ -227,7 +227,7 @@ int ddsnap_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	int r;
 
 	if (argc < 4) {
-		ti->error = "Usage: <snapshot store> <origin> <socket> <snapshot | -1> [<#features> ...]";
+		ti->error = "Usage: <store> <origin> <socket> <snapshot | -1> [<#features> ...]";
 		return -EINVAL;
 	}
 	d = kzalloc(sizeof(*d), GFP_KERNEL);

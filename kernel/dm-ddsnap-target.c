@@ -164,6 +164,7 @@ static int ddsnap_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 
 static struct target_type ddsnap_target = {
 	.name = "ddsnap",
+	.features = DM_TARGET_SINGLETON,
 	.version = { 1, 0, 0 },
 	.module = THIS_MODULE,
 	.ctr = ddsnap_ctr,

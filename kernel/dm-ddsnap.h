@@ -42,7 +42,6 @@ struct ddsnap;
 #define DDSNAP_IO_REF 0x1u /* holds a reference of ddsnap.inflight */
 #define DDSNAP_IO_REQUEUE 0x2u /* end_io hands it back to device-mapper (noflush suspend) */
 #define DDSNAP_IO_ALONE 0x4u /* its request failed together with others': ask for it alone */
-#define DDSNAP_IO_AGAIN 0x8u /* done at least once under a session that broke */
 
 struct ddsnap_io {
 	struct list_head node; /* of ddsnap.todo or of its slot's waiters */

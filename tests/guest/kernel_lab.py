@@ -65,8 +65,8 @@ class Device:
 
     def inflight(self):
         """I/O that has been issued (or was, before it is done again), as against deferred."""
-        dm = os.path.basename(os.path.realpath(self.path))
-        with open(f"/sys/block/{dm}/inflight", encoding="ascii") as counts:
+        number = os.stat(self.path).st_rdev
+        with open(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/inflight", encoding="ascii") as counts:
             return sum(map(int, counts.read().split()))
 
     def wait(self, session="connected", seconds=60):
