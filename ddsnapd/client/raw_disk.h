@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+// A device or file, read and written with O_DIRECT where possible.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "ddsnapd/client/unique_fd.h"
+
+namespace ddsnap::client {
+
+class RawDisk {
+public:
+    static tl::expected<RawDisk, std::string> open(const std::string& path, bool read_only = false);
+
+    std::uint64_t size() const noexcept { return size_; }
+    // Offset and length are multiples of 512. All of it, or false.
+    bool read(std::uint64_t offset, std::span<std::byte> data) const;
+    bool write(std::uint64_t offset, std::span<const std::byte> data) const;
+    bool flush() const;
+
+private:
+    UniqueFd fd_;
+    std::uint64_t size_ = 0;
+};
+
+} // namespace ddsnap::client

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tests/native/volume.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <system_error>
+
+extern char** environ;
+
+namespace ddsnap::test {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::chrono::seconds kStartTimeout{60};
+
+void make_file(const fs::path& path, std::uint64_t size)
+{
+    std::ofstream(path).close();
+    fs::resize_file(path, size);
+}
+
+int wait_for_exit(pid_t pid)
+{
+    int status = 0;
+    while (::waitpid(pid, &status, 0) != pid) {
+        if (errno != EINTR) {
+            throw std::system_error(errno, std::generic_category(), "waitpid");
+        }
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string content_of(const fs::path& path)
+{
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+} // namespace
+
+Volume::Volume(const VolumeSizes& sizes) : sizes_(sizes)
+{
+    std::string pattern = (fs::temp_directory_path() / "ddsnapd-test-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+        throw std::system_error(errno, std::generic_category(), "mkdtemp");
+    }
+    directory_ = pattern;
+    make_file(directory_ / "origin", sizes.origin);
+    make_file(directory_ / "store", sizes.store);
+    if (sizes.meta != 0) {
+        make_file(directory_ / "meta", sizes.meta);
+    }
+    format_store(path("origin"), path("store"), sizes.meta != 0 ? path("meta") : std::string(),
+                 sizes.chunk_shift);
+}
+
+Volume::~Volume()
+{
+    kill();
+    std::error_code ignored; // what is left lies in the temporary directory
+    fs::remove_all(directory_, ignored);
+}
+
+std::vector<std::string> Volume::arguments(const std::string& sockets_suffix) const
+{
+    std::vector<std::string> all{DDSNAPD, "-f", "-k", "16M", path("store"), path("origin")};
+    if (sizes_.meta != 0) {
+        all.push_back(path("meta"));
+    }
+    all.push_back(path("data" + sockets_suffix));
+    all.push_back(path("control" + sockets_suffix));
+    return all;
+}
+
+pid_t Volume::spawn(const std::vector<std::string>& arguments, const std::string& output) const
+{
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) {
+        argv.push_back(const_cast<char*>(argument.c_str()));
+    }
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, 2, path(output).c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                       0600);
+    pid_t pid = 0;
+    const int error = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) {
+        throw std::system_error(error, std::generic_category(), argv[0]);
+    }
+    return pid;
+}
+
+void Volume::start()
+{
+    pid_ = spawn(arguments(""), "log");
+    const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
+    while (!client::control_call(path("control"), {{"op", "hello"}})) {
+        int status = 0;
+        if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+            pid_ = 0;
+            throw std::runtime_error("the daemon has ended:\n" + log());
+        }
+        if (std::chrono::steady_clock::now() > deadline) {
+            throw std::runtime_error("the daemon does not answer:\n" + log());
+        }
+        const timespec pause{0, 2'000'000}; // between two looks
+        (void)::nanosleep(&pause, nullptr);
+    }
+}
+
+void Volume::kill()
+{
+    if (pid_ > 0) {
+        ::kill(pid_, SIGKILL);
+        wait_for_exit(pid_);
+        pid_ = 0;
+    }
+}
+
+int Volume::terminate()
+{
+    ::kill(pid_, SIGTERM);
+    return wait_for_exit(std::exchange(pid_, 0));
+}
+
+std::pair<int, std::string> Volume::run_rival()
+{
+    const int status = wait_for_exit(spawn(arguments("2"), "rival-log"));
+    return {status, content_of(path("rival-log"))};
+}
+
+json Volume::call(const json& request)
+{
+    auto answer = client::control_call(path("control"), request);
+    if (!answer) {
+        throw std::runtime_error(request.dump() + ": " + answer.error().code + ": " + answer.error().message);
+    }
+    return *answer;
+}
+
+std::string Volume::refusal(const json& request)
+{
+    const auto answer = client::control_call(path("control"), request);
+    return answer ? "" : answer.error().code;
+}
+
+std::uint64_t Volume::create() { return call({{"op", "create"}})["snapshot"]["id"].get<std::uint64_t>(); }
+
+std::uint64_t Volume::counter(const std::string& name)
+{
+    return call({{"op", "status"}})["volume"]["counters"][name].get<std::uint64_t>();
+}
+
+std::string Volume::log() const { return content_of(path("log")); }
+
+client::DeviceOptions Volume::device(const std::string& name) const
+{
+    client::DeviceOptions options;
+    options.data_socket = path("data");
+    options.origin = path("origin");
+    options.store = path("store");
+    options.name = name;
+    return options;
+}
+
+} // namespace ddsnap::test
