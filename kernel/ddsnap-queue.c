@@ -28,8 +28,11 @@ void ddsnap_batch_run(struct ddsnap_batch *batch)
 
 	while ((bio = bio_list_pop(&batch->submit)))
 		dm_submit_bio_remap(bio, NULL);
-	while ((bio = bio_list_pop(&batch->end)))
+	while ((bio = bio_list_pop(&batch->end))) {
+		if (!bio->bi_status)
+			zero_fill_bio(bio);
 		bio_endio(bio);
+	}
 }
 
 /* ---- deferring ------------------------------------------------------------------------ */

@@ -45,7 +45,7 @@ static void restore(struct ddsnap_io *io, struct bio *bio)
 
 /*
  * Sends a bio on its way to @place. Under lock, with the session open and, but for ZERO, a
- * reference of inflight. False: it is a read of zeros, and has been answered.
+ * reference of inflight. False: it is a read of zeros, to be filled and ended.
  */
 static bool direct(struct ddsnap *d, struct ddsnap_io *io, const struct ddsnap_place *place)
 {
@@ -54,7 +54,6 @@ static bool direct(struct ddsnap *d, struct ddsnap_io *io, const struct ddsnap_p
 	sector_t mask = (1ull << ddsnap_chunk_sectors_shift(d)) - 1;
 
 	if (place->kind == DDSNAP_EXTENT_ZERO) {
-		zero_fill_bio(bio);
 		bio->bi_status = BLK_STS_OK;
 		return false;
 	}
@@ -96,8 +95,10 @@ static bool map_cached(struct ddsnap *d, struct bio *bio, int *result)
 		return false;
 	this_cpu_inc(d->cpu_stats->cache_hits);
 	*result = submit ? DM_MAPIO_REMAPPED : DM_MAPIO_SUBMITTED;
-	if (!submit)
+	if (!submit) {
+		zero_fill_bio(bio);
 		bio_endio(bio);
+	}
 	return true;
 }
 

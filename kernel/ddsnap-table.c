@@ -63,15 +63,14 @@ static int parse_words(struct ddsnap *d, const char *socket, const char *snapsho
 static int get_devices(struct ddsnap *d, const char *store, const char *origin)
 {
 	struct dm_target *ti = d->ti;
-	typeof(dm_table_get_mode(ti->table)) mode = dm_table_get_mode(ti->table);
 	int r;
 
-	r = dm_get_device(ti, store, mode, &d->store);
+	r = dm_get_device(ti, store, dm_table_get_mode(ti->table), &d->store);
 	if (r) {
 		ti->error = "Cannot get the snapshot store device";
 		return r;
 	}
-	r = dm_get_device(ti, origin, mode, &d->origin);
+	r = dm_get_device(ti, origin, dm_table_get_mode(ti->table), &d->origin);
 	if (r) {
 		ti->error = "Cannot get the origin device";
 		return r;

@@ -70,7 +70,7 @@ static inline struct bio *ddsnap_bio(struct ddsnap_io *io)
 /* Bios to be submitted or ended once the lock has been let go. */
 struct ddsnap_batch {
 	struct bio_list submit;
-	struct bio_list end; /* bi_status is set */
+	struct bio_list end; /* bi_status is set; OK is a read of zeros */
 };
 
 /* ---- requests ----------------------------------------------------------------------- */
