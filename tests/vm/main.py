@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs a command in a virtual machine that has a kernel with device-mapper and with dm-ddsnap.
+
+The guest boots the distribution's own kernel under QEMU's emulation. Its root is the host's, read-only, under a layer in
+memory: every program and file of the host is there, and nothing that the guest writes reaches the host but through
+$RESULTS. See tests/vm/README.md.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import stat
+import sys
+
+from lib import initramfs, kernels, klog, module, rundir, session
+from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
+from lib.guest import Guest, MAX_DISKS, Settings
+
+EXIT_USAGE = 2
+EXIT_POWER_CUT = 95
+EXIT_HARNESS = 96
+EXIT_KERNEL_LOG = 99
+EXIT_TIMEOUT = 124
+
+EPILOG = f"""\
+exit status:
+  the command's own, exactly (128 + N if signal N ended it), unless one of these takes its place:
+  {EXIT_POWER_CUT}   the power was cut, as asked for (--power-cut, or vm-power-cut in the guest)
+  {EXIT_HARNESS}   the guest did not boot, or ended without saying how the command did; or the harness failed
+  {EXIT_KERNEL_LOG}   the guest's kernel complained (BUG, WARNING, oops, hung task, …), whatever the command said
+  {EXIT_TIMEOUT}  the command took longer than --timeout
+
+in the guest:
+  $RESULTS (/results), $DISKS ("/dev/vda /dev/vdb …"), $ZUMASTOR_ROOT (this checkout); the programs of build/PRESET first
+  in $PATH, `modprobe dm-ddsnap` works; vm-mark and vm-power-cut [SECONDS] speak to this program.
+"""
+
+
+def size(text):
+    match = re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", text.strip(), re.I)
+    if not match or int(match.group(1)) == 0:
+        raise argparse.ArgumentTypeError(f"not a size: {text!r} (like 512M)")
+    return int(match.group(1)) << 10 * " KMGT".index(match.group(2).upper() or " ")
+
+
+def throttle(text):
+    limits = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if name not in ("iops", "bps") or not value:
+            raise argparse.ArgumentTypeError(f"not a throttle: {part!r} (iops=N,bps=N)")
+        limits[name] = int(value) if name == "iops" else size(value)
+    return limits
+
+
+def seconds_range(text):
+    low, _, high = text.partition("-")
+    try:
+        found = float(low), float(high or low)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not seconds: {text!r} (like 3 or 0.5-4)") from None
+    if not 0 <= found[0] <= found[1]:
+        raise argparse.ArgumentTypeError(f"not a range of seconds: {text!r}")
+    return found
+
+
+def assignment(text):
+    if not re.match(r"[A-Za-z_]\w*=", text):
+        raise argparse.ArgumentTypeError(f"not NAME=VALUE: {text!r}")
+    return text
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="tests/vm/run", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tests/vm/run [options] -- COMMAND [ARGUMENT…]", allow_abbrev=False)
+    add = parser.add_argument
+    add("--disks", type=int, default=2, metavar="N", help="empty disks /dev/vda, /dev/vdb, … (default 2)")
+    add("--disk-size", type=size, default=size("1G"), metavar="SIZE", help="of each (default 1G; sparse)")
+    add("--sector-size", type=int, default=512, choices=(512, 4096), help="logical and physical (default 512)")
+    add("--disk-dir", type=pathlib.Path, metavar="DIR", help="make the disks' images under DIR instead of in memory")
+    add("--keep-disks", type=pathlib.Path, metavar="DIR",
+        help="use the images DIR/vda.img …, make those that are not there, and keep all for the next run")
+    add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
+    add("--throttle", type=throttle, default={}, metavar="iops=N,bps=N", help="limit each disk; bps takes K, M, G")
+    add("--mem", default="2G", metavar="SIZE", type=size, help="the guest's memory (default 2G)")
+    add("--smp", type=int, default=2, metavar="N", help="its processors (default 2)")
+    add("--kernel", default="6.1", choices=sorted(kernels.META), help="default 6.1")
+    add("--cmdline", default="", metavar="ARGS", help="more arguments for the kernel, e.g. idle=poll")
+    add("--timeout", type=float, default=600, metavar="S",
+        help="for the command, from its start (default 600; the boot has a limit of its own)")
+    add("--power-cut", type=seconds_range, metavar="S[-S]",
+        help="kill the guest so many seconds (a random moment in the range) after the command calls vm-mark")
+    add("--results", type=pathlib.Path, metavar="DIR", help="a folder of the host, writable in the guest as $RESULTS")
+    add("--kernel-log", type=pathlib.Path, metavar="FILE", help="keep the guest's kernel log there")
+    add("--env", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="for the command")
+    add("--preset", default="release", help="whose programs are in the guest's PATH (default release)")
+    add("--no-module", action="store_true", help="do not build dm-ddsnap; the guest does without")
+    add("--verbose", action="store_true", help="say how long the boot and the command took")
+    add("--update-kernels", action="store_true", help="look for a newer build of the kernel than the cached one first")
+    add("command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if not options.command:
+        parser.error("no command: put it after --")
+    if not 0 <= options.disks <= MAX_DISKS:
+        parser.error(f"--disks goes from 0 to {MAX_DISKS}")
+    return options
+
+
+# --- what the guest gets to see of this run ---
+
+def supervisor():
+    """guest/supervise.c, compiled once (statically: cheaper to start for an emulated processor)."""
+    source, program = VM / "guest" / "supervise.c", BUILD / "vm" / "supervise"
+    with locked(BUILD / "vm" / ".lock"):
+        if not program.exists() or program.stat().st_mtime_ns < source.stat().st_mtime_ns:
+            scratch = program.with_suffix(".tmp")
+            run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", scratch, source])
+            scratch.rename(program)
+    return program
+
+
+def programs(preset):
+    """The freshly built programs: executables directly in build/PRESET/ddsnapd and …/tools."""
+    for folder in ("ddsnapd", "tools"):
+        place = BUILD / preset / folder
+        for path in sorted(place.iterdir()) if place.is_dir() else ():
+            mode = path.stat().st_mode
+            if stat.S_ISREG(mode) and mode & stat.S_IXUSR:
+                yield path
+
+
+def hidden_in_guest(path):
+    """Whether the guest has something of its own where the host has this path."""
+    return any(path.is_relative_to(p) for p in ("/tmp", "/run", "/dev", "/results"))
+
+
+def resolve_command(command):
+    """A path that is relative to the host's working folder means the same file in the guest."""
+    if "/" in command[0]:
+        return [str(pathlib.Path(command[0]).absolute()), *command[1:]]
+    return command
+
+
+def fill_share(share, options, tree):
+    (share / "bin").mkdir()
+    # Copies: a build that goes on beside this run must not change a program under a guest's feet.
+    for path in [*programs(options.preset), *sorted((VM / "bin").iterdir())]:
+        shutil.copy2(path, share / "bin" / path.name)
+    shutil.copy2(VM / "guest" / "start", share / "start")
+    shutil.copy2(supervisor(), share / "supervise")
+
+    command = resolve_command(options.command)
+    strings = [os.getcwd(), *command]
+    (share / "command").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in strings))
+    disks = " ".join(f"/dev/vd{chr(ord('a') + n)}" for n in range(options.disks))
+    environment = ["RESULTS=/results", f"DISKS={disks}", f"ZUMASTOR_ROOT={ROOT}", f"ZUMASTOR_PRESET={options.preset}",
+                   *options.env]
+    (share / "environment").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in environment))
+
+    places = {ROOT, cache_dir(), pathlib.Path(os.getcwd())}
+    if command[0].startswith("/"):
+        places.add(pathlib.Path(command[0]).parent)
+    shown = sorted(p for p in places if hidden_in_guest(p) and p.is_dir())
+    shown = [p for p in shown if not any(p != q and p.is_relative_to(q) for q in shown)]
+    (share / "show-read-only").write_text("".join(f"{p}\n" for p in shown))
+    (share / "modules").write_text(f"{tree}\n")
+    (share / "hostname").write_text("host1\n")
+    (share / "features").write_text("results\n" if options.results else "")
+    if options.keep_disks:
+        (share / "sync-at-end").touch()
+
+
+# --- the run ---
+
+def judge(outcome, log_text, options):
+    """The exit status, and on stderr the reason for any but the command's own."""
+    found = klog.findings(log_text[:outcome.asked_at])
+    if found:
+        say(f"the guest's kernel complained ({len(found)} lines):\n{klog.excerpt(log_text, found)}")
+        if outcome.timed_out:
+            say(f"(and {outcome.timed_out} took too long)")
+        elif outcome.status is not None:
+            say(f"(the command's status was {outcome.status})")
+        return EXIT_KERNEL_LOG
+    if outcome.power_cut:
+        return EXIT_POWER_CUT
+    if outcome.timed_out:
+        say(f"{outcome.timed_out} took too long; the end of the guest's kernel log:\n{tail(log_text, 120)}")
+        return EXIT_TIMEOUT if outcome.timed_out == "the command" else EXIT_HARNESS
+    if outcome.status is None:
+        say(f"the guest ended without a word about the command; the end of its kernel log:\n{tail(log_text, 60)}")
+        if outcome.complaints:
+            say(f"QEMU said:\n{outcome.complaints}")
+        return EXIT_HARNESS
+    if options.power_cut:
+        say("the command ended before the power was cut (did it call vm-mark?)")
+    return outcome.status
+
+
+def tail(text, count):
+    return "\n".join(text.splitlines()[-count:])
+
+
+def boot(options, kernel, tree, folder):
+    fill_share(folder.share, options, tree)
+    small_root = folder.path / "initramfs"
+    small_root.write_bytes(initramfs.make(kernel))
+    if options.results:
+        options.results.mkdir(parents=True, exist_ok=True)
+    images = options.keep_disks or folder.path / "disks"
+    guest = Guest(Settings(
+        kernel=kernel, initramfs=small_root, share=folder.share,
+        disks=rundir.make_disks(images, options.disks, options.disk_size, options.preallocate),
+        results=options.results.resolve() if options.results else None, memory=f"{options.mem >> 20}M",
+        processors=options.smp, throttle=options.throttle, sector_size=options.sector_size, cmdline=options.cmdline))
+    log_path = folder.path / "kernel.log"
+    try:
+        with open(log_path, "wb") as log:
+            outcome = session.Session(guest, log, options.timeout, options.power_cut).run()
+    finally:
+        guest.close()
+        if options.kernel_log and log_path.exists():
+            options.kernel_log.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log_path, options.kernel_log)
+    if options.verbose and outcome.booted_after is not None:
+        took = f", the command {outcome.command_seconds:.1f} s" if outcome.command_seconds is not None else ""
+        say(f"kernel {kernel.release}: booted in {outcome.booted_after:.1f} s{took}")
+    # One character a byte, so that places in the one are places in the other.
+    return judge(outcome, log_path.read_bytes().decode("latin-1"), options)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def on_signal(number, _frame):
+    signal.signal(number, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    folder = None
+    try:
+        kernel = kernels.get(options.kernel, options.update_kernels)
+        tree = module.module_tree(kernel, not options.no_module)
+        folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
+        return boot(options, kernel, tree, folder)
+    except HarnessError as error:
+        say(error)
+        return EXIT_HARNESS
+    except BrokenPipeError:  # nobody listens any more
+        return 128 + signal.SIGPIPE
+    except Interrupted as interrupted:
+        say(f"ended by signal {interrupted.args[0]} ({shlex.join(options.command)})")
+        return 128 + interrupted.args[0]
+    finally:
+        if folder:
+            folder.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
