@@ -209,7 +209,7 @@ int ddsnap_origin_grant(struct ddsnap *d, const struct ddsnap_grant *grant)
 {
 	u64 first = le64_to_cpu(grant->first);
 	u64 end = first + le32_to_cpu(grant->count);
-	u64 chunks = DIV_ROUND_UP_ULL(d->ti->len, 1ull << ddsnap_chunk_sectors_shift(d));
+	u64 chunks = ((d->ti->len - 1) >> ddsnap_chunk_sectors_shift(d)) + 1;
 	u32 status = le32_to_cpu(grant->status);
 	u64 id = le64_to_cpu(grant->header.id);
 	int r = 0;
