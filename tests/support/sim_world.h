@@ -20,6 +20,7 @@ struct WorldConfig {
     Bytes meta{}; // 0 = no metadata device
     std::uint32_t chunk_shift = 12;
     std::optional<Bytes> journal;
+    std::uint32_t largest_write = 40; // chunks, of the model's origin writes
     StoreConfig store_config{Bytes{256ULL << 10}, 64, Bytes{256ULL << 10}, Bytes{64ULL << 10}};
 };
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+// Checksum, allocator, in-flight set, snapshot table.
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "allocator.h"
+#include "block.h"
+#include "crc32c.h"
+#include "in_flight.h"
+#include "snapshot_table.h"
+
+namespace snapstore {
+namespace {
+
+TEST(Crc32cTest, KnownValueAndBothForms)
+{
+    const std::string_view digits = "123456789";
+    EXPECT_EQ(crc32c(std::as_bytes(std::span(digits))), 0xe3069283U);
+    std::mt19937_64 random(3);
+    std::vector<std::byte> data(5000);
+    for (auto& b : data) {
+        b = static_cast<std::byte>(random());
+    }
+    for (int i = 0; i < 200; ++i) {
+        const auto part = std::span(data).subspan(random() % 2000, random() % 3000);
+        EXPECT_EQ(crc32c(part), crc32c_software(part));
+        const std::size_t cut = part.empty() ? 0 : random() % part.size();
+        EXPECT_EQ(crc32c(part.subspan(cut), crc32c(part.first(cut))), crc32c(part));
+    }
+}
+
+TEST(BlockTest, ZeroDetection)
+{
+    std::vector<std::byte> data(4096);
+    EXPECT_TRUE(is_all_zero(data));
+    for (const std::size_t at : {0U, 7U, 15U, 16U, 17U, 2000U, 4095U}) {
+        data[at] = std::byte{1};
+        EXPECT_FALSE(is_all_zero(data)) << at;
+        data[at] = std::byte{0};
+    }
+}
+
+TEST(AllocatorTest, AgainstSets)
+{
+    const std::uint64_t seed = std::random_device{}();
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    for (const std::uint64_t units : {1U, 63U, 64U, 65U, 1000U, 5000U}) {
+        Allocator allocator(units);
+        std::set<std::uint64_t> used;
+        std::set<std::uint64_t> pending;
+        std::set<std::uint64_t> frozen;
+        for (int i = 0; i < 3000; ++i) {
+            const auto dice = random() % 100;
+            if (dice < 50) {
+                const std::uint64_t want = 1 + random() % 20;
+                const auto run = allocator.allocate(want);
+                EXPECT_LE(run.count, want);
+                EXPECT_EQ(run.count == 0, used.size() + pending.size() + frozen.size() == units);
+                for (std::uint64_t u = run.first; u < run.first + run.count; ++u) {
+                    EXPECT_EQ(pending.count(u) + frozen.count(u), 0U);
+                    EXPECT_TRUE(u < units && used.insert(u).second);
+                }
+            } else if (dice < 95 && !used.empty()) {
+                auto at = used.lower_bound(random() % units);
+                at = at == used.end() ? used.begin() : at;
+                if (dice < 60) {
+                    allocator.free_now(*at);
+                } else {
+                    allocator.free_later(*at);
+                    pending.insert(*at);
+                }
+                used.erase(at);
+            } else {
+                EXPECT_EQ(allocator.thaw(), frozen.size());
+                frozen.clear();
+                allocator.freeze();
+                frozen.swap(pending);
+            }
+            ASSERT_EQ(allocator.used(), used.size());
+            ASSERT_EQ(allocator.pending(), pending.size() + frozen.size());
+        }
+    }
+}
+
+TEST(AllocatorTest, PendingIsNotReused)
+{
+    Allocator allocator(4);
+    EXPECT_EQ(allocator.allocate(4).count, 4U);
+    allocator.free_later(2);
+    EXPECT_EQ(allocator.allocate(1).count, 0U);
+    allocator.freeze();
+    allocator.free_later(3);
+    EXPECT_EQ(allocator.allocate(1).count, 0U);
+    EXPECT_EQ(allocator.thaw(), 1U);
+    const auto run = allocator.allocate(4);
+    EXPECT_EQ(run.first, 2U);
+    EXPECT_EQ(run.count, 1U);
+}
+
+TEST(AllocatorTest, NeighboursForOneRequest)
+{
+    Allocator allocator(1000);
+    EXPECT_EQ(allocator.allocate(10).first, 0U);
+    const auto run = allocator.allocate(100);
+    EXPECT_EQ(run.first, 10U);
+    EXPECT_EQ(run.count, 100U);
+}
+
+TEST(InFlightTest, AgainstSet)
+{
+    std::mt19937_64 random(5);
+    InFlight in_flight(200);
+    std::set<std::uint64_t> model;
+    for (int i = 0; i < 100'000; ++i) {
+        const std::uint64_t key = random() % 1000;
+        ASSERT_EQ(in_flight.contains(key), model.count(key) == 1);
+        if (model.count(key) == 1) {
+            in_flight.erase(key);
+            model.erase(key);
+        } else if (in_flight.room() > 0) {
+            in_flight.insert(key);
+            model.insert(key);
+        }
+        ASSERT_EQ(in_flight.size(), model.size());
+    }
+}
+
+Snapshot snapshot(std::uint64_t id, std::uint32_t epoch, std::int8_t priority = 0, std::uint32_t use_count = 0)
+{
+    Snapshot s;
+    s.info.id = SnapshotId{id};
+    s.info.epoch = Epoch{epoch};
+    s.info.priority = priority;
+    s.info.use_count = use_count;
+    return s;
+}
+
+TEST(SnapshotTableTest, VictimOrder)
+{
+    SnapshotTable table;
+    table.insert(snapshot(1, 1, 5));
+    table.insert(snapshot(2, 2, -3, 1));
+    table.insert(snapshot(3, 3, 5));
+    table.insert(snapshot(4, 4, 127));
+    table.insert(snapshot(5, 5, 6));
+    std::vector<std::uint64_t> order;
+    while (Snapshot* victim = table.victim()) {
+        order.push_back(victim->info.id.value);
+        table.set_state(*victim, SnapshotState::squashed);
+    }
+    EXPECT_EQ(order, (std::vector<std::uint64_t>{1, 3, 5, 2}));
+    EXPECT_EQ(table.newest_live(), Epoch{4});
+}
+
+TEST(SnapshotTableTest, SquashedIsHeldUntilReleased)
+{
+    SnapshotTable table;
+    table.insert(snapshot(1, 10));
+    Snapshot& s = *table.find(SnapshotId{1});
+    EXPECT_TRUE(table.any_held(9, 10));
+    EXPECT_FALSE(table.any_held(10, 20));
+    EXPECT_FALSE(table.any_held(0, 9));
+    table.set_state(s, SnapshotState::squashed);
+    EXPECT_TRUE(table.none_live());
+    EXPECT_TRUE(table.any_held(9, 10));
+    table.set_released(s);
+    EXPECT_FALSE(table.any_held(0, 100));
+}
+
+TEST(SnapshotTableTest, NumberIsFreeWhileDeleting)
+{
+    SnapshotTable table;
+    EXPECT_TRUE(table.insert(snapshot(1, 1)));
+    EXPECT_FALSE(table.insert(snapshot(1, 2)));
+    table.set_state(*table.find(SnapshotId{1}), SnapshotState::deleting);
+    EXPECT_EQ(table.find(SnapshotId{1}), nullptr);
+    EXPECT_TRUE(table.insert(snapshot(1, 2)));
+    EXPECT_EQ(table.find(SnapshotId{1})->info.epoch, Epoch{2});
+}
+
+TEST(SnapshotTableTest, PackAndUnpack)
+{
+    Snapshot s = snapshot(77, 9, -128, 3);
+    s.info.name = std::string(SnapshotInfo::kMaxName, 'n');
+    s.info.tag = std::string(SnapshotInfo::kMaxTag, 't');
+    s.info.created_ns = 1234567890123456789;
+    s.info.size = Sectors{1ULL << 40};
+    s.info.uuid.fill(std::byte{7});
+    s.info.state = SnapshotState::squashed;
+    s.swept = true;
+    const auto again = unpack_snapshot(pack_snapshot(s));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->info.name, s.info.name);
+    EXPECT_EQ(again->info.tag, s.info.tag);
+    EXPECT_EQ(again->info.id, s.info.id);
+    EXPECT_EQ(again->info.priority, -128);
+    EXPECT_EQ(again->info.size, s.info.size);
+    EXPECT_EQ(again->info.state, SnapshotState::squashed);
+    EXPECT_TRUE(again->swept);
+}
+
+} // namespace
+} // namespace snapstore
