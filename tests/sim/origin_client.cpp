@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "sim/origin_client.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim {
+
+OriginClient::OriginClient(Context& context, Listener& listener, Identity identity, Model& model, Disk& disk)
+    : Client(context, listener, std::move(identity)), model_(model), port_(context, disk)
+{}
+
+// ---- the application ------------------------------------------------------------------------
+
+void OriginClient::write(std::uint64_t first_block, std::uint64_t blocks, bool zeros)
+{
+    const std::uint64_t first = first_block * kSectorsPerBlock;
+    if (leaving_ || gone() || first >= model_.origin.sectors()) {
+        return;
+    }
+    AppWrite write;
+    write.first = first;
+    write.count = std::min(blocks * kSectorsPerBlock, model_.origin.sectors() - first);
+    write.blocks = (write.count + kSectorsPerBlock - 1) / kSectorsPerBlock;
+    for (const AppWrite& other : writes_) {
+        if (other.first < write.first + write.count && write.first < other.first + other.count) {
+            return;
+        }
+    }
+    write.stamp = zeros ? 0 : make_stamp(0, ++model_.origin_operations);
+    context_.trace("{}: write {} to sectors {}+{}", identity().name, describe(write.stamp), write.first,
+                   write.count);
+    writes_.push_back(write);
+    pump();
+}
+
+void OriginClient::flush()
+{
+    if (gone()) {
+        return;
+    }
+    ++flushes_;
+    const std::uint64_t started = model_.origin.now();
+    port_.flush([this, started](bool ok) {
+        if (gone()) {
+            return;
+        }
+        --flushes_;
+        if (ok) {
+            model_.origin.flush_done(started);
+        }
+        drained();
+    });
+}
+
+void OriginClient::begin_leave(bool farewell)
+{
+    leaving_ = true;
+    farewell_ = farewell;
+    drained();
+}
+
+void OriginClient::die(Death death)
+{
+    Client::die(death);
+    for (const AppWrite& write : writes_) {
+        if (write.issued && death == Death::process) {
+            model_.origin.write_lost(write.first, write.count, write.stamp);
+        }
+    }
+    writes_.clear();
+    port_.kill(death);
+    while (port_.fail_one()) {
+    }
+}
+
+std::string OriginClient::state() const
+{
+    return fmt::format(
+        "{}: session {} epoch {} held {} deferred+issued {} in flight {} requests {} leaving {}",
+        identity().name, in_session() ? session_ : 0, epoch_, held_, writes_.size(), in_flight_,
+        requests_.size(), leaving_);
+}
+
+// ---- the rules ------------------------------------------------------------------------------
+
+bool OriginClient::covered(const AppWrite& write) const
+{
+    if (all_granted_) {
+        return true;
+    }
+    for (std::uint64_t c = chunk_of(write.first); c <= chunk_of(write.first + write.count - 1); ++c) {
+        if (!granted_.contains(c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void OriginClient::pump()
+{
+    if (held_ || epoch_ == 0) {
+        return;
+    }
+    for (auto it = writes_.begin(); it != writes_.end();) {
+        const auto write = it++;
+        if (write->issued) {
+            continue;
+        }
+        if (covered(*write)) {
+            issue(write);
+        } else if (in_session()) {
+            ask(*write);
+        }
+    }
+}
+
+bool OriginClient::asked(std::uint64_t chunk) const
+{
+    return std::any_of(requests_.begin(), requests_.end(), [chunk](const auto& entry) {
+        return entry.second.first <= chunk && chunk < entry.second.first + entry.second.count;
+    });
+}
+
+void OriginClient::ask(const AppWrite& write)
+{
+    const std::uint64_t last = chunk_of(write.first + write.count - 1);
+    std::uint64_t chunk = chunk_of(write.first);
+    while (chunk <= last && requests_.size() < welcome_.credits) {
+        if (granted_.contains(chunk) || asked(chunk)) {
+            ++chunk;
+            continue;
+        }
+        Range range{chunk, 0};
+        while (chunk <= last && range.count < welcome_.max_range && !granted_.contains(chunk) &&
+               !asked(chunk)) {
+            ++range.count;
+            ++chunk;
+        }
+        const std::uint64_t id = next_request_++;
+        requests_[id] = range;
+        auto message = make_message<ddsnap_request>(DDSNAP_WRITE, id);
+        message.first = range.first;
+        message.count = range.count;
+        message.epoch = epoch_;
+        context_.trace("{}: WRITE {} chunks {}+{}", identity().name, id, range.first, range.count);
+        send(message);
+    }
+}
+
+void OriginClient::issue(Writes::iterator write)
+{
+    write->issued = true;
+    ++in_flight_;
+    model_.origin.write_started(write->first, write->count, write->stamp);
+    Buffer data(write->blocks * kBlock);
+    for (std::uint64_t i = 0; i < write->count; ++i) {
+        encode_sector(std::span(data).subspan(i * kSector, kSector), write->stamp, write->first + i);
+    }
+    port_.write(write->first * kSector, data, [this, write](bool ok) {
+        if (!gone()) {
+            written(write, ok);
+        }
+    });
+}
+
+void OriginClient::written(Writes::iterator write, bool ok)
+{
+    --in_flight_;
+    if (ok) {
+        context_.trace("{}: done {} sectors {}+{}", identity().name, describe(write->stamp), write->first,
+                       write->count);
+        model_.origin.write_done(write->first, write->count, write->stamp);
+    } else {
+        model_.origin.write_lost(write->first, write->count, write->stamp);
+    }
+    writes_.erase(write);
+    drained();
+}
+
+void OriginClient::drained()
+{
+    if (held_ && !held_said_ && !bye_said_ && in_session() && (in_flight_ == 0 || bug_held_early)) {
+        held_said_ = true;
+        auto message = make_message<ddsnap_epoch>(DDSNAP_HELD);
+        message.epoch = epoch_;
+        context_.trace("{}: HELD {}", identity().name, epoch_);
+        send(message);
+    }
+    if (!leaving_ || gone() || !idle() || held_) {
+        return;
+    }
+    if (!farewell_ || epoch_ == 0) {
+        return leave();
+    }
+    if (in_session() && !std::exchange(bye_said_, true)) {
+        granted_.clear();
+        all_granted_ = false;
+        context_.trace("{}: BYE", identity().name);
+        send(make_message<ddsnap_header>(DDSNAP_BYE));
+    }
+}
+
+// ---- the protocol ---------------------------------------------------------------------------
+
+ddsnap_hello OriginClient::hello()
+{
+    ddsnap_hello hello = basic_hello(DDSNAP_ROLE_ORIGIN);
+    hello.epoch = granted_.empty() && !all_granted_ ? 0 : epoch_;
+    hello.sectors = model_.origin.sectors();
+    return hello;
+}
+
+void OriginClient::change_epoch(std::uint32_t epoch)
+{
+    if (epoch == epoch_) {
+        return;
+    }
+    if (epoch < epoch_) {
+        return protocol_error(fmt::format("the epoch goes back from {} to {}", epoch_, epoch));
+    }
+    if (epoch_ != 0) {
+        if (in_flight_ != 0 && !bug_held_early) {
+            protocol_error(fmt::format("epoch {} closed while {} writes are under way", epoch_, in_flight_));
+        }
+        model_.epoch_seen(epoch_, epoch);
+    }
+    if (!bug_keeps_grants) {
+        granted_.clear();
+    }
+    epoch_ = epoch;
+}
+
+void OriginClient::welcome(const ddsnap_welcome& welcome)
+{
+    chunk_shift_ = welcome.chunk_shift;
+    change_epoch(welcome.epoch);
+    all_granted_ = (welcome.flags & DDSNAP_FLAG_NO_SNAPSHOTS) != 0;
+    held_ = false;
+    held_said_ = false;
+    bye_said_ = false;
+    pump();
+    drained();
+}
+
+void OriginClient::refused(const ddsnap_refused& refused)
+{
+    if (refused.reason != DDSNAP_ERR_BUSY && refused.reason != DDSNAP_ERR_STOPPING) {
+        protocol_error(fmt::format("refused with {}", refused.reason));
+    }
+}
+
+void OriginClient::session_lost()
+{
+    requests_.clear();
+    held_said_ = false;
+    bye_said_ = false;
+}
+
+void OriginClient::message(const ddsnap_header& header, std::span<const std::byte> bytes)
+{
+    ddsnap_grant grant_message{};
+    ddsnap_epoch epoch_message{};
+    if (header.type == DDSNAP_GRANT && decode(bytes, grant_message)) {
+        return grant(grant_message);
+    }
+    if (header.type == DDSNAP_BYE_ACK && bye_said_) {
+        return leave();
+    }
+    if (!decode(bytes, epoch_message)) {
+        return protocol_error(fmt::format("message of type {} and {} bytes", header.type, bytes.size()));
+    }
+    context_.trace("{}: message {} epoch {} flags {}", identity().name, header.type, epoch_message.epoch,
+                   epoch_message.flags);
+    if (header.type == DDSNAP_HOLD && epoch_message.epoch == epoch_) {
+        held_ = true;
+        held_said_ = false;
+        drained();
+    } else if (header.type == DDSNAP_RESUME) {
+        resume(epoch_message);
+    } else if (header.type == DDSNAP_STATE && epoch_message.epoch == epoch_) {
+        all_granted_ = (epoch_message.flags & DDSNAP_FLAG_NO_SNAPSHOTS) != 0;
+        pump();
+    } else {
+        protocol_error(fmt::format("message of type {} with epoch {}", header.type, epoch_message.epoch));
+    }
+}
+
+void OriginClient::resume(const ddsnap_epoch& message)
+{
+    if (message.epoch != epoch_) {
+        requests_.clear();
+    }
+    change_epoch(message.epoch);
+    all_granted_ = (message.flags & DDSNAP_FLAG_NO_SNAPSHOTS) != 0;
+    held_ = false;
+    held_said_ = false;
+    pump();
+    drained();
+}
+
+void OriginClient::grant(const ddsnap_grant& message)
+{
+    const auto request = requests_.find(message.header.id);
+    if (message.header.id != 0 && request == requests_.end()) {
+        return; // of the epoch before
+    }
+    if (message.epoch != epoch_) {
+        return;
+    }
+    Range asked_range;
+    if (request != requests_.end()) {
+        asked_range = request->second;
+        requests_.erase(request);
+    }
+    if (message.status != DDSNAP_OK) {
+        grant_failed(asked_range, message.status);
+    } else {
+        context_.trace("{}: GRANT {} chunks {}+{}", identity().name,
+                       static_cast<std::uint64_t>(message.header.id),
+                       static_cast<std::uint64_t>(message.first), static_cast<std::uint32_t>(message.count));
+        if (asked_range.count > 0 &&
+            (message.first > asked_range.first ||
+             message.first + message.count < asked_range.first + asked_range.count)) {
+            protocol_error("a grant covers less than was asked for");
+        }
+        for (std::uint64_t c = message.first; c < message.first + message.count; ++c) {
+            granted_.insert(c);
+        }
+    }
+    pump();
+    drained();
+}
+
+// The writes that wait for the range fail; with a store that has room for one chunk, that is a failure.
+void OriginClient::grant_failed(const Range& range, std::uint32_t status)
+{
+    context_.trace("{}: chunks {}+{} refused with {}", identity().name, range.first, range.count, status);
+    if (status != DDSNAP_ERR_NO_SPACE || !model_.any_pinned()) {
+        protocol_error(fmt::format("a write failed with status {}", status));
+    }
+    std::erase_if(writes_, [&](const AppWrite& write) {
+        return !write.issued && chunk_of(write.first) < range.first + range.count &&
+               range.first <= chunk_of(write.first + write.count - 1);
+    });
+}
+
+} // namespace sim

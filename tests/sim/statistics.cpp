@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <fmt/format.h>
+
+#include "sim/world.h"
+
+namespace sim {
+
+void Statistics::add(const Statistics& other)
+{
+    events += other.events;
+    daemon_crashes += other.daemon_crashes;
+    power_cuts += other.power_cuts;
+    client_crashes += other.client_crashes;
+    recoveries_cut += other.recoveries_cut;
+    snapshots += other.snapshots;
+    removed += other.removed;
+    squashed += other.squashed;
+    checkpoints += other.checkpoints;
+    copied += other.copied;
+    compared += other.compared;
+}
+
+std::string Statistics::describe() const
+{
+    return fmt::format(
+        "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
+        "{} created, {} removed, {} squashed, {} compared; {} chunks copied, {} checkpoints",
+        events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
+        compared, copied, checkpoints);
+}
+
+} // namespace sim
