@@ -106,6 +106,9 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
     };
     for (std::uint64_t i = 0; i < sb.meta.count; ++i) {
         const std::uint64_t block = sb.meta.first + i;
+        while (checkpoint_running && !failed) { // it has named blocks that are not written yet
+            co_await checkpoint_done.wait();
+        }
         const Node* node = tree->node_at(block);
         const auto& list = snapshot_chain.blocks();
         const auto& other = attachment_chain.blocks();

@@ -54,6 +54,8 @@ Task<void> Store::Impl::commit_loop()
         const IoStatus status = co_await write_batch(batch);
         if (status != IoStatus::ok) {
             fail_store("cannot write the journal");
+        }
+        if (failed) { // nothing is applied or acknowledged any more, even if this commit was written
             break;
         }
         reserved_changes = 0;

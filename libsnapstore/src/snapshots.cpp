@@ -55,6 +55,13 @@ Task<Result<SnapshotInfo>> Store::Impl::create(CreateOptions options)
     info.priority = options.priority;
     info.name = options.name;
     info.tag = options.tag;
+    // The snapshot shares its chunks with the origin. What has been written there but not flushed is part of
+    // it, and must not be lost with the power once the record can be replayed (I3; tests/sim).
+    ++counters.flushes;
+    const IoStatus flushed = co_await DeviceIo(*devices.origin, IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot flush the origin");
+    }
     const auto record =
         with_payload<kCreateSlots>(make_record(RecordType::create, info.epoch), pack_snapshot(snapshot));
     const auto done = co_await commit_record(record);
@@ -78,7 +85,9 @@ Task<Result<void>> Store::Impl::change_state(SnapshotId id, RecordType type)
     if (type == RecordType::remove && snapshot->info.use_count > 0) {
         co_return fail(Errc::busy, "the snapshot is in use", snapshot->info.use_count);
     }
-    if (type == RecordType::squash && snapshot->info.state != SnapshotState::normal) {
+    // While this waited for its turn the choice may have become wrong: squashed or pinned meanwhile, or
+    // another one is worth less now. The caller looks again.
+    if (type == RecordType::squash && snapshot != table.victim()) {
         co_return Result<void>{};
     }
     const record_disk record = make_record(type, snapshot->info.epoch);

@@ -11,6 +11,27 @@ namespace zumastor::test {
 namespace {
 constexpr std::uint64_t kSector = 512;
 
+// Which sectors of which writes survive a power cut: of each write, all or nothing, or it is torn at blocks
+// or at sectors.
+struct Cut {
+    std::uint64_t seed;
+    std::uint64_t kept;
+
+    static std::uint64_t mix(std::uint64_t x) noexcept
+    {
+        x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15ULL;
+        x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ULL;
+        return x ^ (x >> 32);
+    }
+    bool keeps(std::uint64_t write, std::uint64_t sector) const noexcept
+    {
+        constexpr std::array<std::uint64_t, 3> kUnit{1, 8, std::uint64_t{1} << 40}; // sectors
+        const std::uint64_t of_write = mix(seed + write);
+        const std::uint64_t unit = sector / kUnit[of_write % kUnit.size()];
+        return mix(of_write + unit) % 1000 < kept;
+    }
+};
+
 void require(bool condition, const char* what) noexcept
 {
     if (!condition) {
@@ -133,9 +154,13 @@ void SimDisk::power_cut()
             write(p.request->offset.value, p.request->buffer);
         }
     }
+    constexpr std::array<std::uint64_t, 5> kKept{20, 100, 500, 900, 990}; // of a thousand
+    const Cut cut{random_(), kKept[random_() % kKept.size()]};
     for (const auto& [sector, versions] : unflushed_) {
-        const Version& kept = versions[random_() % versions.size()];
-        std::memcpy(content_.data() + sector * kSector, kept.data.data(), kSector);
+        const auto kept = std::find_if(versions.rbegin(), versions.rend() - 1, [&](const Version& v) {
+            return cut.keeps(v.write, sector);
+        });
+        std::memcpy(content_.data() + sector * kSector, kept->data.data(), kSector);
     }
     unflushed_.clear();
     dead_ = true;

@@ -21,13 +21,6 @@ public:
     using Stamp = std::uint64_t;
     struct Image {
         std::vector<Stamp> chunks;
-        // Chunks with a snapshot write that was not known durable: either content may be read.
-        std::map<std::uint64_t, std::set<Stamp>> uncertain;
-    };
-    // Operations that had not been acknowledged when the world ended.
-    struct Unsettled {
-        std::set<std::uint64_t> creates;
-        std::set<std::uint64_t> removes;
     };
 
     explicit StoreModel(SimWorld& world);
@@ -66,8 +59,9 @@ private:
     std::uint64_t chunks_;
     std::vector<Stamp> origin_;
     std::map<std::uint64_t, Image> snapshots_;
-    Unsettled unsettled_;
-    std::map<std::uint64_t, Image> creating_;
+    std::map<std::uint64_t, Image> creating_; // not yet acknowledged
+    std::set<std::uint64_t> removing_;        // the same
+    std::set<std::uint64_t> doubtful_; // create() reported a failed store: may exist, with any content
     std::size_t under_way_ = 0;
     std::size_t writers_ = 0; // origin writes under way
     bool holding_ = false;    // a snapshot is being taken: no origin writes

@@ -56,6 +56,39 @@ TEST_P(PlantedBugTest, IsFound)
     FAIL() << "not found with " << kSeeds << " seeds";
 }
 
+// A commit of several blocks is torn in its first one; the next life writes that block anew. What is left of the
+// torn commit must not be taken for its continuation. (Random runs meet this too rarely.)
+Result<OpenReport> open_after_torn_commit()
+{
+    WorldConfig config;
+    config.largest_write = 600;
+    config.store_config.copy_buffer = Bytes{4ULL << 20};
+    config.store_config.max_run = Bytes{1ULL << 20};
+    SimWorld world(1, config);
+    EXPECT_TRUE(world.initialize() && world.open());
+    const CreateOptions options;
+    EXPECT_TRUE(world.run(world.store().create(options)));
+    const std::uint64_t torn = world.store().info().journal_used + 1; // sequence: the ring begins with 1
+    const std::uint64_t before = world.store().counters().journal_blocks;
+    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 256})));
+    EXPECT_EQ(world.store().counters().journal_blocks - before, 3U);
+    world.power_cut();
+    auto first = world.store_disk().content().subspan((32 + torn) * 4096, 4096);
+    std::fill(first.begin(), first.end(), std::byte{0});
+    EXPECT_TRUE(world.open());
+    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{200}, 1})));
+    world.power_cut();
+    return world.open();
+}
+
+TEST(StaleIncarnationTest, IsFound)
+{
+    EXPECT_TRUE(open_after_torn_commit());
+    planted_bug = PlantedBug::stale_incarnation_accepted;
+    EXPECT_FALSE(open_after_torn_commit());
+    planted_bug = PlantedBug::none;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugTest,
     testing::Values(Plant{PlantedBug::no_flush_before_ack, "NoFlushBeforeAck"},
@@ -63,7 +96,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Plant{PlantedBug::chunk_reused_before_checkpoint, "ChunkReusedBeforeCheckpoint"},
                     Plant{PlantedBug::tail_without_data_crc, "TailWithoutDataCrc"},
                     Plant{PlantedBug::sweep_frees_needed_exception, "SweepFreesNeededException"},
-                    Plant{PlantedBug::stale_incarnation_accepted, "StaleIncarnationAccepted"},
                     Plant{PlantedBug::private_record_before_flush, "PrivateRecordBeforeFlush"}),
     [](const auto& plant) { return std::string(plant.param.name); });
 
