@@ -122,7 +122,8 @@ VolumeEntry volume_of(const json& object)
     for (const json& client : object.value("clients", json::array())) {
         entry.clients.push_back(client_of(client));
     }
-    for (const auto& [name, value] : object.value("counters", json::object()).items()) {
+    const json counters = object.value("counters", json::object());
+    for (const auto& [name, value] : counters.items()) {
         if (value.is_number_unsigned()) {
             entry.counters.emplace_back(name, value.get<std::uint64_t>());
         }

@@ -107,7 +107,7 @@ Exit initialize(const Args& args)
         if (device == nullptr) {
             continue;
         }
-        open_exclusive(*device, O_RDWR, "snapshot store");
+        open_exclusive(*device, O_RDONLY, "snapshot store");
         if (const std::string content = precious_content(*device); !content.empty()) {
             confirm(device->given + " holds " + content + ": all of it will be lost.", args.has("--yes"));
         }
