@@ -3,14 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <poll.h>
 #include <sys/file.h>
 #include <sys/random.h>
 
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <chrono>
 #include <cstdio>
 
@@ -96,8 +94,6 @@ std::unique_ptr<FileDevice> make_device(FileIo& io, UniqueFd fd, const DeviceNod
     return std::make_unique<FileDevice>(io, std::move(fd), Bytes{node.bytes}, node.given);
 }
 
-// udev holds a shared lock on a device while it looks at what has changed there, and that is soon over. So
-// only a lock that stays is taken for a daemon's.
 // udev holds a shared lock for a moment whenever a device was written to; a daemon's lock is exclusive.
 bool held_by_daemon(int fd)
 {
