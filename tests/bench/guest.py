@@ -39,6 +39,7 @@ class Bench:
         return json.loads(systems.run(*argv))
 
     def measure(self, system, load, seed):
+        state_before = system.state()
         own_before = system.counters()
         before = counts.settled(DISKS)
         outcome = self.run_load(system.device, load, seed)
@@ -50,6 +51,7 @@ class Bench:
             "disks": {disk: counts.difference(before[disk], after[disk]) for disk in DISKS},
             "times": {disk: counts.times(before[disk], at_end[disk]) for disk in DISKS},
             "own": {key: own_after[key] - own_before[key] for key in own_before},
+            "state_before": state_before,
             "state": system.state(),
         }
 

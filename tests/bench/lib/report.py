@@ -75,7 +75,7 @@ def counts(results, load, touch):
 
 def metadata(results):
     """What describing a copied GiB costs: bytes written beside the data, by kind, and how copies were batched."""
-    head = ["", "load", "KiB written per GiB copied", "journal blocks", "node writes", "checkpoints", "commits",
+    head = ["", "load", "KiB written per GiB copied", "KiB held per GiB copied", "journal blocks", "node writes", "checkpoints", "commits",
             "chunks per commit", "copies' store writes"]
     rows = []
     for n in results.snapshots("ddsnap"):
@@ -87,7 +87,7 @@ def metadata(results):
             def median(value, digits=0, load=load, system=f"ddsnap-{n}"):
                 return cell(results.spread(system, load.name, 1, value), 1, digits)
 
-            rows.append([f"ddsnap-{n}", load.name, median(metadata_kib_per_gib),
+            rows.append([f"ddsnap-{n}", load.name, median(metadata_written), median(metadata_held),
                          *(median(lambda e, key=key: e["own"][key])
                            for key in ("journal_blocks", "node_writes", "checkpoints", "commits")),
                          median(lambda e: e["own"]["copied_chunks"] / max(1, e["own"]["commits"]), 1),
@@ -95,9 +95,21 @@ def metadata(results):
     return table(head, rows) if rows else ""
 
 
-def metadata_kib_per_gib(entry):
-    own = entry["own"]
-    return (store(entry)["write_bytes"] - own["store_bytes"]) / 1024 / (own["copied_chunks"] * plan.CHUNK) * (1 << 30)
+def per_gib(entry, size):
+    """KiB for each GiB copied."""
+    return size / 1024 / (entry["own"]["copied_chunks"] * plan.CHUNK) * (1 << 30)
+
+
+def metadata_written(entry):
+    """Journal, nodes, tables, superblocks: what was written to the store beside the copies."""
+    return per_gib(entry, store(entry)["write_bytes"] - entry["own"]["store_bytes"])
+
+
+def metadata_held(entry):
+    """Blocks of 4 KiB that the tree takes more than before, both times after a checkpoint."""
+    before, after = (state["meta_blocks"] - state["free_meta_blocks"]
+                     for state in (entry["state_before"], entry["state"]))
+    return per_gib(entry, 4096 * (after - before))
 
 
 def target_table(targets):

@@ -184,6 +184,8 @@ class Ddsnap(System):
         return {**daemon, **kernel_counters(run("dmsetup", "status", self.NAME))}
 
     def state(self):
+        """After a checkpoint, so that the metadata held are those of the tree alone."""
+        self.control.ask("checkpoint")
         volume = self.control.ask("status")["volume"]
         return {**{key: value for key, value in volume.items() if isinstance(value, int)},
                 "status": run("dmsetup", "status", self.NAME).strip()}
