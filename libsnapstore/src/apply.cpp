@@ -52,7 +52,7 @@ Result<void> Store::Impl::apply_add(const Entry& entry, bool replaying)
     const bool live = snapshot != nullptr && snapshot->info.state == SnapshotState::normal;
     const bool wanted = live || !entry.key.is_private();
     if (replaying) {
-        if (entry.key.epoch == 0 || entry.key.epoch >= epoch.value || entry.key.chunk().value >= sb.origin_chunks()) {
+        if (!plausible(entry)) {
             return fail(Errc::corrupt, "journal: exception out of range");
         }
         if (wanted && !entry.zero() && !chunks.mark_used(store_chunk)) {

@@ -15,6 +15,6 @@ namespace snapstore {
 
 } // namespace snapstore
 
-#define SNAPSTORE_ASSERT(condition)                                                                         \
-    (static_cast<bool>(condition) ? static_cast<void>(0)                                                    \
+#define SNAPSTORE_ASSERT(condition)                                                                          \
+    (static_cast<bool>(condition) ? static_cast<void>(0)                                                     \
                                   : ::snapstore::assertion_failed(#condition, __FILE__, __LINE__))

@@ -89,7 +89,8 @@ void Store::Impl::check_chunks(CheckReport& report) const
     if (report.leaked_chunks > 0) {
         report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
     }
-    const std::uint64_t named = tree->nodes() + snapshot_chain.blocks().size() + attachment_chain.blocks().size();
+    const std::uint64_t named =
+        tree->nodes() + snapshot_chain.blocks().size() + attachment_chain.blocks().size();
     if (blocks.used() != named) {
         report.damage.push_back({"metadata blocks are marked used that nothing names", 0, {}, {}});
     }
@@ -108,6 +109,9 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
         const std::uint64_t block = sb.meta.first + i;
         while (checkpoint_running && !failed) { // it has named blocks that are not written yet
             co_await checkpoint_done.wait();
+        }
+        if (!blocks.is_used(i)) {
+            continue;
         }
         const Node* node = tree->node_at(block);
         const auto& list = snapshot_chain.blocks();
@@ -131,7 +135,8 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
             compare(block, kTableMagic);
         } else if (std::memcmp(buffer.data(), node->page, buffer.size()) != 0) {
             const Key first = key_of(node->page->entries[0]);
-            report.damage.push_back({"node on disk differs", block_offset(block), first.chunk(), Epoch{first.epoch}});
+            report.damage.push_back(
+                {"node on disk differs", block_offset(block), first.chunk(), Epoch{first.epoch}});
         }
     }
     for (const std::uint64_t block : kSuperblockBlock) {
@@ -161,7 +166,8 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
                 return false;
             }
             entries[reads.size()] = e;
-            reads.add(store_device(), IoRequest::Op::read, store_offset(e.store_chunk()), lease.span(reads.size(), 1));
+            reads.add(store_device(), IoRequest::Op::read, store_offset(e.store_chunk()),
+                      lease.span(reads.size(), 1));
             return true;
         };
         if (tree->visit(cursor, kEnd, 0, collect)) {
@@ -177,10 +183,11 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
             }
             ++report.data_verified;
             if (reads.status(i) != IoStatus::ok) {
-                report.damage.push_back({"cannot read a copied chunk", where, e.key.chunk(), Epoch{e.key.epoch}});
+                report.damage.push_back(
+                    {"cannot read a copied chunk", where, e.key.chunk(), Epoch{e.key.epoch}});
             } else if (crc32c(lease.span(i, 1)) != e.crc) {
-                report.damage.push_back({"copied chunk differs from its checksum", where, e.key.chunk(),
-                                         Epoch{e.key.epoch}});
+                report.damage.push_back(
+                    {"copied chunk differs from its checksum", where, e.key.chunk(), Epoch{e.key.epoch}});
             }
         }
     }

@@ -157,9 +157,9 @@ Task<IoStatus> Store::Impl::write_batch(const Batch& batch)
     writes.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(first)},
                batch_buffer.span(0, before_end * kBlockSize.value));
     if (before_end < batch.blocks) {
-        writes.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(sb.journal.first)},
-                   batch_buffer.span(before_end * kBlockSize.value,
-                                     (batch.blocks - before_end) * kBlockSize.value));
+        writes.add(
+            meta_device(), IoRequest::Op::write, Bytes{block_offset(sb.journal.first)},
+            batch_buffer.span(before_end * kBlockSize.value, (batch.blocks - before_end) * kBlockSize.value));
     }
     const IoStatus written = co_await writes;
     if (written != IoStatus::ok || has_bug(PlantedBug::no_flush_before_ack)) {

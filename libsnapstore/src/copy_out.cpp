@@ -102,7 +102,8 @@ Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
     if (covered(range, map)) {
         return run;
     }
-    const auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_run_chunks(), in_flight.room()));
+    const auto limit =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(max_run_chunks(), in_flight.room()));
     for (std::uint32_t i = 0; i < range.count; ++i) {
         const Chunk chunk{range.first.value + i};
         const bool needed = !map.test(i);
@@ -143,8 +144,11 @@ void Store::Impl::unclaim(std::uint64_t first_key, std::uint32_t count)
 
 Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
 {
+    while (range.count > 1 && !has_room(0, range.count)) {
+        range.count /= 2; // the zone is nearly full: the bound for fewer records is smaller
+    }
     if (!has_room(0, range.count)) {
-        co_return co_await wait_for_space(0, range.count); // then the caller looks again
+        co_return co_await wait_for_space(0, range.count, 0); // then the caller looks again
     }
     const Epoch newest = table.newest_live();
     claim(Key::shared(range.first, Epoch{}).key, range.count);
@@ -179,7 +183,7 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
         range.first += Chunk{*written};
         range.count -= *written;
         if (*written == 0) {
-            auto room = co_await wait_for_space(1, 0);
+            auto room = co_await wait_for_space(1, 0, range.count);
             if (!room) {
                 co_return room;
             }
@@ -244,7 +248,8 @@ std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32
     return used;
 }
 
-// Writes some of the run's chunks, from `done` on, and queues their records; how many, 0 if the store is full.
+// Writes some of the run's chunks, from `done` on, and queues their records; how many, 0 if the store is
+// full.
 Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& lease, ChunkRange range,
                                                       Epoch newest, std::uint32_t done)
 {

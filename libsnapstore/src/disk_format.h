@@ -179,7 +179,7 @@ struct snapshot_disk {
     le32 use_count;
     std::array<std::byte, 16> uuid;
     le64 created_ns;
-    le64 size; // sectors
+    le64 size;             // sectors
     std::uint8_t priority; // two's complement
     std::uint8_t state;    // SnapshotState
     std::uint8_t flags;

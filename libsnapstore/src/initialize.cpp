@@ -66,6 +66,10 @@ Task<Result<void>> wipe_journal(FramePool& frames, BlockDevice& device, Area rin
         }
         block += count;
     }
+    const IoStatus flushed = co_await DeviceIo(device, IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot flush the journal");
+    }
     co_return Result<void>{};
 }
 

@@ -25,7 +25,8 @@ public:
         count_ = 0;
         status_ = IoStatus::ok;
     }
-    void add(BlockDevice& device, IoRequest::Op op, Bytes offset = {}, std::span<std::byte> buffer = {}) noexcept
+    void add(BlockDevice& device, IoRequest::Op op, Bytes offset = {},
+             std::span<std::byte> buffer = {}) noexcept
     {
         SNAPSTORE_ASSERT(!full());
         devices_[count_] = &device;

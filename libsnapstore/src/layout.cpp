@@ -24,8 +24,8 @@ std::uint64_t default_journal(std::uint64_t store_blocks)
 std::uint64_t snapshots_for(std::uint64_t chunks) { return std::clamp<std::uint64_t>(chunks, 256, 65536); }
 
 // Blocks of metadata for `chunks` data chunks: every chunk an exception, a quarter more for ZERO ones, nodes
-// half full, everything twice (copy-on-write); the tables three times; and a fixed piece so that small stores have
-// room for the splits of concurrent copies.
+// half full, everything twice (copy-on-write); the tables three times; and a fixed piece so that small stores
+// have room for the splits of concurrent copies.
 std::uint64_t zone_for(std::uint64_t chunks)
 {
     const std::uint64_t entries = chunks + chunks / 4;

@@ -14,7 +14,7 @@ template <std::unsigned_integral T>
 class Le {
 public:
     constexpr Le() noexcept = default;
-    constexpr Le(T value) noexcept : raw_(encode(value)) {} // NOLINT: values convert freely
+    constexpr Le(T value) noexcept : raw_(encode(value)) {}        // NOLINT: values convert freely
     constexpr operator T() const noexcept { return decode(raw_); } // NOLINT: values convert freely
     constexpr T get() const noexcept { return decode(raw_); }
 

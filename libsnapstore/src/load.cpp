@@ -48,7 +48,9 @@ Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, s
 {
     const AlignedBuffer buffer(kBlockSize.value);
     TableChain& chain = kind == TableKind::snapshots ? snapshot_chain : attachment_chain;
-    const auto loaded = [&] { return kind == TableKind::snapshots ? table.all().size() : attachments.size(); };
+    const auto loaded = [&] {
+        return kind == TableKind::snapshots ? table.all().size() : attachments.size();
+    };
     for (std::uint64_t block = head; block != 0;) {
         if (!sb.meta.contains(block) || !blocks.mark_used(block - sb.meta.first)) {
             co_return fail(Errc::corrupt, "table: block out of range or used twice", block_offset(block));
@@ -126,9 +128,9 @@ Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
             (void)co_await group;
             for (std::size_t j = 0; j < group.size(); ++j) {
                 const PendingNode pending = level[i + j];
-                auto ok = group.status(j) == IoStatus::ok ? adopt_node(reading[j], pending, below)
-                                                          : fail(Errc::io_error, "cannot read a node",
-                                                                 block_offset(pending.block));
+                auto ok = group.status(j) == IoStatus::ok
+                              ? adopt_node(reading[j], pending, below)
+                              : fail(Errc::io_error, "cannot read a node", block_offset(pending.block));
                 if (ok) {
                     continue;
                 }
@@ -172,6 +174,13 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
     return {};
 }
 
+// What can be said of an exception read from disk without looking at others.
+bool Store::Impl::plausible(const Entry& e) const noexcept
+{
+    return e.key.chunk().value < sb.origin_chunks() && e.key.epoch != 0 && e.key.epoch < epoch.value &&
+           (e.location & ~(kZeroLocation | kLocationMask)) == 0;
+}
+
 // Finds out which store chunks are used, and what else follows from the entries.
 Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
 {
@@ -185,14 +194,15 @@ Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
         }
     };
     if (damage == nullptr) { // a tree with holes cannot be walked
-        tree->check([&](const char* what, std::uint64_t block, Key key) { report(what, block_offset(block), key); });
+        tree->check(
+            [&](const char* what, std::uint64_t block, Key key) { report(what, block_offset(block), key); });
     }
     if (first.code != Errc{}) {
         return tl::unexpected(first);
     }
     Entry previous;
     tree->visit(Key{}, Key{~std::uint64_t{0}, ~std::uint32_t{0}}, 0, [&](const Entry& e, bool) {
-        if (e.key.chunk().value >= sb.origin_chunks() || e.key.epoch == 0 || e.key.epoch >= epoch.value) {
+        if (!plausible(e)) {
             report("exception out of range", 0, e.key);
         } else if (!e.zero() && !chunks.mark_used(e.store_chunk())) {
             report("store chunk out of range or used twice", store_offset(e.store_chunk()).value, e.key);

@@ -60,8 +60,7 @@ Task<Result<void>> Store::Impl::read_superblocks()
 
 Result<void> Store::Impl::check_devices() const
 {
-    const std::uint64_t data_end =
-        block_offset(sb.data_start) + sb.data_chunks * sb.chunk_bytes();
+    const std::uint64_t data_end = block_offset(sb.data_start) + sb.data_chunks * sb.chunk_bytes();
     const BlockDevice& meta = separate_meta() ? *devices.meta : *devices.store;
     if (devices.store->size().value < data_end || meta.size().value < block_offset(sb.meta.end())) {
         return fail(Errc::mismatch, "a device is smaller than the store on it", data_end);

@@ -7,12 +7,12 @@ namespace snapstore {
 
 enum class PlantedBug {
     none,
-    no_flush_before_ack,          // a commit is acknowledged without a flush
-    ack_before_commit,            // an origin write is answered when its copy is queued
+    no_flush_before_ack, // a commit is acknowledged without a flush
+    ack_before_commit,   // an origin write is answered when its copy is queued
     chunk_reused_before_checkpoint,
-    tail_without_data_crc,        // the journal's tail is accepted without comparing the data
+    tail_without_data_crc, // the journal's tail is accepted without comparing the data
     sweep_frees_needed_exception,
-    stale_incarnation_accepted,   // blocks of an earlier life continue a cut tail
+    stale_incarnation_accepted, // blocks of an earlier life continue a cut tail
     private_record_before_flush,
 };
 

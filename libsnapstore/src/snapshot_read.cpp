@@ -49,8 +49,9 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
         }
         Extent* last = used > 0 ? &out[used - 1] : nullptr;
         const std::uint64_t sectors = last != nullptr ? last->count * (chunk_bytes() / kSectorSize.value) : 0;
-        const bool joins = last != nullptr && last->kind == extent.kind &&
-                           (extent.kind != Extent::Kind::store || last->sector + Sectors{sectors} == extent.sector);
+        const bool joins =
+            last != nullptr && last->kind == extent.kind &&
+            (extent.kind != Extent::Kind::store || last->sector + Sectors{sectors} == extent.sector);
         if (joins) {
             ++last->count;
         } else if (used == out.size()) {

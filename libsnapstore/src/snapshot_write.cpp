@@ -64,7 +64,7 @@ Task<Result<void>> Store::Impl::make_private(SnapshotId id, Chunk chunk)
             continue;
         }
         if (!has_room(1, 1)) {
-            const auto room = co_await wait_for_space(1, 1);
+            const auto room = co_await wait_for_space(1, 1, 0);
             if (!room) {
                 co_return room;
             }
@@ -117,7 +117,8 @@ Task<Result<void>> Store::Impl::copy_private(Snapshot& snapshot, Chunk chunk, bo
     co_return Result<void>{};
 }
 
-// The present content of a snapshot's chunk that is not private. A chunk on the origin is locked by the caller.
+// The present content of a snapshot's chunk that is not private. A chunk on the origin is locked by the
+// caller.
 Task<Result<void>> Store::Impl::read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk,
                                                     std::span<std::byte> to)
 {

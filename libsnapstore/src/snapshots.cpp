@@ -112,8 +112,8 @@ Task<Result<void>> Store::Impl::set_priority(SnapshotId id, std::int8_t priority
     if (snapshot == nullptr) {
         co_return fail(Errc::not_found, "no such snapshot", id.value);
     }
-    const record_disk record = make_record(RecordType::priority, snapshot->info.epoch,
-                                           static_cast<std::uint8_t>(priority));
+    const record_disk record =
+        make_record(RecordType::priority, snapshot->info.epoch, static_cast<std::uint8_t>(priority));
     co_return co_await commit_record({&record, 1});
 }
 

@@ -2,6 +2,7 @@
 // When the store is full (I6): the cheapest remedy first. One request at a time works at it, the others
 // wait and look again after each step:
 //
+//   the zone lacks room for the worst case of the copies under way  → wait for these
 //   something is freed but not yet usable  → checkpoint
 //   a deleted or squashed snapshot's garbage is still there → sweep
 //   a squashed snapshot's clients still use its extents → wait until they are released
@@ -21,29 +22,38 @@ bool Store::Impl::has_room(std::uint64_t chunks_wanted, std::uint64_t records) c
            std::max(tree->nodes(), recovery_nodes()) + growth <= node_limit();
 }
 
-Task<Result<void>> Store::Impl::wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records)
+Task<Result<void>> Store::Impl::wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
+                                               std::uint64_t claims)
 {
-    while (!failed && !closing && !table.none_live() && !has_room(chunks_wanted, records)) {
+    claims_waiting += claims;
+    if (claims > 0) {
+        commit_done.wake_all(); // who waits for our copies in make_space() must not
+    }
+    Result<void> made;
+    while (made && !failed && !closing && !table.none_live() && !has_room(chunks_wanted, records)) {
         if (making_space) {
             co_await space_queue.wait();
             continue;
         }
         making_space = true;
-        const auto made = co_await make_space();
+        made = co_await make_space();
         making_space = false;
         space_queue.wake_all();
-        if (!made) {
-            co_return made;
-        }
     }
-    if (closing) {
+    claims_waiting -= claims;
+    if (made && closing) {
         co_return fail(Errc::stopping, "the store is closing");
     }
-    co_return failed ? Result<void>{tl::unexpected(failure())} : Result<void>{};
+    co_return failed ? Result<void>{tl::unexpected(failure())} : made;
 }
 
 Task<Result<void>> Store::Impl::make_space()
 {
+    if (claims_waiting == 0 && in_flight.size() > 0) {
+        // Only the worst case of the copies under way does not fit into the zone: let them end.
+        co_await commit_done.wait();
+        co_return Result<void>{};
+    }
     if (chunks.pending() > 0 || recovery_nodes() > tree->nodes()) {
         co_return co_await checkpoint();
     }

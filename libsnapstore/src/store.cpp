@@ -94,8 +94,7 @@ StoreInfo Store::Impl::info() const noexcept
 
 Store::Store(Devices devices, const StoreConfig& config, StoreObserver& observer)
     : impl_(std::make_unique<Impl>(devices, config, observer))
-{
-}
+{}
 Store::~Store() = default;
 
 FramePool& Store::frames() noexcept { return impl_->frame_pool; }

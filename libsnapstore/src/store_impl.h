@@ -33,12 +33,12 @@
 
 namespace snapstore {
 
-inline constexpr std::uint32_t kMaxRange = 1024;      // chunks of one request
-inline constexpr std::size_t kMaxInFlight = 16384;    // chunks being copied out, at most
+inline constexpr std::uint32_t kMaxRange = 1024;   // chunks of one request
+inline constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 inline constexpr std::size_t kQueueSlots = kMaxInFlight + 64;
-inline constexpr std::uint64_t kMaxBatchBlocks = 8;   // journal blocks of one commit
+inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one commit
 inline constexpr std::uint64_t kMaxAttachments = 1024;
-inline constexpr std::uint64_t kSpareBlocks = 16;     // of the metadata zone, never counted on
+inline constexpr std::uint64_t kSpareBlocks = 16; // of the metadata zone, never counted on
 
 struct Store::Impl {
     Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
@@ -69,6 +69,7 @@ struct Store::Impl {
     Task<Result<void>> load_tree(std::vector<Damage>* damage);
     struct PendingNode;
     Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);
+    bool plausible(const Entry& e) const noexcept;
     Result<void> scan_entries(std::vector<Damage>* damage);
     Task<Result<void>> replay(OpenReport& report);
     Task<Result<AlignedBuffer>> read_ring();
@@ -80,7 +81,7 @@ struct Store::Impl {
 
     // ---- journal (commit.cpp, apply.cpp) ----
     struct Batch {
-        std::uint64_t end = 0;     // position in the queue
+        std::uint64_t end = 0; // position in the queue
         std::uint64_t blocks = 0;
         std::uint64_t inserts = 0;
         bool has_private = false;
@@ -166,7 +167,9 @@ struct Store::Impl {
     // ---- space (space.cpp, sweep.cpp) ----
     bool has_room(std::uint64_t chunks_wanted, std::uint64_t records) const noexcept;
     // ok: there may be room now, look again. Also ok if no snapshot is live any more.
-    Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records);
+    // `claims`: chunks that the caller has claimed, whose copies stand still meanwhile.
+    Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
+                                      std::uint64_t claims);
     Task<Result<void>> make_space();
     enum class Sweep { idle, progress, needs_checkpoint };
     Sweep sweep_step();
@@ -264,8 +267,9 @@ struct Store::Impl {
 
     // Space.
     bool making_space = false;
-    WaitQueue space_queue;  // make_space() has made a step
-    WaitQueue tick_queue;   // tick(), space_released(), refill() or failure
+    std::uint64_t claims_waiting = 0; // claims of those that wait for space
+    WaitQueue space_queue;            // make_space() has made a step
+    WaitQueue tick_queue;             // tick(), space_released(), refill() or failure
     bool sweeping = false;
     bool late_garbage = false; // an exception was added that is garbage already
     bool sweep_private = false;

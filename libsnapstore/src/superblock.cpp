@@ -55,7 +55,8 @@ const char* find_implausible(const Superblock& sb)
     if (sb.root_level > 16 || sb.epoch.value == 0 || sb.snapshot_count > sb.max_snapshots) {
         return "superblock: value out of range";
     }
-    if (!plausible_root(sb, sb.root, sb.entries) || !plausible_root(sb, sb.snapshot_table, sb.snapshot_count) ||
+    if (!plausible_root(sb, sb.root, sb.entries) ||
+        !plausible_root(sb, sb.snapshot_table, sb.snapshot_count) ||
         !plausible_root(sb, sb.attachment_table, sb.attachment_count)) {
         return "superblock: root out of range";
     }

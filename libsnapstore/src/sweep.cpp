@@ -3,15 +3,15 @@
 // a bounded number of entries at a time, for all snapshots that were deleted or squashed before it began.
 //
 // Invariant: an exception is removed only if no held snapshot lies in (previous epoch of the chunk, its own
-// epoch]; its chunk is reused only after a checkpoint. So no journal record is needed: after a crash the pass begins
-// again. (StoreModelTest)
+// epoch]; its chunk is reused only after a checkpoint. So no journal record is needed: after a crash the pass
+// begins again. (StoreModelTest)
 #include "store_impl.h"
 
 namespace snapstore {
 
 namespace {
-constexpr std::size_t kScan = 512;   // entries looked at in one step
-constexpr std::size_t kErase = 128;  // entries removed in one step
+constexpr std::size_t kScan = 512;      // entries looked at in one step
+constexpr std::size_t kErase = 128;     // entries removed in one step
 constexpr std::uint64_t kBusyTicks = 8; // with the foreground busy, one tick in so many does a step
 constexpr Key kEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
 

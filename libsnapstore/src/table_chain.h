@@ -22,8 +22,8 @@ public:
         return (entries + per_block(entry) - 1) / per_block(entry);
     }
 
-    // Makes room so that renew() can take `entries` without allocating memory. The image that a checkpoint may be
-    // writing just now stays where it is.
+    // Makes room so that renew() can take `entries` without allocating memory. The image that a checkpoint
+    // may be writing just now stays where it is.
     void reserve(std::uint64_t entries, std::size_t entry_size);
 
     // Takes new blocks for the table, gives the old ones back, and makes the image to be written.
@@ -39,7 +39,8 @@ public:
             const std::uint64_t here = std::min<std::uint64_t>(per_block(sizeof(Disk)), entries - done);
             const auto image = begin_block(i, kind, here);
             for (std::uint64_t j = 0; j < here; ++j) {
-                store_disk(image, make(done + j), sizeof(table_block_disk) - kTablePayload + j * sizeof(Disk));
+                store_disk(image, make(done + j),
+                           sizeof(table_block_disk) - kTablePayload + j * sizeof(Disk));
             }
             done += here;
             seal_block(image, kTableMagic, blocks_[i], uuid_prefix(sb.uuid), generation);

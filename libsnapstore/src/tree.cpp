@@ -11,8 +11,7 @@ namespace snapstore {
 
 Tree::Tree(NodePool& pool, Allocator& blocks, Area zone)
     : pool_(pool), blocks_(blocks), zone_(zone), by_block_(zone.count, nullptr)
-{
-}
+{}
 
 unsigned Tree::position(const node_disk& page, const Key& key) noexcept
 {

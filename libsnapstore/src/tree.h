@@ -49,7 +49,8 @@ public:
     const Node* root() const noexcept { return root_; }
     const Node* node_at(std::uint64_t block) const noexcept;
 
-    // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are there ----
+    // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are
+    // there ----
     bool insert(const Entry& entry) noexcept; // false if the key is there already
     bool erase(const Key& key) noexcept;      // false if it is not
 

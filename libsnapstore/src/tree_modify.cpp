@@ -12,10 +12,11 @@ namespace snapstore {
 namespace {
 
 constexpr unsigned kFull = kNodeEntries;
-constexpr unsigned kSparse = kNodeEntries / 3;        // below this a node is joined or evened out
+constexpr unsigned kSparse = kNodeEntries / 3;         // below this a node is joined or evened out
 constexpr unsigned kAppendKeep = kNodeEntries * 7 / 8; // kept by the left node when keys arrive in order
 
-void move_entries(node_disk& to, unsigned to_index, const node_disk& from, unsigned from_index, unsigned count)
+void move_entries(node_disk& to, unsigned to_index, const node_disk& from, unsigned from_index,
+                  unsigned count)
 {
     std::memmove(static_cast<void*>(&to.entries[0] + to_index), &from.entries[0] + from_index,
                  count * sizeof(entry_disk));

@@ -8,8 +8,8 @@
 
 namespace zumastor::test {
 
-// The sample `name` of tests/unit/samples, as long as `now`. With SNAPSTORE_WRITE_SAMPLES set, `now` is stored
-// first.
+// The sample `name` of tests/unit/samples, as long as `now`. With SNAPSTORE_WRITE_SAMPLES set, `now` is
+// stored first.
 std::vector<std::byte> sample(const std::string& name, const std::vector<std::byte>& now);
 
 } // namespace zumastor::test

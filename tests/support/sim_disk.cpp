@@ -43,8 +43,7 @@ void require(bool condition, const char* what) noexcept
 
 SimDisk::SimDisk(Bytes size, Random& random)
     : size_(size), random_(random), content_((size.value + 4095) / 4096 * 4096)
-{
-}
+{}
 
 void SimDisk::submit(IoRequest& request) noexcept
 {
@@ -157,9 +156,8 @@ void SimDisk::power_cut()
     constexpr std::array<std::uint64_t, 5> kKept{20, 100, 500, 900, 990}; // of a thousand
     const Cut cut{random_(), kKept[random_() % kKept.size()]};
     for (const auto& [sector, versions] : unflushed_) {
-        const auto kept = std::find_if(versions.rbegin(), versions.rend() - 1, [&](const Version& v) {
-            return cut.keeps(v.write, sector);
-        });
+        const auto kept = std::find_if(versions.rbegin(), versions.rend() - 1,
+                                       [&](const Version& v) { return cut.keeps(v.write, sector); });
         std::memcpy(content_.data() + sector * kSector, kept->data.data(), kSector);
     }
     unflushed_.clear();

@@ -40,7 +40,8 @@ public:
     std::size_t in_flight() const noexcept { return pending_.size(); }
 
     // The power fails: of the writes not flushed, in flight ones included, any subset survives, torn at
-    // blocks or 512-byte sectors; a sector ends as any of its versions since the last flush. From now on every request fails, at pump(), until restore().
+    // blocks or 512-byte sectors; a sector ends as any of its versions since the last flush. From now on
+    // every request fails, at pump(), until restore().
     void power_cut();
     // The program dies, the disk lives on: each request in flight is executed or not.
     void abandon();

@@ -9,8 +9,7 @@ namespace zumastor::test {
 StoreModel::StoreModel(SimWorld& world)
     : world_(world), chunk_bytes_(1ULL << world.config().chunk_shift),
       chunks_((world.config().origin.value + chunk_bytes_ - 1) / chunk_bytes_), origin_(chunks_, 0)
-{
-}
+{}
 
 void StoreModel::wrong(const std::string& what)
 {
@@ -303,8 +302,8 @@ std::string StoreModel::compare_snapshot(SnapshotId id, const Image& image)
             for (std::uint64_t i = 0; i < e.count; ++i, ++c) {
                 const Stamp read = read_place(e, i);
                 if (read != image.chunks[c]) {
-                    return "snapshot " + std::to_string(id.value) + " chunk " + std::to_string(c) + ": read " +
-                           std::to_string(read) + ", expected " + std::to_string(image.chunks[c]);
+                    return "snapshot " + std::to_string(id.value) + " chunk " + std::to_string(c) +
+                           ": read " + std::to_string(read) + ", expected " + std::to_string(image.chunks[c]);
                 }
             }
         }

@@ -2,8 +2,8 @@
 // A client of the store and a model of what must be read: the origin as it is, and each snapshot's whole
 // content. Chunks are described by stamps (0 = zeros), from which their bytes follow.
 //
-// The client behaves like the kernel target: it writes the origin only when origin_write() has allowed it, and only
-// what origin_write() was asked for in the present epoch.
+// The client behaves like the kernel target: it writes the origin only when origin_write() has allowed it,
+// and only what origin_write() was asked for in the present epoch.
 #pragma once
 
 #include <map>
@@ -61,12 +61,12 @@ private:
     std::map<std::uint64_t, Image> snapshots_;
     std::map<std::uint64_t, Image> creating_; // not yet acknowledged
     std::set<std::uint64_t> removing_;        // the same
-    std::set<std::uint64_t> doubtful_; // create() reported a failed store: may exist, with any content
+    std::set<std::uint64_t> doubtful_;        // create() reported a failed store: may exist, with any content
     std::size_t under_way_ = 0;
-    std::size_t writers_ = 0; // origin writes under way
-    bool holding_ = false;    // a snapshot is being taken: no origin writes
+    std::size_t writers_ = 0;        // origin writes under way
+    bool holding_ = false;           // a snapshot is being taken: no origin writes
     std::set<std::uint64_t> locked_; // chunks being written
-    std::uint64_t life_ = 0;  // counts settle(): an operation of an earlier life is silent
+    std::uint64_t life_ = 0;         // counts settle(): an operation of an earlier life is silent
     Stamp next_stamp_ = 1;
 };
 

@@ -56,8 +56,8 @@ TEST_P(PlantedBugTest, IsFound)
     FAIL() << "not found with " << kSeeds << " seeds";
 }
 
-// A commit of several blocks is torn in its first one; the next life writes that block anew. What is left of the
-// torn commit must not be taken for its continuation. (Random runs meet this too rarely.)
+// A commit of several blocks is torn in its first one; the next life writes that block anew. What is left of
+// the torn commit must not be taken for its continuation. (Random runs meet this too rarely.)
 Result<OpenReport> open_after_torn_commit()
 {
     WorldConfig config;

@@ -12,7 +12,9 @@ enum class Which { origin, store, meta };
 
 SimDisk& disk_of(SimWorld& world, Which which)
 {
-    return which == Which::origin ? world.origin() : which == Which::store ? world.store_disk() : world.meta_disk();
+    return which == Which::origin  ? world.origin()
+           : which == Which::store ? world.store_disk()
+                                   : world.meta_disk();
 }
 
 // True if the fault was reached. `surprise`: what went wrong.

@@ -183,8 +183,8 @@ TEST(JournalTest, MalformedRecordsAreRefused)
     }
 }
 
-// The format is what the stored samples say. SNAPSTORE_WRITE_SAMPLES=1 makes them anew: only on a change of the
-// format's version.
+// The format is what the stored samples say. SNAPSTORE_WRITE_SAMPLES=1 makes them anew: only on a change of
+// the format's version.
 TEST(SampleTest, SuperblockIsUnderstood)
 {
     const auto block = zumastor::test::sample("superblock.hex", packed(example()));

@@ -39,7 +39,10 @@ protected:
     {
         return world->run(store().origin_write({Chunk{first}, count}));
     }
-    void fill_origin(int value) { std::memset(world->origin().content().data(), value, world->origin().content().size()); }
+    void fill_origin(int value)
+    {
+        std::memset(world->origin().content().data(), value, world->origin().content().size());
+    }
     std::vector<Extent> read(std::uint64_t id, std::uint64_t first, std::uint32_t count)
     {
         std::vector<Extent> out(64);
@@ -82,7 +85,8 @@ TEST_F(StoreTest, RangesAreChecked)
     EXPECT_EQ(copy(255, 2).error().code, Errc::invalid);
     EXPECT_EQ(copy(~0ULL, 1).error().code, Errc::invalid);
     std::array<Extent, 1> out{};
-    EXPECT_EQ(world->run(store().snapshot_read(SnapshotId{5}, {Chunk{0}, 1}, out)).error().code, Errc::not_found);
+    EXPECT_EQ(world->run(store().snapshot_read(SnapshotId{5}, {Chunk{0}, 1}, out)).error().code,
+              Errc::not_found);
 }
 
 TEST_F(StoreTest, RunIsOneReadAndOneWrite)
@@ -312,7 +316,8 @@ TEST_F(StoreTest, DamagedMetadataNeverCrashes)
     for (std::size_t block = 0; block < 400; ++block) {
         std::copy(good.begin(), good.end(), content.begin());
         for (std::size_t i = 0; i < 64; ++i) {
-            content[block * 4096 + world->random()() % 4096] ^= static_cast<std::byte>(1 + world->random()() % 255);
+            content[block * 4096 + world->random()() % 4096] ^=
+                static_cast<std::byte>(1 + world->random()() % 255);
         }
         const auto opened = world->open();
         const auto report = world->run(store().check(false));

@@ -128,7 +128,8 @@ TEST(InFlightTest, AgainstSet)
     }
 }
 
-Snapshot snapshot(std::uint64_t id, std::uint32_t epoch, std::int8_t priority = 0, std::uint32_t use_count = 0)
+Snapshot snapshot(std::uint64_t id, std::uint32_t epoch, std::int8_t priority = 0,
+                  std::uint32_t use_count = 0)
 {
     Snapshot s;
     s.info.id = SnapshotId{id};

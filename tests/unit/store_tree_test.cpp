@@ -119,10 +119,11 @@ TEST_F(TreeTest, VisitsRangesInOrder)
         tree.insert({Key::shared(Chunk{c * 3}, Epoch{1}), 0, c});
     }
     std::uint64_t next = 1000;
-    tree.visit(Key::shared(Chunk{2999}, Epoch{}), Key::shared(Chunk{6001}, Epoch{}), 0, [&](const Entry& e, bool) {
-        EXPECT_EQ(e.location, next++);
-        return true;
-    });
+    tree.visit(Key::shared(Chunk{2999}, Epoch{}), Key::shared(Chunk{6001}, Epoch{}), 0,
+               [&](const Entry& e, bool) {
+                   EXPECT_EQ(e.location, next++);
+                   return true;
+               });
     EXPECT_EQ(next, 2001U);
 }
 

@@ -183,7 +183,7 @@ public:
     static Task<Result<StoreInfo>> probe(FramePool& frames, BlockDevice& device);
 
     Store(Devices devices, const StoreConfig& config, StoreObserver& observer);
-    ~Store();
+    ~Store(); // all I/O must have ended and all operations with it: fail the I/O to give a store up
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
