@@ -172,7 +172,7 @@ DeviceNode need_block_device(const std::string& path, const std::string& role)
 
 std::string stable_name(const DeviceNode& device)
 {
-    const std::string name = first_name_in_dev(fs::absolute(device.given).lexically_normal().string());
+    std::string name = first_name_in_dev(fs::absolute(device.given).lexically_normal().string());
     if (name.starts_with("/dev/") && !is_kernel_name(name)) {
         return name;
     }

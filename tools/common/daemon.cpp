@@ -18,7 +18,7 @@ using ddsnap::client::ControlError;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGrace{10000}; // beyond the daemon's own limit
+constexpr milliseconds kGrace{4000}; // beyond the daemon's own limit
 constexpr milliseconds kCheckLimit{std::chrono::hours(24)};
 
 Exit exit_of(const std::string& code)

@@ -16,7 +16,7 @@
 namespace zumastor {
 namespace {
 
-// The daemon gives up before the filesystem is thawed under it.
+// The daemon gives up, and we stop waiting for its answer, before the filesystem is thawed under it.
 constexpr std::chrono::milliseconds kFreezeLimit{20000};
 constexpr std::chrono::milliseconds kCreateLimit{15000};
 constexpr std::size_t kMaxTag = 31; // what the store keeps
