@@ -189,6 +189,9 @@ const std::map<std::string_view, Operation>& operations()
 // and not inside of one, where it would end the process.
 Task<json> call(ControlContext& c, const json& request)
 {
+    if (c.stopping()) {
+        return answer(c, control_error(Code::stopping, "the daemon is stopping"));
+    }
     try {
         const auto name = request.find("op");
         if (name == request.end() || !name->is_string()) {

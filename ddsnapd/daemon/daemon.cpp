@@ -112,6 +112,7 @@ private:
     std::uint64_t watchdog_ns_ = 0; // how often systemd wants to hear of us; 0 = never
     std::uint64_t next_watchdog_ = 0;
     bool stopping_ = false;
+    bool closed_ = false; // the store: nothing may be asked of it any more
 };
 
 snapstore::StoreConfig store_config(const Options& options)
@@ -133,6 +134,7 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
                options.data_socket,
                steady_ns(),
                steady_ns,
+               [this]() { return stopping_; },
                [this]() { stopping_ = true; },
                [this]() { return log_.dropped(); },
                [this]() { return disks_.ring.errors(); },
@@ -193,7 +195,7 @@ void Daemon::schedule_tick()
     const bool busy = service_.next_deadline().has_value() || service_.store().info().sweeping;
     tick_.expires_after(busy ? kBusyTick : kTick);
     tick_.async_wait([this](const ErrorCode& error) {
-        if (error) {
+        if (error || closed_) {
             return;
         }
         const std::uint64_t now = steady_ns();
@@ -264,9 +266,8 @@ void Daemon::stop()
     control_.stop_accepting();
     data_file_.reset();
     control_file_.reset();
-    bool closed = false;
-    snapstore::spawn(frames(), close_store(closed));
-    run_until(closed);
+    snapstore::spawn(frames(), close_store(closed_));
+    run_until(closed_);
     data_.flush();
     io_.poll(); // the last answers of the control socket
     control_.close();

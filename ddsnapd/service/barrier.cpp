@@ -7,10 +7,10 @@
 //
 // Invariants:
 //   The store's create() runs only while every recorded origin client is connected and HELD: none that holds
-//   grants is out of reach (VolumeServiceTest.CreateWaitsForHeld, .CreateFailsWhileTheClientIsAway).
+//   grants is out of reach (BarrierTest.CreateWaitsForHeld, .CreateFailsWhileTheClientIsAway).
 //   No WRITE of the old epoch is in the engine when the new one begins.
 //   A HELD answers the latest HOLD: a session whose earlier HOLD was taken back unanswered is closed before
-//   the next one, since its HELD may still be on its way (VolumeServiceTest.StrayHeldIsNotTakenForAnAnswer).
+//   the next one, since its HELD may still be on its way (BarrierTest.StrayHeldIsNotTakenForAnAnswer).
 //   A client under NO_SNAPSHOTS is held like any other; RESUME of the new epoch clears the flag.
 #include <fmt/format.h>
 
@@ -56,27 +56,31 @@ void ServiceCore::on_held(Session& s, wire::Bytes message)
     barrier_moved.raise();
 }
 
-ServiceCore::Verdict ServiceCore::verdict(std::string& who) const
+ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
 {
     Verdict result = Verdict::ready;
-    for (const auto& s : sessions) {
-        if (s->alive() && s->is(Session::State::open) && s->origin_writer() && s->hold != Hold::held) {
-            who = s->hello.name_view();
-            result = Verdict::waits;
-        }
+    const auto waits_for = [&](std::string_view name) {
+        why = fmt::format("origin client {} did not stop writing in time", name);
+        result = Verdict::waits;
+    };
+    if (copies > 0 && !planted(ServiceBug::grant_of_old_epoch_sent)) {
+        why = "the copying of chunks did not end in time";
+        result = Verdict::waits;
     }
-    if (planted(ServiceBug::barrier_does_not_drain)) {
-        result = Verdict::ready;
+    for (const auto& s : sessions) {
+        if (s->is(Session::State::open) && s->origin_writer() && s->hold != Hold::held &&
+            !planted(ServiceBug::barrier_does_not_drain)) {
+            waits_for(s->hello.name_view());
+        }
     }
     for (const auto& a : store.attachments()) {
         if (a.origin && !connected(a.client) && !planted(ServiceBug::create_while_client_detached)) {
-            who = a.name;
+            why = fmt::format("origin client {} is out of reach and may still write", a.name);
             return Verdict::out_of_reach;
         }
         for (const auto& s : sessions) {
             if (a.origin && s->of_client(a.client) && !s->is(Session::State::open)) {
-                who = a.name; // coming or going
-                result = Verdict::waits;
+                waits_for(a.name); // coming or going
             }
         }
     }
@@ -99,8 +103,8 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
             co_await forget_gone();
             probe_again = now + config.probe_interval_ns;
         }
-        std::string who;
-        const Verdict v = verdict(who);
+        std::string why;
+        const Verdict v = verdict(why);
         if (stopping) {
             co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
         }
@@ -109,13 +113,8 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
             co_return ServiceResult<void>{};
         }
         if (now >= deadline_ns) {
-            if (v == Verdict::out_of_reach) {
-                co_return tl::unexpected(
-                    ServiceError{Code::detached,
-                                 fmt::format("origin client {} is out of reach and may still write", who)});
-            }
-            co_return tl::unexpected(ServiceError{
-                Code::timeout, fmt::format("origin client {} did not stop writing in time", who)});
+            const Code code = v == Verdict::out_of_reach ? Code::detached : Code::timeout;
+            co_return tl::unexpected(ServiceError{code, std::move(why)});
         }
         co_await barrier_moved.wait();
     }
@@ -159,9 +158,6 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
         result = tl::unexpected(std::move(all_held).error());
     } else {
         ++counters.barriers;
-        while (copies > 0 && !planted(ServiceBug::grant_of_old_epoch_sent)) {
-            co_await barrier_moved.wait();
-        }
         auto created = co_await store.create(options);
         if (created) {
             result = std::move(*created);

@@ -88,7 +88,7 @@ ServiceResult<SnapshotInfo> found(const snapstore::Store& store, SnapshotId id)
 } // namespace
 
 // Invariant: while a snapshot is being deleted nobody can open it: what a client would be told of its
-// chunks could be freed under it (VolumeServiceTest.DeleteIsRefusedWhileOpen).
+// chunks could be freed under it (SessionTest.DeleteIsRefusedWhileOpen).
 ServiceCore::Task<ServiceResult<void>> ServiceCore::remove(SnapshotId id, bool force)
 {
     const Operation operation(*this);
@@ -120,17 +120,20 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::remove_unused(SnapshotId id,
                                         a.name, id.value)});
         }
     }
-    const auto info = found(store, id);
-    if (!info) {
-        co_return tl::unexpected(info.error());
-    }
-    if (force && info->use_count > 0) {
+    for (;;) {
+        const auto info = found(store, id);
+        if (!info) {
+            co_return tl::unexpected(info.error());
+        }
+        if (!force || info->use_count == 0) {
+            co_return converted(co_await store.remove(id));
+        }
+        // `invalid`: others have changed the count meanwhile; it is read again.
         const auto dropped = co_await store.add_use(id, -static_cast<std::int64_t>(info->use_count));
-        if (!dropped) {
+        if (!dropped && dropped.error().code != snapstore::Errc::invalid) {
             co_return tl::unexpected(to_service_error(dropped.error()));
         }
     }
-    co_return converted(co_await store.remove(id));
 }
 
 std::uint32_t VolumeService::sessions_of(SnapshotId id) const noexcept

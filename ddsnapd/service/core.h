@@ -123,6 +123,8 @@ struct ServiceCore final : snapstore::StoreObserver {
                 std::span<const snapstore::Extent> extents);
     void on_unlock(Session& s, std::uint64_t id);
     void on_invalid_ack(Session& s);
+    void invalidate(Session& s);
+    void end_unresponsive();
     void release(RequestSlot& slot) noexcept;
     bool may_reuse(SnapshotId id) const noexcept;
     void release_squashed();
@@ -132,7 +134,7 @@ struct ServiceCore final : snapstore::StoreObserver {
     Task<ServiceResult<snapstore::SnapshotInfo>> create(snapstore::CreateOptions options,
                                                         std::uint64_t deadline_ns);
     Task<ServiceResult<void>> hold_origin(std::uint64_t deadline_ns);
-    Verdict verdict(std::string& who) const;
+    Verdict verdict(std::string& why) const;
     void hold(Session& s);
     void resume_origin(Epoch before);
     void on_held(Session& s, wire::Bytes message);
@@ -179,6 +181,7 @@ struct ServiceCore final : snapstore::StoreObserver {
     SnapshotId removed;    // valid while removing: not to be opened
     std::uint64_t now = 0;
     std::uint64_t next_probe = 0;
+    std::uint32_t unacknowledged = 0;   // INVALIDs, at most; 0: none to look for
     std::vector<SnapshotId> unreleased; // squashed, and the engine waits for their clients
 };
 

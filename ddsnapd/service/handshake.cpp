@@ -3,7 +3,7 @@
 //
 // Invariant: a client that may hold grants (origin) or write into the store (snapshot) is recorded durably
 // before its WELCOME, and forgotten only after its BYE or on proof that it is gone
-// (VolumeServiceTest.AttachmentIsDurableBeforeWelcome).
+// (BarrierTest.AttachmentIsDurableBeforeWelcome).
 //
 // Who may open what:
 //   origin     one client that may write; any number that only read.
@@ -258,9 +258,11 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
         refusal = co_await attach(s);
     }
-    // Invariant: nobody is welcomed while a snapshot is being committed: its epoch and flags would be wrong
-    // a moment later (VolumeServiceTest.NobodyIsWelcomedDuringACommit).
-    while (s.is(Session::State::opening) && barrier == Barrier::committing) {
+    // Invariant: no origin client is welcomed while a snapshot is being committed: its epoch and flags would
+    // be wrong a moment later (BarrierTest.NobodyIsWelcomedDuringACommit). Snapshot clients must not
+    // wait: the commit may wait for a copy-out, that for space, and that for this very client to release
+    // what is squashed.
+    while (s.is(Session::State::opening) && s.origin_writer() && barrier == Barrier::committing) {
         co_await barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {
@@ -306,6 +308,7 @@ void ServiceCore::welcome(Session& s)
                                        other->writer();
                             }));
         s.may_cache = !squashed_snapshot && !other_writer;
+        s.knows_places = !squashed_snapshot;
         m.flags = (s.may_cache ? DDSNAP_FLAG_MAY_CACHE : 0) | (squashed_snapshot ? DDSNAP_FLAG_SQUASHED : 0);
     }
     s.state = Session::State::open;
@@ -313,8 +316,7 @@ void ServiceCore::welcome(Session& s)
     note(0, s, "open");
     send_message(s, m);
     if (squashed_snapshot && s.alive()) {
-        s.invalid = Session::Invalid::sent;
-        send_message(s, wire::Bare{wire::Type::invalid, 0});
+        invalidate(s);
     }
     if (s.origin_writer() && s.alive() && barrier == Barrier::collecting) {
         hold(s);

@@ -2,12 +2,12 @@
 // WRITE and GRANT: the daemon's part of an origin write. Nothing here allocates.
 //
 // Invariants:
-//   I1  GRANT follows the durable copy-out (VolumeServiceTest.GrantFollowsTheCopy).
+//   I1  GRANT follows the durable copy-out (SessionTest.GrantFollowsTheCopy).
 //   A grant is sent only in the epoch it was asked in; the answer to an older WRITE is dropped: RESUME told
-//   the client to ask again (VolumeServiceTest.WritesOfAnOldEpochAreDropped).
+//   the client to ask again (SessionTest.WritesOfAnOldEpochAreDropped).
 //   No grant is sent for a chunk that a snapshot reader has locked. It is enough to look after the
 //   copy-out: once that is durable the store never again answers "origin" for these chunks
-//   (VolumeServiceTest.GrantWaitsForReaders). Readers cannot starve a writer: locks that come later are
+//   (SessionTest.GrantWaitsForReaders). Readers cannot starve a writer: locks that come later are
 //   held only while the store looks up.
 #include "ddsnapd/service/core.h"
 

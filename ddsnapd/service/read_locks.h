@@ -8,7 +8,7 @@
 //
 // Invariant: a chunk is locked before the store is asked where it is, and stays locked until the reader
 // says UNLOCK or its session is over, unless the store says that it is not on the origin
-// (ReadLocksTest, VolumeServiceTest.GrantWaitsForReaders).
+// (ReadLocksTest, SessionTest.GrantWaitsForReaders).
 #pragma once
 
 #include <array>

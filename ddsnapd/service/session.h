@@ -69,6 +69,8 @@ public:
 
     bool may_cache = false;
     Invalid invalid = Invalid::none;
+    std::uint64_t invalid_since = 0; // when INVALID was sent
+    bool knows_places = false;       // was welcomed before the squash: may use extents until it acknowledges
     std::unique_ptr<RequestSlot[]> slots; // of a snapshot client: config.snapshot_credits
 };
 

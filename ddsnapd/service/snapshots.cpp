@@ -3,11 +3,11 @@
 //
 // Invariants:
 //   The range is locked before the store is asked where its chunks are; what the store does not place on the
-//   origin is unlocked again (VolumeServiceTest.GrantWaitsForReaders).
+//   origin is unlocked again (SessionTest.GrantWaitsForReaders).
 //   A SNAP_WRITE holds its lock until the store has copied, even if its session ends meanwhile.
 //   The space of a squashed snapshot is reused only when every session has acknowledged INVALID or has
 //   ended, and every recorded writer has come back and acknowledged or is proven gone
-//   (VolumeServiceTest.SquashedSpaceWaitsForItsClients).
+//   (SquashTest.SquashedSpaceWaitsForItsClients).
 #include <algorithm>
 
 #include "ddsnapd/service/core.h"
@@ -139,6 +139,36 @@ void ServiceCore::on_invalid_ack(Session& s)
     release_dirty = true;
 }
 
+void ServiceCore::invalidate(Session& s)
+{
+    s.invalid = Session::Invalid::sent;
+    s.invalid_since = now;
+    ++unacknowledged;
+    send_message(s, wire::Bare{wire::Type::invalid, 0});
+}
+
+// A client that does not answer INVALID must not keep origin writes waiting for the snapshot's space: its
+// session ends, and with it what it may believe. (For a writer that is not enough: it is recorded.)
+void ServiceCore::end_unresponsive()
+{
+    if (unacknowledged == 0) {
+        return;
+    }
+    unacknowledged = 0;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        if (!s.is(Session::State::open) || s.invalid != Session::Invalid::sent) {
+            continue;
+        }
+        if (now - s.invalid_since >= config.invalid_patience_ns) {
+            note(1, s, "closed: it does not answer INVALID");
+            end(s, "INVALID was not acknowledged");
+        } else {
+            ++unacknowledged;
+        }
+    }
+}
+
 // ---- squashes ---------------------------------------------------------------------------------
 
 void ServiceCore::squashed(SnapshotId id) noexcept
@@ -146,9 +176,8 @@ void ServiceCore::squashed(SnapshotId id) noexcept
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         Session& s = *sessions[i];
         if (s.of_snapshot(id) && s.is(Session::State::open) && s.invalid == Session::Invalid::none) {
-            s.invalid = Session::Invalid::sent;
             s.may_cache = false;
-            send_message(s, wire::Bare{wire::Type::invalid, 0});
+            invalidate(s);
         }
     }
     state_dirty = true;
@@ -157,7 +186,8 @@ void ServiceCore::squashed(SnapshotId id) noexcept
 bool ServiceCore::may_reuse(SnapshotId id) const noexcept
 {
     for (const auto& s : sessions) {
-        if (s->of_snapshot(id) && s->is(Session::State::open) && s->invalid != Session::Invalid::acked) {
+        if (s->of_snapshot(id) && s->is(Session::State::open) && s->knows_places &&
+            s->invalid != Session::Invalid::acked) {
             return false;
         }
     }

@@ -78,7 +78,7 @@ void ServiceCore::end(Session& s, std::string_view reason)
 
 // Invariant: a session's read locks end with it, but for those of a SNAP_WRITE that the engine is copying:
 // its copy of the origin's content must not mix with a later write
-// (VolumeServiceTest.LocksEndWithTheSession).
+// (SessionTest.LocksEndWithTheSession).
 void ServiceCore::retire(Session& s)
 {
     s.transport = nullptr;
@@ -263,6 +263,7 @@ void VolumeService::on_tick(std::uint64_t now_ns)
         core_->next_probe = now_ns + core_->config.probe_interval_ns;
         core_->release_dirty = true;
     }
+    core_->end_unresponsive();
     core_->ticked.raise();
     core_->store.tick(core_->hurried > 0);
     if (core_->store.wants_refill()) {

@@ -63,6 +63,8 @@ struct ServiceConfig {
     std::uint32_t max_extents = 32;      // in one answer; bounds what a client that does not read costs
     std::uint32_t snapshot_operations =
         384; // of all sessions in the engine at once; leaves room for the origin
+    // How long an answer to INVALID may take: origin writes may be waiting for the space.
+    std::uint64_t invalid_patience_ns = 5'000'000'000;
     std::uint64_t probe_interval_ns = 1'000'000'000; // how often a client out of reach is looked for
 };
 

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+// WRITE and GRANT, snapshot sessions, read locks, squashes, refusals.
+#include "tests/unit/service_world.h"
+
+namespace ddsnap::test {
+namespace {
+
+class SessionTest : public ServiceWorld {
+protected:
+    // A snapshot, and an origin client that came after it.
+    SnapshotId prepare(FakeClient& origin)
+    {
+        const auto id = create();
+        epoch = open_origin(origin).epoch;
+        return id;
+    }
+    Epoch epoch;
+};
+
+TEST_F(SessionTest, GrantFollowsTheCopy)
+{
+    FakeClient origin;
+    prepare(origin);
+    request(origin, Type::write, 1, {Chunk{3}, 2}, epoch);
+    while (origin.received.empty()) {
+        EXPECT_FALSE(service->store().writable({Chunk{3}, 2}));
+        ASSERT_TRUE(step());
+    }
+    EXPECT_TRUE(service->store().writable({Chunk{3}, 2}));
+    const auto grant = origin.take<wire::Grant>();
+    EXPECT_EQ(grant.id, 1u);
+    EXPECT_EQ(grant.status, Status::ok);
+    EXPECT_EQ(grant.range, (ChunkRange{Chunk{3}, 2}));
+    request(origin, Type::write, 2, {Chunk{4}, 1}, epoch); // known: answered at once
+    EXPECT_EQ(origin.take<wire::Grant>().id, 2u);
+}
+
+TEST_F(SessionTest, WritesOfAnOldEpochAreDropped)
+{
+    FakeClient origin;
+    prepare(origin);
+    request(origin, Type::write, 1, {Chunk{0}, 1}, Epoch{epoch.value - 1});
+    run();
+    EXPECT_TRUE(origin.received.empty());
+    EXPECT_FALSE(origin.closed);
+    EXPECT_EQ(service->counters().stale_writes, 1u);
+}
+
+TEST_F(SessionTest, GrantWaitsForReaders)
+{
+    FakeClient origin;
+    FakeClient reader;
+    const auto id = prepare(origin);
+    open_snapshot(reader, id, 5);
+    request(reader, Type::snap_read, 10, {Chunk{0}, 4});
+    run();
+    const auto extents = reader.take<wire::Extents>();
+    ASSERT_EQ(extents.count, 1u);
+    EXPECT_EQ(extents.extent[0].kind, snapstore::Extent::Kind::origin);
+    request(origin, Type::write, 1, {Chunk{3}, 2}, epoch);
+    request(origin, Type::write, 2, {Chunk{4}, 1}, epoch); // not locked
+    run();
+    ASSERT_EQ(origin.received.size(), 1u);
+    EXPECT_EQ(origin.take<wire::Grant>().id, 2u);
+    // Others read the copy meanwhile.
+    request(reader, Type::snap_read, 11, {Chunk{3}, 1});
+    run();
+    EXPECT_EQ(reader.take<wire::Extents>().extent[0].kind, snapstore::Extent::Kind::store);
+    say(reader, wire::encode(wire::Bare{Type::unlock, 10}));
+    EXPECT_EQ(origin.take<wire::Grant>().id, 1u);
+}
+
+TEST_F(SessionTest, LocksEndWithTheSession)
+{
+    FakeClient origin;
+    FakeClient reader;
+    const auto id = prepare(origin);
+    open_snapshot(reader, id, 5);
+    request(reader, Type::snap_read, 10, {Chunk{0}, 256});
+    run();
+    request(origin, Type::write, 1, {Chunk{9}, 1}, epoch);
+    run();
+    EXPECT_TRUE(origin.received.empty());
+    drop(reader);
+    EXPECT_EQ(origin.take<wire::Grant>().id, 1u);
+}
+
+TEST_F(SessionTest, WritersThatWaitForReadersAreForgottenByANewEpoch)
+{
+    FakeClient origin;
+    FakeClient reader;
+    const auto id = prepare(origin);
+    open_snapshot(reader, id, 5);
+    request(reader, Type::snap_read, 10, {Chunk{0}, 1});
+    run();
+    request(origin, Type::write, 1, {Chunk{0}, 1}, epoch);
+    run();
+    auto pending = begin_create();
+    run();
+    held(origin);
+    run();
+    ASSERT_TRUE(pending->done() && *pending->result);
+    const auto resume = origin.take<wire::EpochMessage>();
+    EXPECT_EQ(resume.type, Type::resume);
+    say(reader, wire::encode(wire::Bare{Type::unlock, 10}));
+    run();
+    EXPECT_TRUE(origin.received.empty()); // no GRANT for the old epoch's WRITE
+    request(origin, Type::write, 2, {Chunk{0}, 1}, resume.epoch);
+    run();
+    const auto grant = origin.take<wire::Grant>();
+    EXPECT_EQ(grant.id, 2u);
+    EXPECT_EQ(grant.epoch, resume.epoch);
+}
+
+TEST_F(SessionTest, RangesBeyondTheEnd)
+{
+    FakeClient origin;
+    prepare(origin);
+    request(origin, Type::write, 1, {Chunk{255}, 2}, epoch); // 256 chunks
+    EXPECT_EQ(origin.take<wire::Grant>().status, Status::range);
+    request(origin, Type::write, 2, {Chunk{0}, 0}, epoch);
+    EXPECT_TRUE(origin.closed);
+}
+
+TEST_F(SessionTest, CreditsAreEnforced)
+{
+    FakeClient origin;
+    prepare(origin);
+    for (std::uint64_t i = 1; i <= 512; ++i) {
+        request(origin, Type::write, i, {Chunk{i % 256}, 1}, epoch);
+    }
+    EXPECT_FALSE(origin.closed);
+    request(origin, Type::write, 513, {Chunk{0}, 1}, epoch);
+    EXPECT_TRUE(origin.closed);
+    EXPECT_EQ(service->counters().protocol_errors, 1u);
+}
+
+TEST_F(SessionTest, AClientThatDoesNotReadIsClosed)
+{
+    FakeClient origin;
+    prepare(origin);
+    request(origin, Type::write, 1, {Chunk{0}, 1}, epoch);
+    run();
+    origin.reads = false;
+    request(origin, Type::write, 2, {Chunk{0}, 1}, epoch);
+    EXPECT_TRUE(origin.closed);
+    EXPECT_EQ(service->counters().slow_clients, 1u);
+}
+
+TEST_F(SessionTest, OneWriterPerSnapshotAndNoCacheBesideIt)
+{
+    const auto id = create();
+    FakeClient reader;
+    FakeClient writer;
+    EXPECT_EQ(open_snapshot(reader, id, 5).flags, DDSNAP_FLAG_MAY_CACHE);
+    connect(writer, hello(wire::Role::snapshot, 6, id));
+    run();
+    EXPECT_EQ(writer.take<wire::Refused>().reason, Status::busy);
+    drop(reader);
+    EXPECT_EQ(open_snapshot(writer, id, 6, false).flags, DDSNAP_FLAG_MAY_CACHE);
+    EXPECT_EQ(open_snapshot(reader, id, 5).flags, 0u);
+    FakeClient second;
+    connect(second, hello(wire::Role::snapshot, 7, id));
+    run();
+    EXPECT_EQ(second.take<wire::Refused>().reason, Status::busy);
+    drop(writer);
+    drop(reader);
+    EXPECT_EQ(open_snapshot(reader, id, 5).flags, 0u); // the writer may come back
+    EXPECT_EQ(open_snapshot(writer, id, 6, false).flags, DDSNAP_FLAG_MAY_CACHE);
+}
+
+TEST_F(SessionTest, SnapshotWritesArePrivate)
+{
+    const auto id = create();
+    FakeClient writer;
+    open_snapshot(writer, id, 6, false);
+    request(writer, Type::snap_write, 1, {Chunk{2}, 3});
+    run();
+    const auto extents = writer.take<wire::Extents>();
+    std::uint64_t covered = 0;
+    for (std::uint32_t i = 0; i < extents.count; ++i) {
+        EXPECT_EQ(extents.extent[i].kind, snapstore::Extent::Kind::store);
+        covered += extents.extent[i].count;
+    }
+    EXPECT_EQ(covered, 3u);
+}
+
+TEST_F(SessionTest, DeleteIsRefusedWhileOpen)
+{
+    const auto id = create();
+    FakeClient reader;
+    open_snapshot(reader, id, 5);
+    auto removed = begin(service->remove(id, true));
+    run();
+    ASSERT_TRUE(removed->done());
+    EXPECT_EQ(removed->result->error().code, ServiceError::Code::busy);
+    drop(reader);
+    FakeClient writer;
+    open_snapshot(writer, id, 6, false);
+    drop(writer);
+    removed = begin(service->remove(id, true));
+    run();
+    EXPECT_EQ(removed->result->error().code, ServiceError::Code::busy); // it may still write
+    probe.gone.push_back(hello(wire::Role::snapshot, 6).client);
+    removed = begin(service->remove(id, true));
+    connect(reader, hello(wire::Role::snapshot, 7, id));
+    run();
+    ASSERT_TRUE(removed->done() && *removed->result);
+    EXPECT_EQ(reader.peek(), Type::refused);
+}
+
+class SquashTest : public SessionTest {
+protected:
+    // Overwrites the origin and takes snapshots until the store (16 MiB, for 4 MiB a round) is full and
+    // `reader` of the oldest snapshot is told INVALID. A WRITE waits for space then.
+    void fill(FakeClient& reader)
+    {
+        first = create();
+        open_snapshot(reader, first, 5);
+        epoch = open_origin(origin).epoch;
+        for (int round = 0; round < 8; ++round) {
+            for (std::uint64_t c = 0; c < 256; c += 16) {
+                request(origin, Type::write, c + 1, {Chunk{c}, 16}, epoch);
+                run();
+                if (reader.peek() == Type::invalid) {
+                    return;
+                }
+                ASSERT_EQ(origin.take<wire::Grant>().status, Status::ok);
+            }
+            auto pending = begin_create();
+            run();
+            held(origin);
+            run();
+            ASSERT_TRUE(pending->done());
+            epoch = origin.take<wire::EpochMessage>().epoch;
+        }
+        FAIL() << "nothing was squashed";
+    }
+    void wait_for_grant()
+    {
+        for (int i = 0; i < 300 && origin.received.empty(); ++i) {
+            tick(10);
+        }
+        EXPECT_EQ(origin.take<wire::Grant>().status, Status::ok);
+    }
+
+    FakeClient origin;
+    SnapshotId first;
+};
+
+TEST_F(SquashTest, SquashedSpaceWaitsForItsClients)
+{
+    FakeClient reader;
+    fill(reader);
+    reader.received.clear();
+    request(reader, Type::snap_read, 1, {Chunk{0}, 1});
+    EXPECT_EQ(reader.take<wire::Extents>().status, Status::squashed);
+    const auto swept = service->store().counters().swept_entries;
+    tick(1000);
+    EXPECT_EQ(service->store().counters().swept_entries, swept);
+    say(reader, wire::encode(wire::Bare{Type::invalid_ack, 0}));
+    wait_for_grant();
+    FakeClient late;
+    EXPECT_EQ(open_snapshot(late, first, 8).flags, DDSNAP_FLAG_SQUASHED);
+    EXPECT_EQ(late.take<wire::Bare>().type, Type::invalid);
+}
+
+TEST_F(SquashTest, AReaderThatDoesNotAcknowledgeIsClosed)
+{
+    FakeClient reader;
+    fill(reader);
+    tick(4999);
+    EXPECT_FALSE(reader.closed);
+    tick(1);
+    EXPECT_TRUE(reader.closed);
+    wait_for_grant();
+}
+
+TEST_F(SessionTest, HelloIsChecked)
+{
+    FakeClient client;
+    const auto refusal = [&](const wire::Hello& m) {
+        connect(client, m);
+        run();
+        return client.take<wire::Refused>().reason;
+    };
+    auto m = hello(wire::Role::origin, 1);
+    m.version = m.version_min = 9;
+    EXPECT_EQ(refusal(m), Status::version);
+    m = hello(wire::Role::origin, 1);
+    m.volume.fill(std::byte{1});
+    EXPECT_EQ(refusal(m), Status::volume);
+    m = hello(wire::Role::origin, 1);
+    m.sectors = snapstore::Sectors{1u << 30};
+    EXPECT_EQ(refusal(m), Status::size);
+    EXPECT_EQ(refusal(hello(wire::Role::origin, 0)), Status::invalid);
+    EXPECT_EQ(refusal(hello(wire::Role::snapshot, 1, SnapshotId{99})), Status::no_snapshot);
+}
+
+TEST_F(SessionTest, ReconnectReplacesTheOldSession)
+{
+    FakeClient before;
+    FakeClient after;
+    open_origin(before);
+    open_origin(after);
+    EXPECT_TRUE(before.closed);
+    EXPECT_FALSE(after.closed);
+}
+
+} // namespace
+} // namespace ddsnap::test
