@@ -265,6 +265,26 @@ TEST_F(SquashTest, SquashedSpaceWaitsForItsClients)
     EXPECT_EQ(late.take<wire::Bare>().type, Type::invalid);
 }
 
+// A WRITE that waits for space must not hold the origin's client for ever.
+TEST_F(SquashTest, CreateDoesNotOutwaitItsTimeOut)
+{
+    FakeClient reader;
+    fill(reader);
+    auto pending = begin_create(500);
+    run();
+    held(origin);
+    tick(499);
+    EXPECT_FALSE(pending->done());
+    tick(1);
+    ASSERT_TRUE(pending->done());
+    EXPECT_EQ(pending->result->error().code, ServiceError::Code::timeout);
+    const auto resume = origin.take<wire::EpochMessage>();
+    EXPECT_EQ(resume.type, Type::resume);
+    EXPECT_EQ(resume.epoch, epoch);
+    say(reader, wire::encode(wire::Bare{Type::invalid_ack, 0}));
+    wait_for_grant();
+}
+
 TEST_F(SquashTest, AReaderThatDoesNotAcknowledgeIsClosed)
 {
     FakeClient reader;
