@@ -200,7 +200,7 @@ void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<cons
             throw Failure(Exit::usage, so_far + " has no command '" + word + "'",
                           "see: " + so_far + " --help");
         }
-        so_far += " " + word;
+        so_far.append(" ").append(word);
     }
 }
 

@@ -193,9 +193,10 @@ void write_text(const std::string& path, const std::string& text, unsigned mode)
     const auto written = ::write(file.get(), text.data(), text.size());
     if (written != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0 ||
         ::rename(temporary.c_str(), path.c_str()) != 0) {
-        const Failure failure = errno_failure("cannot write " + path);
+        const int error = errno;
         ::unlink(temporary.c_str());
-        throw failure;
+        errno = error;
+        throw errno_failure("cannot write " + path);
     }
     const UniqueFd directory(
         ::open(std::filesystem::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -120,10 +120,10 @@ void make_sparse_file(const std::string& path, std::uint64_t bytes)
         throw errno_failure(path, errno == EEXIST ? Exit::exists : Exit::failed);
     }
     if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) {
-        const Failure failure =
-            errno_failure(path + ": cannot be made " + std::to_string(bytes) + " bytes long");
+        const int error = errno;
         ::unlink(path.c_str());
-        throw failure;
+        errno = error;
+        throw errno_failure(path + ": cannot be made " + std::to_string(bytes) + " bytes long");
     }
 }
 
