@@ -28,7 +28,7 @@ def panel(axes, results, load, touch, ticks):
     axes.set_xticks(range(len(ticks)), [str(n) for n in ticks])
     axes.set_xlabel("snapshots held")
     axes.set_ylabel("MB/s" if load.block >= plan.MIB else "writes/s")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.grid(alpha=0.3)
 
 
