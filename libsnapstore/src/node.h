@@ -17,7 +17,7 @@ struct Key {
     std::uint64_t key = 0; // chunk << 1 | private
     std::uint32_t epoch = 0;
 
-    auto operator<=>(const Key&) const = default;
+    auto operator<=>(const Key&) const = default; // NOLINT(modernize-use-nullptr): of the generated code
     static constexpr Key shared(Chunk c, Epoch e) { return {c.value << 1, e.value}; }
     static constexpr Key priv(Chunk c, Epoch e) { return {c.value << 1 | 1, e.value}; }
     constexpr Chunk chunk() const { return Chunk{key >> 1}; }

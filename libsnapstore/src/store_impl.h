@@ -40,7 +40,7 @@ inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one com
 inline constexpr std::uint64_t kMaxAttachments = 1024;
 inline constexpr std::uint64_t kSpareBlocks = 16; // of the metadata zone, never counted on
 
-struct Store::Impl {
+struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordered by meaning
     Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
 
     FramePool& frames() noexcept { return frame_pool; }
