@@ -162,6 +162,19 @@ TEST(DaemonTest, CleanShutdown)
     volume.call({{"op", "shutdown"}});
 }
 
+TEST(DaemonTest, DetachesWhenBothSocketsAccept)
+{
+    Volume volume;
+    ASSERT_EQ(volume.start_detached(), 0);
+    EXPECT_EQ(volume.create(), 0u); // no waiting
+    auto origin = open_origin(volume);
+    EXPECT_EQ(volume.terminate(), 0);
+    EXPECT_FALSE(std::filesystem::exists(volume.path("pid")));
+    EXPECT_NE(volume.log().find("ready: 0 snapshots"), std::string::npos);
+    std::filesystem::resize_file(volume.path("store"), 4096);
+    EXPECT_EQ(volume.start_detached(), 1);
+}
+
 TEST(DaemonTest, OneDaemonPerStore)
 {
     Volume volume;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -72,9 +73,15 @@ Volume::~Volume()
     fs::remove_all(directory_, ignored);
 }
 
-std::vector<std::string> Volume::arguments(const std::string& sockets_suffix) const
+std::vector<std::string> Volume::arguments(const std::string& sockets_suffix, bool foreground) const
 {
-    std::vector<std::string> all{DDSNAPD, "-f", "-k", "16M", path("store"), path("origin")};
+    std::vector<std::string> all{DDSNAPD, "-k", "16M"};
+    if (foreground) {
+        all.emplace_back("-f");
+    } else {
+        all.insert(all.end(), {"-l", path("log"), "-p", path("pid")});
+    }
+    all.insert(all.end(), {path("store"), path("origin")});
     if (sizes_.meta != 0) {
         all.push_back(path("meta"));
     }
@@ -119,6 +126,18 @@ void Volume::start()
         const timespec pause{0, 2'000'000}; // between two looks
         (void)::nanosleep(&pause, nullptr);
     }
+}
+
+int Volume::start_detached()
+{
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) { // so that the daemon becomes our child
+        throw std::system_error(errno, std::generic_category(), "PR_SET_CHILD_SUBREAPER");
+    }
+    const int status = wait_for_exit(spawn(arguments("", false), "terminal"));
+    if (status == 0) {
+        pid_ = std::stoi(content_of(path("pid")));
+    }
+    return status;
 }
 
 void Volume::kill()

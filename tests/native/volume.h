@@ -32,9 +32,10 @@ public:
     Volume(const Volume&) = delete;
     Volume& operator=(const Volume&) = delete;
 
-    void start();    // returns when it answers; throws if it does not
-    void kill();     // SIGKILL
-    int terminate(); // SIGTERM; its exit status
+    void start();         // returns when it answers; throws if it does not
+    int start_detached(); // without -f: the exit status of the process that detaches
+    void kill();          // SIGKILL
+    int terminate();      // SIGTERM; its exit status
     // Runs a second daemon on the same devices (but other sockets) to its end: exit status and what it says.
     std::pair<int, std::string> run_rival();
     bool running() const noexcept { return pid_ > 0; }
@@ -50,7 +51,7 @@ public:
     const VolumeSizes& sizes() const noexcept { return sizes_; }
 
 private:
-    std::vector<std::string> arguments(const std::string& sockets_suffix) const;
+    std::vector<std::string> arguments(const std::string& sockets_suffix, bool foreground = true) const;
     pid_t spawn(const std::vector<std::string>& arguments, const std::string& output) const;
 
     const VolumeSizes sizes_;
