@@ -155,6 +155,7 @@ Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
     const auto result = co_await copy_claimed(range, newest);
     // What is left of the range has no record.
     unclaim(Key::shared(range.first, Epoch{}).key, range.count);
+    kick_commit(); // which may have waited for this copy
     co_return result;
 }
 
@@ -164,7 +165,9 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
     BufferPool::Lease lease = co_await lease_buffer(range.count);
     const auto leased = static_cast<std::uint32_t>(lease.chunks());
     const ChunkRange part{range.first, std::min(range.count, leased)};
+    ++copies_moving;
     auto read = co_await read_origin(part, lease.span(0, part.count));
+    --copies_moving;
     if (!read) {
         co_return read;
     }
@@ -265,7 +268,9 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
             counters.store_bytes += data.size();
         }
     }
+    ++copies_moving;
     const IoStatus status = co_await writes;
+    --copies_moving;
     if (status != IoStatus::ok) {
         fail_store("cannot write to the snapshot store", store_offset(pieces[0].store_chunk).value);
     }
@@ -287,6 +292,7 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
         counters.copied_chunks += piece.count;
         counters.zero_chunks += piece.zero ? piece.count : 0;
     }
+    ++copies_queued;
     kick_commit();
     co_return next - done;
 }

@@ -88,6 +88,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     };
     void enqueue(std::span<const record_disk> record);
     Task<Result<void>> commit_record(std::span<const record_disk> record); // durable and applied
+    bool commit_due() const noexcept;
     void kick_commit();
     Task<void> commit_loop();
     Batch choose_batch() const noexcept;
@@ -237,6 +238,9 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t applied_sequence = 1; // of the first block not applied
     std::uint64_t reserved_changes = 0; // nodes and blocks that the commit under way may need
     bool commit_running = false;
+    bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
+    std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
+    std::uint32_t copies_moving = 0; // copies at their reads and writes
     WaitQueue commit_done; // a commit was applied, a claim was given up, or the store failed
 
     // Checkpoints.
