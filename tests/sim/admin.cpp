@@ -166,6 +166,7 @@ snapstore::Task<void> World::run_priority(Daemon& target, std::uint64_t id, int 
         if (result->state == snapstore::SnapshotState::squashed) {
             model_.squash_seen(id); // while it had its old priority
         }
+        model_.note_pins();
         snapshot->priorities = {priority};
     } else if (!snapshot->removing && !snapshot->squashed &&
                result.error().code != ServiceError::Code::squashed) {
@@ -197,7 +198,9 @@ snapstore::Task<void> World::run_use(Daemon& target, std::uint64_t id, std::int6
     if (snapshot == nullptr) {
         co_return;
     }
-    if (result && !snapshot->removing) {
+    if (result && snapshot->removing) {
+        snapshot->use_counts.insert(*result); // who was first is not known
+    } else if (result) {
         snapshot->use_counts = {*result};
     } else if (!result && !snapshot->removing && !snapshot->squashed &&
                result.error().code != ServiceError::Code::squashed) {

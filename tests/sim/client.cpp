@@ -134,6 +134,14 @@ void Client::drop_connection()
     }
 }
 
+void Client::break_connection()
+{
+    if (!gone_ && connection_) {
+        context_.trace("{}: ---- the connection breaks ----", identity_.name);
+        drop_connection();
+    }
+}
+
 void Client::leave()
 {
     context_.trace("{}: gone", identity_.name);

@@ -49,6 +49,8 @@ public:
 
     // Begins to connect; goes on trying until the client is gone.
     void start() { connect_later(1); }
+    // The connection breaks, for whatever reason; it will be made again.
+    void break_connection();
     // The host loses power, or the process is killed: nothing more happens here.
     virtual void die(Death death);
 

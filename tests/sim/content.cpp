@@ -85,6 +85,12 @@ bool Content::written_since(std::uint64_t sector, std::uint64_t since) const
 void Content::write_lost(std::uint64_t first, std::uint64_t count, Stamp stamp)
 {
     change(first, count, stamp, [](Write& write) { write.state = State::lost; });
+    // From now on it has been executed or it never will be. A read that began before may have seen either, and
+    // settles nothing: see written_since().
+    ++clock_;
+    for (std::uint64_t sector = first; sector < first + count; ++sector) {
+        completed_[sector] = clock_;
+    }
 }
 
 void Content::flush_done(std::uint64_t started)

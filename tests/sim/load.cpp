@@ -36,8 +36,10 @@ void World::operate()
         snapshot_operation();
     } else if (kind < 94) {
         admin_operation();
-    } else if (kind < 99) {
+    } else if (kind < 97) {
         attach_snapshot_client();
+    } else if (kind < 99) {
+        break_a_connection();
     } else {
         coming_and_going();
     }
@@ -135,6 +137,16 @@ SnapshotClient* World::add_snapshot_client(std::uint64_t id, bool read_only)
     registry_[client->identity().client] = client;
     client->start();
     return client;
+}
+
+void World::break_a_connection()
+{
+    SnapshotClient* client = some_snapshot_client();
+    if (client != nullptr && context_.rng.percent(60)) {
+        client->break_connection();
+    } else if (origin_ != nullptr) {
+        origin_->break_connection();
+    }
 }
 
 void World::coming_and_going()

@@ -95,6 +95,7 @@ void explain(std::uint64_t seed, const Options& options)
         fmt::print("  {}\n", line);
     }
     fmt::print("replay: simulation --seed {}{} --trace\n", seed, options_suffix(options));
+    std::fflush(stdout);
 }
 
 // Returns the number of seeds that failed; stops at the first unless told to keep going.
@@ -139,9 +140,15 @@ bool find_one(const sim::BugEntry& bug, const Options& options)
         mine.bug = bug.name;
         sim::Statistics sum;
         for (std::uint64_t seed = options.first; seed < options.first + bug.seeds; ++seed) {
-            if (!run_seed(seed, mine, sum)) {
+            // The seed must be good without the bug, else it proves nothing.
+            const bool found = !run_seed(seed, mine, sum);
+            sim::plant({});
+            mine.bug.clear();
+            if (found && run_seed(seed, mine, sum)) {
                 _exit(42);
             }
+            sim::plant(bug);
+            mine.bug = bug.name;
         }
         _exit(0);
     }

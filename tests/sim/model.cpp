@@ -18,6 +18,19 @@ bool Model::any_pinned() const
     });
 }
 
+bool Model::pinned_lately() const
+{
+    constexpr Micros kUnderWay = 100'000; // a refusal may be on its way as long
+    return any_pinned() || (last_pinned_ != 0 && context_.scheduler.now() - last_pinned_ < kUnderWay);
+}
+
+void Model::note_pins()
+{
+    if (any_pinned()) {
+        last_pinned_ = context_.scheduler.now();
+    }
+}
+
 void Model::adopt(const snapstore::SnapshotInfo& info, int priority)
 {
     SnapshotModel snapshot;
@@ -67,6 +80,7 @@ void Model::epoch_seen(std::uint32_t from, std::uint32_t to)
 
 void Model::squash_seen(std::uint64_t id)
 {
+    note_pins();
     SnapshotModel* snapshot = find(id);
     if (snapshot == nullptr || snapshot->squashed) {
         return;
@@ -104,6 +118,7 @@ void Model::compare(SnapshotModel& snapshot, const snapstore::SnapshotInfo& info
 
 void Model::reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool settled)
 {
+    note_pins();
     std::set<std::uint64_t> listed;
     for (const snapstore::SnapshotInfo& info : list) {
         listed.insert(info.id.value);

@@ -48,12 +48,19 @@ public:
     // ---- the list as the store tells it; what was left open is settled by it ----
     // `settled`: no create or remove is under way, so that what is missing does not exist.
     void reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool settled);
-    void remove_done(std::uint64_t id) { snapshots_.erase(id); }
+    void remove_done(std::uint64_t id)
+    {
+        note_pins();
+        snapshots_.erase(id);
+    }
     void squash_seen(std::uint64_t id);
 
     SnapshotModel* find(std::uint64_t id);
     std::map<std::uint64_t, SnapshotModel>& snapshots() { return snapshots_; }
-    bool any_pinned() const;
+    // Is a snapshot pinned, or was one a moment ago? Then a write may be refused for want of space.
+    bool pinned_lately() const;
+    // Before anything that may end a pin.
+    void note_pins();
     bool ample() const noexcept { return ample_; }
 
     void power_cut();
@@ -62,7 +69,10 @@ private:
     void adopt(const snapstore::SnapshotInfo& info, int priority);
     void compare(SnapshotModel& snapshot, const snapstore::SnapshotInfo& info);
 
+    bool any_pinned() const;
+
     Context& context_;
+    Micros last_pinned_ = 0;
     bool ample_;                         // the store is large enough for everything: nothing may be squashed
     std::map<std::string, int> pending_; // creates without an answer, with their priority
     std::map<std::uint64_t, SnapshotModel> snapshots_;

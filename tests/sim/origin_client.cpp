@@ -336,7 +336,7 @@ void OriginClient::grant(const ddsnap_grant& message)
 void OriginClient::grant_failed(const Range& range, std::uint32_t status)
 {
     context_.trace("{}: chunks {}+{} refused with {}", identity().name, range.first, range.count, status);
-    if (status != DDSNAP_ERR_NO_SPACE || !model_.any_pinned()) {
+    if (status != DDSNAP_ERR_NO_SPACE || !model_.pinned_lately()) {
         protocol_error(fmt::format("a write failed with status {}", status));
     }
     std::erase_if(writes_, [&](const AppWrite& write) {

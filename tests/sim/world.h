@@ -84,6 +84,7 @@ private:
     void snapshot_operation();
     void attach_snapshot_client();
     SnapshotClient* add_snapshot_client(std::uint64_t id, bool read_only);
+    void break_a_connection();
     void coming_and_going();
     SnapshotClient* some_snapshot_client();
     std::uint64_t some_block(std::uint64_t blocks);
