@@ -22,7 +22,7 @@ using Socket = asio::local::stream_protocol::socket;
 using ErrorCode = boost::system::error_code;
 
 namespace {
-constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr std::size_t kMaxLine = std::size_t{64} << 10;
 constexpr std::size_t kMaxConnections = 256;
 } // namespace
 
@@ -99,7 +99,7 @@ private:
 
     ControlContext& context_;
     Socket socket_;
-    std::array<char, 16 * 1024> block_{};
+    std::array<char, 16384> block_{};
     std::string input_;
     std::string output_;
 };

@@ -23,8 +23,8 @@ using ErrorCode = boost::system::error_code;
 
 namespace {
 // Credits times the longest answer (64 * 800 bytes, 512 * 40 bytes), and room for what is sent unasked.
-constexpr std::size_t kRing = 64 * 1024;
-constexpr std::size_t kReadBuffer = 64 * 1024;
+constexpr std::size_t kRing = std::size_t{64} << 10;
+constexpr std::size_t kReadBuffer = std::size_t{64} << 10;
 constexpr int kReadsPerTurn = 4; // then the other clients get their turn
 } // namespace
 

@@ -23,8 +23,8 @@
 namespace ddsnap::daemon {
 namespace {
 
-constexpr std::size_t kStackReserve = 512 * 1024;
-constexpr std::size_t kHeapReserve = 8 * 1024 * 1024;
+constexpr std::size_t kStackReserve = std::size_t{512} << 10;
+constexpr std::size_t kHeapReserve = std::size_t{8} << 20;
 
 // Reads the child's report to its end: one byte 0 = ready; else the message. Ends the process.
 [[noreturn]] void await_child(int fd, pid_t child)
