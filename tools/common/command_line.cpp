@@ -186,6 +186,11 @@ Failure usage_failure(const ToolSpec& tool, const std::string& what, const CLI::
     return Failure(Exit::usage, what, "see: " + command + " --help");
 }
 
+Failure unknown_command(const std::string& group, const std::string& word)
+{
+    return Failure(Exit::usage, group + " has no command '" + word + "'", "see: " + group + " --help");
+}
+
 // CLI11 would only say that a command is missing.
 void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<const char* const> words)
 {
@@ -197,8 +202,7 @@ void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<cons
         }
         app = find_subcommand(*app, word);
         if (app == nullptr) {
-            throw Failure(Exit::usage, so_far + " has no command '" + word + "'",
-                          "see: " + so_far + " --help");
+            throw unknown_command(so_far, word);
         }
         so_far.append(" ").append(word);
     }

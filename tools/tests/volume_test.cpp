@@ -141,8 +141,10 @@ TEST(Rotation, LinksCountFromTheNewest)
     std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(6, "hourly"),
                                     snapshot(9, "hourly")};
     list[2].squashed = true;
-    EXPECT_EQ(kind_links(list),
+    EXPECT_EQ(kind_links(list, {}),
               (std::map<std::string, std::uint64_t>{{"hourly.0", 9}, {"hourly.1", 3}, {"daily.0", 5}}));
+    EXPECT_EQ(kind_links(list, {{"hourly", 1}}),
+              (std::map<std::string, std::uint64_t>{{"hourly.0", 9}, {"daily.0", 5}}));
 }
 
 TEST(Rotation, DirectoriesOfOneSecondDiffer)

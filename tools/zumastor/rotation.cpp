@@ -7,6 +7,16 @@
 #include "tools/common/text.h"
 
 namespace zumastor {
+namespace {
+
+// A kind that is not scheduled is not limited.
+std::uint64_t kept(const std::vector<Kind>& schedule, const std::string& name)
+{
+    const Kind* kind = find_kind(schedule, name);
+    return kind != nullptr ? kind->keep : UINT64_MAX;
+}
+
+} // namespace
 
 std::vector<std::string> kinds_of(const SnapshotEntry& snapshot) { return split(snapshot.tag, ','); }
 
@@ -19,8 +29,7 @@ std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapsho
         const std::vector<std::string> kinds = kinds_of(*snapshot);
         bool wanted = kinds.empty();
         for (const std::string& name : kinds) {
-            const Kind* kind = find_kind(schedule, name);
-            wanted = ++seen[name] <= (kind != nullptr ? kind->keep : UINT64_MAX) || wanted;
+            wanted = ++seen[name] <= kept(schedule, name) || wanted;
         }
         if (!wanted) {
             out.push_back(snapshot->id);
@@ -30,7 +39,8 @@ std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapsho
     return out;
 }
 
-std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>& snapshots)
+std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>& snapshots,
+                                                const std::vector<Kind>& schedule)
 {
     std::map<std::string, std::uint64_t> next;
     std::map<std::string, std::uint64_t> links;
@@ -39,7 +49,9 @@ std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>
             continue;
         }
         for (const std::string& kind : kinds_of(*snapshot)) {
-            links[kind + "." + std::to_string(next[kind]++)] = snapshot->id;
+            if (const std::uint64_t place = next[kind]++; place < kept(schedule, kind)) {
+                links[kind + "." + std::to_string(place)] = snapshot->id;
+            }
         }
     }
     return links;

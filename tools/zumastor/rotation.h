@@ -22,9 +22,10 @@ std::vector<std::string> kinds_of(const SnapshotEntry& snapshot);
 std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapshots,
                                        const std::vector<Kind>& schedule);
 
-// "hourly.0" (the newest) → number, for every kind that a snapshot has. Squashed snapshots have no content
-// and so no links.
-std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>& snapshots);
+// "hourly.0" (the newest) → number, for every kind that a snapshot has, as many as the schedule keeps.
+// Squashed snapshots have no content and so no links.
+std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>& snapshots,
+                                                const std::vector<Kind>& schedule);
 
 // The directory that a snapshot is to be mounted at: its time in UTC; ".N" with its number is added if an
 // older snapshot of the list is of the same second.

@@ -58,7 +58,7 @@ void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
 {
     const std::vector<SnapshotEntry> list = daemon.list();
     std::map<std::uint64_t, std::vector<std::string>> links;
-    for (const auto& [link, id] : kind_links(list)) {
+    for (const auto& [link, id] : kind_links(list, view.config.schedule)) {
         links[id].push_back(link);
     }
     for (const SnapshotEntry& entry : list) {

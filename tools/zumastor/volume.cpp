@@ -129,6 +129,16 @@ void Volume::wait_until_connected(Daemon& daemon) const
     }
 }
 
+// Another volume's store must not even be opened: its daemon would write to it.
+void Volume::refuse_other_store(const std::string& uuid) const
+{
+    if (!config_.uuid.empty() && uuid != config_.uuid) {
+        throw Failure(Exit::mismatch,
+                      what() + ": " + config_.store + " holds the store of another volume (" + uuid + ")",
+                      "was a disk replaced or renamed? " + paths_.config + " expects " + config_.uuid);
+    }
+}
+
 void Volume::start_devices()
 {
     mapper::require_target();
@@ -140,16 +150,17 @@ void Volume::start_devices()
             open_exclusive(paths.origin, O_RDONLY, "origin");
             open_exclusive(paths.store, O_RDONLY, "snapshot store");
         }
+        const auto store = probe_store(paths.meta ? *paths.meta : paths.store);
+        if (!store) {
+            throw Failure(Exit::mismatch, what() + ": " + config_.store + " holds no snapshot store any more",
+                          "was a disk replaced or renamed? see " + paths_.config);
+        }
+        refuse_other_store(store->uuid);
         start_daemon(paths);
         daemon.emplace(paths_.server_socket, what());
     }
     const std::string uuid = daemon->hello().uuid;
-    if (!config_.uuid.empty() && uuid != config_.uuid) {
-        daemon->shutdown();
-        throw Failure(Exit::mismatch,
-                      what() + ": " + config_.store + " holds the store of another volume (" + uuid + ")",
-                      "was a disk replaced or renamed? " + paths_.config + " expects " + config_.uuid);
-    }
+    refuse_other_store(uuid);
     config_.uuid = uuid;
     if (!mapped) {
         mapper::create({paths_.origin_name, mapper::kUuidPrefix + uuid + "-origin",

@@ -67,6 +67,7 @@ public:
 
 private:
     void start_daemon(const StorePaths& paths);
+    void refuse_other_store(const std::string& uuid) const;
     void wait_until_connected(Daemon& daemon) const;
     void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const;
     void unmap_snapshot(std::uint64_t id) const;

@@ -228,7 +228,7 @@ void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
 {
     const fs::path top = snapshot_directory();
     std::map<std::string, std::string> wanted;
-    for (const auto& [link, id] : kind_links(snapshots)) {
+    for (const auto& [link, id] : kind_links(snapshots, config_.schedule)) {
         if (const auto target = mount_of_snapshot(id)) {
             wanted[link] = fs::path(*target).filename().string();
         }
