@@ -241,7 +241,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
     std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
     std::uint32_t copies_moving = 0; // copies at their reads and writes
-    WaitQueue commit_done; // a commit was applied, a claim was given up, or the store failed
+    WaitQueue commit_done;           // a commit was applied, a claim was given up, or the store failed
 
     // Checkpoints.
     TableChain snapshot_chain;

@@ -35,8 +35,8 @@ constexpr BugEntry in_client(std::string_view name, std::string_view what, std::
 }
 
 // PlantedBug::stale_incarnation_accepted is not among them: it takes a torn commit of several blocks and a
-// next life that ends in just the right place. PlantedBugsTest makes that happen; random runs meet it too
-// rarely.
+// next life that ends in just the right place. StaleIncarnationTest makes that happen; random runs meet it
+// too rarely.
 constexpr std::array kBugs{
     in_engine("no-flush", "a commit is acknowledged without a flush", 500, PlantedBug::no_flush_before_ack),
     in_engine("ack-before-commit", "an origin write is answered when its copy is queued", 500,
@@ -57,7 +57,7 @@ constexpr std::array kBugs{
                ServiceBug::create_while_client_detached),
     in_service("grant-over-reader", "GRANT for a chunk that is being read from the origin", 1000,
                ServiceBug::grant_ignores_read_locks),
-    in_service("old-epoch-grant", "a WRITE of an old epoch is answered in the new one", 2000,
+    in_service("old-epoch-grant", "a WRITE of an old epoch is answered in the new one", 5000,
                ServiceBug::grant_of_old_epoch_sent),
     in_client("dead-lock-read", "a read is completed on the lock of a dead session", 2000,
               ClientBug::read_on_dead_lock),

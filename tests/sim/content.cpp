@@ -85,8 +85,8 @@ bool Content::written_since(std::uint64_t sector, std::uint64_t since) const
 void Content::write_lost(std::uint64_t first, std::uint64_t count, Stamp stamp)
 {
     change(first, count, stamp, [](Write& write) { write.state = State::lost; });
-    // From now on it has been executed or it never will be. A read that began before may have seen either, and
-    // settles nothing: see written_since().
+    // From now on it has been executed or it never will be. A read that began before may have seen either,
+    // and settles nothing: see written_since().
     ++clock_;
     for (std::uint64_t sector = first; sector < first + count; ++sector) {
         completed_[sector] = clock_;
@@ -138,7 +138,7 @@ bool Content::allowed(std::uint64_t sector, Stamp seen) const
     return durable_[sector] == seen;
 }
 
-void Content::settle(std::uint64_t sector, Stamp seen)
+void Content::settle(std::uint64_t sector, Stamp seen, bool quiet)
 {
     const auto it = writes_.find(sector);
     if (it == writes_.end()) {
@@ -151,7 +151,7 @@ void Content::settle(std::uint64_t sector, Stamp seen)
         writes_.erase(it);
         return;
     }
-    if (std::any_of(history.begin(), history.end(), is(State::under_way)) ||
+    if (!quiet || std::any_of(history.begin(), history.end(), is(State::under_way)) ||
         std::none_of(history.begin(), history.end(), is(State::lost))) {
         return;
     }

@@ -42,8 +42,9 @@ public:
     bool written_since(std::uint64_t sector, std::uint64_t since) const;
 
     bool allowed(std::uint64_t sector, Stamp seen) const;
-    // Notes that the sector read as `seen`, which must be allowed().
-    void settle(std::uint64_t sector, Stamp seen);
+    // Notes that the sector read as `seen`, which must be allowed(). `quiet`: the last I/O of every dead
+    // writer has ended. Before that, what a dead writer left open stays open: it may still be executed.
+    void settle(std::uint64_t sector, Stamp seen, bool quiet);
     // The values that the sector may have now, for messages.
     std::string expectation(std::uint64_t sector) const;
 

@@ -152,7 +152,7 @@ void SnapshotClient::verify(const Operation& operation)
                                       snapshot->content.expectation(sector), describe_bytes(bytes)));
             return;
         }
-        snapshot->content.settle(sector, seen);
+        snapshot->content.settle(sector, seen, false);
     }
 }
 

@@ -279,7 +279,7 @@ void World::settle_origin(const char* when)
                                       describe_bytes(disks_.origin->peek(sector))));
             return;
         }
-        model_.origin.settle(sector, seen);
+        model_.origin.settle(sector, seen, true);
     }
 }
 

@@ -21,8 +21,8 @@ struct IoRequest {
     Bytes offset;                   // multiple of kBlockSize; 0 for a flush
     std::span<std::byte> buffer;    // size and address multiples of kBlockSize; empty for a flush
     void (*on_complete)(IoRequest&) noexcept = nullptr;
-    IoRequest* next = nullptr;      // for the device's own queues while it holds the request
-    void* context = nullptr;        // for the submitter
+    IoRequest* next = nullptr; // for the device's own queues while it holds the request
+    void* context = nullptr;   // for the submitter
 };
 
 class BlockDevice {

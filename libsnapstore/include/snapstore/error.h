@@ -10,20 +10,20 @@
 namespace snapstore {
 
 enum class Errc : std::uint8_t {
-    io_error = 1,    // a device reported a failure; where = byte offset
-    no_space,        // the store (or its metadata area) is full and nothing may be squashed
-    not_found,       // no such snapshot or attachment
-    exists,          // the snapshot number is taken
-    busy,            // in use (use count, attached client)
-    squashed,        // the snapshot was declared invalid; its content is gone
-    corrupt,         // a checksum, magic or self-address did not match; where = byte offset
-    not_a_store,     // the device holds no superblock of ours
-    unsupported,     // unknown incompatible feature bits; where = the bits
-    too_small,       // a device is too small
-    mismatch,        // devices that do not belong together (UUID, size)
-    invalid,         // an argument is out of range
-    stopping,        // the store is closing
-    failed,          // an earlier I/O error has put the store out of service
+    io_error = 1, // a device reported a failure; where = byte offset
+    no_space,     // the store (or its metadata area) is full and nothing may be squashed
+    not_found,    // no such snapshot or attachment
+    exists,       // the snapshot number is taken
+    busy,         // in use (use count, attached client)
+    squashed,     // the snapshot was declared invalid; its content is gone
+    corrupt,      // a checksum, magic or self-address did not match; where = byte offset
+    not_a_store,  // the device holds no superblock of ours
+    unsupported,  // unknown incompatible feature bits; where = the bits
+    too_small,    // a device is too small
+    mismatch,     // devices that do not belong together (UUID, size)
+    invalid,      // an argument is out of range
+    stopping,     // the store is closing
+    failed,       // an earlier I/O error has put the store out of service
 };
 
 // A failure with its place. `what` is a string literal, never freed.

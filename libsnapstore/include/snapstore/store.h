@@ -29,10 +29,10 @@ namespace snapstore {
 // ---- making a store -------------------------------------------------------------------------
 
 struct Format {
-    std::uint32_t chunk_shift = 14;  // log2 of the chunk size in bytes: 12 (4 KiB) … 20 (1 MiB)
-    std::optional<Bytes> journal;    // size of the journal ring; none: chosen from the store's size
-    Uuid uuid{};                     // of the volume; random, chosen by the caller
-    Sectors origin_size;             // length of the origin device
+    std::uint32_t chunk_shift = 14; // log2 of the chunk size in bytes: 12 (4 KiB) … 20 (1 MiB)
+    std::optional<Bytes> journal;   // size of the journal ring; none: chosen from the store's size
+    Uuid uuid{};                    // of the volume; random, chosen by the caller
+    Sectors origin_size;            // length of the origin device
 };
 
 // The devices of a volume. `meta` is null if the metadata live on the store device.
@@ -81,8 +81,8 @@ struct Attachment {
     std::uint32_t kind = 0;         // enum ddsnap_client_kind
     std::uint32_t major_or_pid = 0; // device major, or process id
     std::uint32_t minor = 0;
-    std::uint64_t start_time = 0;   // process: start time in clock ticks, from /proc/PID/stat
-    std::string name;               // up to 63 bytes
+    std::uint64_t start_time = 0; // process: start time in clock ticks, from /proc/PID/stat
+    std::string name;             // up to 63 bytes
 };
 
 struct Extent {
@@ -97,29 +97,29 @@ struct StoreInfo {
     Uuid uuid{};
     std::uint32_t chunk_shift = 0;
     Sectors origin_size;
-    Epoch epoch;                       // the current one
-    std::uint64_t store_chunks = 0;    // data chunks in all
-    std::uint64_t free_chunks = 0;     // of these, usable now
-    std::uint64_t pending_chunks = 0;  // freed, usable after the next checkpoint
-    std::uint64_t meta_blocks = 0;     // blocks for nodes and tables, in all
+    Epoch epoch;                      // the current one
+    std::uint64_t store_chunks = 0;   // data chunks in all
+    std::uint64_t free_chunks = 0;    // of these, usable now
+    std::uint64_t pending_chunks = 0; // freed, usable after the next checkpoint
+    std::uint64_t meta_blocks = 0;    // blocks for nodes and tables, in all
     std::uint64_t free_meta_blocks = 0;
     std::uint64_t journal_blocks = 0;
     std::uint64_t journal_used = 0;
-    std::uint64_t exceptions = 0;      // entries of the tree
-    std::uint64_t snapshots = 0;       // normal ones
-    bool sweeping = false;             // a background delete is under way
+    std::uint64_t exceptions = 0; // entries of the tree
+    std::uint64_t snapshots = 0;  // normal ones
+    bool sweeping = false;        // a background delete is under way
     bool failed = false;
 };
 
 // Ever-growing counts since the store was opened.
 struct StoreCounters {
-    std::uint64_t copied_chunks = 0;   // copy-outs, zero ones included
-    std::uint64_t zero_chunks = 0;     // of these, stored as ZERO
-    std::uint64_t origin_reads = 0;    // read requests to the origin
-    std::uint64_t store_writes = 0;    // data write requests to the store
-    std::uint64_t store_bytes = 0;     // data bytes written to the store
+    std::uint64_t copied_chunks = 0; // copy-outs, zero ones included
+    std::uint64_t zero_chunks = 0;   // of these, stored as ZERO
+    std::uint64_t origin_reads = 0;  // read requests to the origin
+    std::uint64_t store_writes = 0;  // data write requests to the store
+    std::uint64_t store_bytes = 0;   // data bytes written to the store
     std::uint64_t commits = 0;
-    std::uint64_t journal_blocks = 0;  // written
+    std::uint64_t journal_blocks = 0; // written
     std::uint64_t flushes = 0;
     std::uint64_t checkpoints = 0;
     std::uint64_t node_writes = 0;
@@ -128,10 +128,10 @@ struct StoreCounters {
 };
 
 struct OpenReport {
-    bool clean = false;               // closed in order the last time
+    bool clean = false; // closed in order the last time
     std::uint64_t replayed_records = 0;
     std::uint64_t discarded_blocks = 0; // torn or unverified tail
-    std::uint64_t deleting = 0;       // snapshots whose sweep goes on
+    std::uint64_t deleting = 0;         // snapshots whose sweep goes on
 };
 
 struct Damage {
@@ -145,16 +145,16 @@ struct CheckReport {
     std::uint64_t exceptions = 0;
     std::uint64_t data_verified = 0; // data chunks read and compared with their checksum
     std::uint64_t leaked_chunks = 0;
-    std::vector<Damage> damage;      // empty = consistent
+    std::vector<Damage> damage; // empty = consistent
 };
 
 // ---- the store ------------------------------------------------------------------------------
 
 struct StoreConfig {
-    Bytes node_cache{64ull << 20};      // memory for tree nodes to begin with; refill() adds to it
+    Bytes node_cache{64ull << 20};       // memory for tree nodes to begin with; refill() adds to it
     std::uint32_t max_operations = 1024; // operations in flight at once, at most
-    Bytes copy_buffer{32ull << 20};     // memory for chunks being copied
-    Bytes max_run{1ull << 20};          // longest single I/O of a copy-out
+    Bytes copy_buffer{32ull << 20};      // memory for chunks being copied
+    Bytes max_run{1ull << 20};           // longest single I/O of a copy-out
 };
 
 // Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
@@ -229,8 +229,9 @@ public:
     Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);
     // Returns the new count; Errc::invalid if it would be negative.
     Task<Result<std::uint32_t>> add_use(SnapshotId id, std::int64_t difference);
-    Task<Result<void>> attach(const Attachment& attachment); // durable when it completes; replaces by client id
-    Task<Result<void>> detach(Uuid client);                  // durable when it completes
+    Task<Result<void>>
+    attach(const Attachment& attachment);   // durable when it completes; replaces by client id
+    Task<Result<void>> detach(Uuid client); // durable when it completes
 
     // Listeners have released a squashed snapshot: see StoreObserver::released().
     void space_released(SnapshotId id) noexcept;

@@ -121,8 +121,11 @@ private:
 namespace detail {
 
 template <class T>
-concept HasFrames = requires(T& t) {
-    { t.frames() } -> std::convertible_to<FramePool&>;
+concept HasFrames = requires(T& t)
+{
+    {
+        t.frames()
+        } -> std::convertible_to<FramePool&>;
 };
 
 template <class First, class... Rest>
@@ -327,14 +330,17 @@ private:
 // co_await DeviceIo(device, op, offset, buffer) -> IoStatus. The request lives in the awaiting frame.
 class DeviceIo {
 public:
-    DeviceIo(BlockDevice& device, IoRequest::Op op, Bytes offset = {}, std::span<std::byte> buffer = {}) noexcept
+    DeviceIo(BlockDevice& device, IoRequest::Op op, Bytes offset = {},
+             std::span<std::byte> buffer = {}) noexcept
         : device_(device)
     {
         request_.op = op;
         request_.offset = offset;
         request_.buffer = buffer;
         request_.context = this;
-        request_.on_complete = [](IoRequest& r) noexcept { static_cast<DeviceIo*>(r.context)->handle_.resume(); };
+        request_.on_complete = [](IoRequest& r) noexcept {
+            static_cast<DeviceIo*>(r.context)->handle_.resume();
+        };
     }
     DeviceIo(const DeviceIo&) = delete;
     DeviceIo& operator=(const DeviceIo&) = delete;

@@ -35,12 +35,12 @@ struct Quantity {
     friend constexpr Quantity operator-(Quantity a, Quantity b) { return a -= b; }
 };
 
-using Bytes = Quantity<struct BytesTag>;           // 8-bit bytes; also byte offsets on a device
-using Sectors = Quantity<struct SectorsTag>;       // 512 bytes each
-using Chunk = Quantity<struct ChunkTag>;           // number of a chunk of the origin, from 0
-using StoreChunk = Quantity<struct StoreChunkTag>; // number of a chunk of the store's data area, from 0
+using Bytes = Quantity<struct BytesTag>;                // 8-bit bytes; also byte offsets on a device
+using Sectors = Quantity<struct SectorsTag>;            // 512 bytes each
+using Chunk = Quantity<struct ChunkTag>;                // number of a chunk of the origin, from 0
+using StoreChunk = Quantity<struct StoreChunkTag>;      // number of a chunk of the store's data area, from 0
 using Epoch = Quantity<struct EpochTag, std::uint32_t>; // 0 = none; the first snapshot closes epoch 1
-using SnapshotId = Quantity<struct SnapshotIdTag>; // the user's number of a snapshot, from 0
+using SnapshotId = Quantity<struct SnapshotIdTag>;      // the user's number of a snapshot, from 0
 
 using Uuid = std::array<std::byte, 16>;
 
