@@ -32,7 +32,7 @@ def parse():
 
 
 def select(checks, options):
-    chosen = [c for c in checks if c.quick or not options.quick or options.only]
+    chosen = [c for c in checks if (c.quick or not options.quick) and not c.named or options.only]
     if options.only:
         chosen = [c for c in chosen if any(p in c.name for p in options.only)]
     by_name = {c.name: c for c in checks}

@@ -48,6 +48,7 @@ class Check:
     needs: tuple = ()
     quick: bool = False  # part of tests/run --quick
     guest: bool = False  # runs in a guest: several of these may run at once
+    named: bool = False  # runs only if --only names it
 
     @property
     def log(self):
@@ -163,8 +164,8 @@ def header(path):
         match = re.match(r"#\s*(vm|tier|kernels|timeout):\s*(.*?)\s*$", line)
         if match:
             found[match.group(1)] = match.group(2)
-    if found.get("tier", "full") not in ("quick", "full"):
-        raise SystemExit(f"{path}: a test's tier is quick or full, not {found['tier']!r}")
+    if found.get("tier", "full") not in ("quick", "full", "named"):
+        raise SystemExit(f"{path}: a test's tier is quick, full or named, not {found['tier']!r}")
     return found
 
 
@@ -204,14 +205,14 @@ def everything():
         Check("module:6.1", "dm-ddsnap builds on Linux 6.1 without a warning (W=1, sparse)", module("6.1"), quick=True),
         Check("module:6.12", "and on Linux 6.12", module("6.12")),
         Check("module:checkpatch", "and in the kernel's style", checkpatch),
-        Check("text:clang-tidy", "static analysis of every C++ file", clang_tidy, ("build:release",)),
+        Check("text:clang-tidy", "static analysis of every C++ file", clang_tidy, ("build:release",), named=True),
         Check("unit:release-full", "the longer unit tests and more seeds", ctest("release", "-L", "full"),
               ("build:release",)),
         Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan")),
         Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
-              ctest("asan", "-LE", "full"), ("build:asan",)),
-        Check("build:tsan", "compile with ThreadSanitizer", build("tsan")),
-        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "tsan"), ("build:tsan",)),
+              ctest("asan", "-L", "unit|sim-asan"), ("build:asan",)),
+        Check("build:tsan", "compile with ThreadSanitizer", build("tsan"), named=True),
+        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "tsan"), ("build:tsan",), named=True),
     ]
     for path in test_files("guest"):
         declared = header(path)
@@ -220,10 +221,10 @@ def everything():
             suffix = "" if number == 0 else f"@{kernel}"
             checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
                                 guest_test(path, declared.get("vm", "").split(), kernel),
-                                ("build:release", "module:6.1"), quick=quick and number == 0, guest=True))
+                                ("build:release", "module:6.1"), quick=quick and number == 0, guest=True, named=declared.get("tier") == "named"))
     for path in test_files("host"):
         declared = header(path)
         checks.append(Check(f"host:{path.stem}", first_sentence(path),
                             host_test(path, float(declared.get("timeout", 1800))), ("build:release", "module:6.1"),
-                            quick=declared.get("tier") == "quick", guest=True))
+                            quick=declared.get("tier") == "quick", guest=True, named=declared.get("tier") == "named"))
     return checks

@@ -97,7 +97,8 @@ class Volume:
         run("dmsetup", "create", self.name, "--table", table)
 
     def detach_origin(self):
-        run("dmsetup", "remove", self.name)
+        # udev may have it open for a moment after the last writer has closed it: dmsetup tries again.
+        run("dmsetup", "remove", "--retry", self.name)
 
     def start(self):
         self.start_daemon()
@@ -113,7 +114,7 @@ class Volume:
         return self.snapshot_device(number)
 
     def detach(self, number):
-        run("dmsetup", "remove", f"{self.name}@{number}")
+        run("dmsetup", "remove", "--retry", f"{self.name}@{number}")
 
     def create(self, number):
         run("ddsnap", "create", self.server, number)
