@@ -61,6 +61,11 @@ private:
     std::vector<std::string> known_;
 };
 
+Failure wrong_count(const std::string& name, const std::string& where)
+{
+    return Failure(Exit::failed, where + ": schedule: '" + name + "' must be a number of snapshots");
+}
+
 std::vector<Kind> read_schedule(const toml::table& table, const std::string& where)
 {
     std::vector<Kind> schedule;
@@ -68,7 +73,7 @@ std::vector<Kind> read_schedule(const toml::table& table, const std::string& whe
         const auto keep = value.value_exact<std::int64_t>();
         const std::string name(key.str());
         if (!keep || *keep < 1) {
-            throw Failure(Exit::failed, where + ": schedule: '" + name + "' must be a number of snapshots");
+            throw wrong_count(name, where);
         }
         check_kind_name(name);
         set_kind(schedule, name, static_cast<std::uint64_t>(*keep));
