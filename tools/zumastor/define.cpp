@@ -60,6 +60,20 @@ void fill_devices(const Args& args, NewVolume& wanted)
     }
 }
 
+Kind parse_custom(const std::string& text, std::int64_t most)
+{
+    const std::size_t comma = text.find(',');
+    if (comma == std::string::npos) {
+        throw Failure(Exit::usage, "--custom " + text + ": give a name and a number: NAME,N");
+    }
+    const std::string name = text.substr(0, comma);
+    check_kind_name(name);
+    if (std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), name) != kBuiltinKinds.end()) {
+        throw Failure(Exit::usage, "--custom " + text + ": for this kind there is --" + name);
+    }
+    return {name, static_cast<std::uint64_t>(need_integer(text.substr(comma + 1), name, 0, most))};
+}
+
 } // namespace
 
 Exit define_volume(const Args& args)
@@ -123,17 +137,8 @@ void read_schedule(const Args& args, std::vector<Kind>& schedule)
         }
     }
     for (const std::string& text : args.all("--custom")) {
-        const std::size_t comma = text.find(',');
-        if (comma == std::string::npos) {
-            throw Failure(Exit::usage, "--custom " + text + ": give a name and a number: NAME,N");
-        }
-        const std::string kind = text.substr(0, comma);
-        check_kind_name(kind);
-        if (std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), kind) != kBuiltinKinds.end()) {
-            throw Failure(Exit::usage, "--custom " + text + ": for this kind there is --" + kind);
-        }
-        const std::string count = text.substr(comma + 1);
-        set_kind(schedule, kind, static_cast<std::uint64_t>(need_integer(count, kind, 0, kMostKept)));
+        const Kind kind = parse_custom(text, kMostKept);
+        set_kind(schedule, kind.name, kind.keep);
     }
 }
 

@@ -46,6 +46,23 @@ UniqueFd open_control()
     return control;
 }
 
+// False if another program has taken the loop device meanwhile.
+bool configure(const std::string& path, const std::string& file, int backing)
+{
+    const UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    loop_config config{};
+    config.fd = static_cast<std::uint32_t>(backing);
+    config.block_size = kSectorBytes;
+    file.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
+    if (device && ::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
+        return true;
+    }
+    if (errno != EBUSY && errno != ENOENT && errno != ENXIO) {
+        throw errno_failure(file + ": cannot be put on " + path);
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<std::string> find(const std::string& file)
@@ -81,17 +98,9 @@ std::string attach(const std::string& file)
         if (number < 0) {
             throw errno_failure("no free loop device");
         }
-        const std::string path = "/dev/loop" + std::to_string(number);
-        const UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-        loop_config config{};
-        config.fd = static_cast<std::uint32_t>(backing.get());
-        config.block_size = kSectorBytes;
-        file.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
-        if (device && ::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
+        std::string path = "/dev/loop" + std::to_string(number);
+        if (configure(path, file, backing.get())) {
             return path;
-        }
-        if (errno != EBUSY && errno != ENOENT && errno != ENXIO) {
-            throw errno_failure(file + ": cannot be put on " + path);
         }
     }
     throw Failure(Exit::busy, file + ": no loop device could be had", "other programs took each free one");

@@ -67,7 +67,7 @@ SnapshotEntry create_consistent(const Volume& volume, Daemon& daemon, const std:
         return daemon.create(std::nullopt, tag, kCreateLimit);
     }
     Freeze freeze(mount->target, kFreezeLimit);
-    const SnapshotEntry created = daemon.create(std::nullopt, tag, kCreateLimit);
+    SnapshotEntry created = daemon.create(std::nullopt, tag, kCreateLimit);
     if (freeze.thaw()) {
         return created;
     }
