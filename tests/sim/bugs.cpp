@@ -57,7 +57,7 @@ constexpr std::array kBugs{
                ServiceBug::create_while_client_detached),
     in_service("grant-over-reader", "GRANT for a chunk that is being read from the origin", 1000,
                ServiceBug::grant_ignores_read_locks),
-    in_service("old-epoch-grant", "a WRITE of an old epoch is answered in the new one", 5000,
+    in_service("old-epoch-grant", "a WRITE of an old epoch is answered in the new one", 500,
                ServiceBug::grant_of_old_epoch_sent),
     in_client("dead-lock-read", "a read is completed on the lock of a dead session", 2000,
               ClientBug::read_on_dead_lock),

@@ -303,7 +303,9 @@ void OriginClient::grant(const ddsnap_grant& message)
 {
     const auto request = requests_.find(message.header.id);
     if (message.header.id != 0 && request == requests_.end()) {
-        return; // of the epoch before
+        // What was asked in another epoch or session is dropped without an answer, and answers come in order.
+        return protocol_error(fmt::format("GRANT {} answers a WRITE that was forgotten",
+                                          static_cast<std::uint64_t>(message.header.id)));
     }
     if (message.epoch != epoch_) {
         return;
