@@ -12,6 +12,9 @@
 //   A HELD answers the latest HOLD: a session whose earlier HOLD was taken back unanswered is closed before
 //   the next one, since its HELD may still be on its way (BarrierTest.StrayHeldIsNotTakenForAnAnswer).
 //   A client under NO_SNAPSHOTS is held like any other; RESUME of the new epoch clears the flag.
+//   No client resumes an epoch that may have ended: if the store fails in the commit, its record may be on
+//   disk or not. The origin's clients stay held, disconnected, until a restarted daemon has read which
+//   (BarrierTest.AFailedCommitResumesNobody).
 #include <fmt/format.h>
 
 #include "ddsnapd/service/core.h"
@@ -120,6 +123,21 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
     }
 }
 
+// The commit failed with the store: nobody knows which epoch is on disk.
+void ServiceCore::abandon_origin()
+{
+    epoch_unknown = true;
+    service_log.log(
+        2, "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
+           "restarted");
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        if (s.alive() && s.origin_writer()) {
+            end(s, "the store failed while a snapshot was being recorded");
+        }
+    }
+}
+
 void ServiceCore::resume_origin(Epoch before)
 {
     const Epoch epoch = store.epoch();
@@ -152,22 +170,29 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
     }
     creating = true;
     const Epoch before = store.epoch();
+    bool uncertain = false;
     ServiceResult<snapstore::SnapshotInfo> result = tl::unexpected(ServiceError{});
     if (auto all_held = co_await hold_origin(deadline_ns); !all_held) {
         ++counters.barrier_failures;
         result = tl::unexpected(std::move(all_held).error());
     } else {
         ++counters.barriers;
+        const bool failed_before = store.info().failed;
         auto created = co_await store.create(options);
         if (created) {
             result = std::move(*created);
         } else {
             result = tl::unexpected(to_service_error(created.error()));
+            uncertain = store.info().failed && !failed_before;
         }
     }
     barrier = Barrier::idle;
     creating = false;
-    resume_origin(before);
+    if (uncertain) {
+        abandon_origin();
+    } else {
+        resume_origin(before);
+    }
     barrier_moved.raise();
     room.raise();
     co_return result;

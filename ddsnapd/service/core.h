@@ -137,6 +137,7 @@ struct ServiceCore final : snapstore::StoreObserver {
     Verdict verdict(std::string& why) const;
     void hold(Session& s);
     void resume_origin(Epoch before);
+    void abandon_origin();
     void on_held(Session& s, wire::Bytes message);
     void announce_state();
 
@@ -175,7 +176,8 @@ struct ServiceCore final : snapstore::StoreObserver {
     std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
 
     Barrier barrier = Barrier::idle;
-    bool creating = false; // creates take turns
+    bool creating = false;      // creates take turns
+    bool epoch_unknown = false; // a create's record may be on disk or not: see abandon_origin()
     std::uint64_t create_deadline = 0;
     bool removing = false; // removes take turns
     SnapshotId removed;    // valid while removing: not to be opened

@@ -107,6 +107,9 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (!origin) {
         return judge_snapshot(hello);
     }
+    if (epoch_unknown) {
+        return {Status::io, "the store failed while a snapshot was being recorded: restart ddsnapd"};
+    }
     if (hello.sectors > info.origin_size) {
         return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}",
                                           info.origin_size.value, hello.sectors.value)};

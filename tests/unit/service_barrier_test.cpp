@@ -197,6 +197,43 @@ TEST_F(BarrierTest, NobodyIsWelcomedDuringACommit)
     EXPECT_EQ(welcome.flags, 0u);
 }
 
+// The journal's write or its flush fails: the snapshot's record may be on disk or not. Whoever went on
+// writing under the old epoch's grants would overwrite what a restarted daemon believes to be shared.
+TEST_F(BarrierTest, AFailedCommitResumesNobody)
+{
+    bool recorded[2] = {false, false};
+    for (const unsigned failing : {1u, 2u}) {
+        FakeClient origin;
+        const auto welcome = open_origin(origin);
+        const std::size_t snapshots = service->store().list().size();
+        auto pending = begin_create();
+        store_disk.fail_request(failing, true);
+        held(origin);
+        run();
+        ASSERT_TRUE(pending->done());
+        ASSERT_FALSE(pending->result->has_value());
+        EXPECT_TRUE(origin.closed);
+        EXPECT_TRUE(origin.received.empty()); // no RESUME
+
+        FakeClient again;
+        connect(again, hello(wire::Role::origin, 1));
+        run();
+        EXPECT_EQ(again.take<wire::Refused>().reason, Status::io);
+
+        store_disk.fail_request(0);
+        service.reset();
+        start();
+        FakeClient returned;
+        const auto now_it_is = open_origin(returned);
+        const std::size_t more = service->store().list().size() - snapshots;
+        EXPECT_EQ(now_it_is.epoch.value - welcome.epoch.value, more);
+        recorded[failing - 1] = more == 1;
+        drop(returned);
+    }
+    EXPECT_FALSE(recorded[0]);
+    EXPECT_TRUE(recorded[1]); // the case that makes it necessary
+}
+
 TEST_F(BarrierTest, SecondOriginClientIsRefused)
 {
     FakeClient first;
