@@ -42,7 +42,7 @@ void Link::wake() noexcept
 void Link::send(std::span<const std::byte> bytes)
 {
     output_.insert(output_.end(), bytes.begin(), bytes.end());
-    if (std::this_thread::get_id() != thread_.get_id() && !flush()) {
+    if (std::this_thread::get_id() != thread_id_ && !flush()) {
         hung_up_ = true;
         wake();
     }
@@ -139,6 +139,10 @@ void Link::serve()
 
 void Link::run()
 {
+    {
+        const std::lock_guard lock(mutex_);
+        thread_id_ = std::this_thread::get_id();
+    }
     while (!stop_) {
         bool pausing = false;
         {

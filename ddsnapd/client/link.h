@@ -52,6 +52,7 @@ private:
     bool hung_up_ = false;
     std::chrono::steady_clock::time_point not_before_{};
     std::atomic<bool> stop_ = false;
+    std::thread::id thread_id_; // the thread's own note: it may run before thread_ is assigned
     std::thread thread_;
 };
 
