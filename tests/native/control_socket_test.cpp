@@ -2,9 +2,7 @@
 // The control socket: answers by the book, and whatever else is sent to it.
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <random>
 
 #include "tests/native/model.h"
@@ -21,9 +19,7 @@ protected:
     // Sends the text and returns everything that comes until the daemon closes; half-closed after sending.
     std::string talk(const std::string& text) const
     {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strcpy(address.sun_path, volume.path("control").c_str());
+        const sockaddr_un address = volume.address("control");
         const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         (void)!::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Hostile clients of the data socket: the daemon closes their connection with a reason and goes on.
 #include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <random>
 
 #include "tests/native/model.h"
@@ -19,9 +17,7 @@ protected:
 
     UniqueFd connect() const
     {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strcpy(address.sun_path, volume.path("data").c_str());
+        const sockaddr_un address = volume.address("data");
         UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         return fd;

@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -13,8 +16,9 @@
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
-extern char** environ;
+#include <gtest/gtest.h>
 
 namespace ddsnap::test {
 
@@ -93,6 +97,7 @@ std::vector<std::string> Volume::arguments(const std::string& sockets_suffix, bo
 pid_t Volume::spawn(const std::vector<std::string>& arguments, const std::string& output) const
 {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (const std::string& argument : arguments) {
         argv.push_back(const_cast<char*>(argument.c_str()));
     }
@@ -144,8 +149,10 @@ void Volume::kill()
 {
     if (pid_ > 0) {
         ::kill(pid_, SIGKILL);
-        wait_for_exit(pid_);
-        pid_ = 0;
+        const int status = wait_for_exit(std::exchange(pid_, 0));
+        if (status != 0 && status != 128 + SIGKILL) { // ended by itself before: a crash, a sanitizer's report
+            ADD_FAILURE() << "the daemon has ended with status " << status << ":\n" << log();
+        }
     }
 }
 
@@ -181,6 +188,18 @@ std::uint64_t Volume::create() { return call({{"op", "create"}})["snapshot"]["id
 std::uint64_t Volume::counter(const std::string& name)
 {
     return call({{"op", "status"}})["volume"]["counters"][name].get<std::uint64_t>();
+}
+
+sockaddr_un Volume::address(const std::string& name) const
+{
+    sockaddr_un result{};
+    result.sun_family = AF_UNIX;
+    const std::string text = path(name);
+    if (text.size() >= sizeof result.sun_path) {
+        throw std::length_error(text);
+    }
+    std::copy(text.begin(), text.end(), result.sun_path);
+    return result;
 }
 
 std::string Volume::log() const { return content_of(path("log")); }

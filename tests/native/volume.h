@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <chrono>
 #include <filesystem>
@@ -48,6 +49,7 @@ public:
 
     client::DeviceOptions device(const std::string& name) const;
     std::string path(const std::string& name) const { return (directory_ / name).string(); }
+    sockaddr_un address(const std::string& name) const; // of the socket "data" or "control"
     const VolumeSizes& sizes() const noexcept { return sizes_; }
 
 private:
