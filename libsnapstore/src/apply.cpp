@@ -50,7 +50,8 @@ Result<void> Store::Impl::apply_add(const Entry& entry, bool replaying)
     const std::uint64_t store_chunk = entry.store_chunk();
     Snapshot* snapshot = table.find(Epoch{entry.key.epoch});
     const bool live = snapshot != nullptr && snapshot->info.state == SnapshotState::normal;
-    const bool wanted = live || !entry.key.is_private();
+    const bool is_private = entry.key.is_private();
+    const bool wanted = live || !is_private;
     if (replaying) {
         if (!plausible(entry)) {
             return fail(Errc::corrupt, "journal: exception out of range");
@@ -71,7 +72,7 @@ Result<void> Store::Impl::apply_add(const Entry& entry, bool replaying)
     if (!tree->insert(entry)) {
         return fail(Errc::corrupt, "journal: exception twice");
     }
-    if (entry.key.is_private()) {
+    if (is_private) { // so it is live
         snapshot->has_private = true;
     } else if (!live) {
         late_garbage = true;

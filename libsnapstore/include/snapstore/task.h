@@ -146,7 +146,7 @@ struct PromiseBase {
     static void* operator new(std::size_t bytes, Args&... args)
     {
         return find_frames(args...).allocate(bytes);
-    }
+    } // NOLINTNEXTLINE(misc-new-delete-overloads): the counterpart of the template
     static void operator delete(void* frame) noexcept { FramePool::release(frame); }
 
     std::suspend_always initial_suspend() noexcept { return {}; }
@@ -250,7 +250,7 @@ struct Detached {
         static void* operator new(std::size_t bytes, Args&... args)
         {
             return find_frames(args...).allocate(bytes);
-        }
+        } // NOLINTNEXTLINE(misc-new-delete-overloads): the counterpart of the template
         static void operator delete(void* frame) noexcept { FramePool::release(frame); }
         Detached get_return_object() noexcept { return {}; }
         std::suspend_never initial_suspend() noexcept { return {}; }

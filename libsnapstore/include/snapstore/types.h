@@ -15,7 +15,7 @@ template <class Tag, class Rep = std::uint64_t>
 struct Quantity {
     Rep value{};
 
-    constexpr auto operator<=>(const Quantity&) const = default;
+    constexpr auto operator<=>(const Quantity&) const = default; // NOLINT(modernize-use-nullptr)
     constexpr Quantity& operator+=(Quantity o)
     {
         value = static_cast<Rep>(value + o.value);
