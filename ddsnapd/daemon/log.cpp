@@ -22,8 +22,8 @@ Log::Log(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 Log::~Log()
 {
     impl_->logger->flush();
+    impl_->pool.reset(); // ends the thread after the last line; each line holds the logger
     impl_->logger.reset();
-    impl_->pool.reset(); // ends the thread after the last line
 }
 
 tl::expected<std::unique_ptr<Log>, std::string> Log::open(const std::string& path)
