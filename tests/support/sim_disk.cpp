@@ -156,8 +156,8 @@ void SimDisk::power_cut()
     constexpr std::array<std::uint64_t, 5> kKept{20, 100, 500, 900, 990}; // of a thousand
     const Cut cut{random_(), kKept[random_() % kKept.size()]};
     for (const auto& [sector, versions] : unflushed_) {
-        const auto kept = std::find_if(versions.rbegin(), versions.rend() - 1,
-                                       [&](const Version& v) { return cut.keeps(v.write, sector); });
+        const auto is_kept = [&cut, at = sector](const Version& v) { return cut.keeps(v.write, at); };
+        const auto kept = std::find_if(versions.rbegin(), versions.rend() - 1, is_kept);
         std::memcpy(content_.data() + sector * kSector, kept->data.data(), kSector);
     }
     unflushed_.clear();

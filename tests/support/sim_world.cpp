@@ -119,6 +119,7 @@ void SimWorld::run(Task<void> task)
 {
     bool done = false;
     spawn(frames_, deliver_void(frames_, std::move(task), done));
+    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!done) {
         step();
     }

@@ -130,6 +130,7 @@ TEST_F(StoreTest, ConcurrentRequestsShareOneCopy)
     for (int i = 0; i < 200; ++i) {
         spawn(world->frames(), ask(world->frames(), store(), done));
     }
+    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (done < 200) {
         world->step();
     }
@@ -263,6 +264,7 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
     EXPECT_EQ(store().info().free_chunks, 0U);
     world->hold_squashed = false;
     store().space_released(SnapshotId{1});
+    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!done) {
         world->step();
     }
@@ -288,13 +290,13 @@ TEST_F(StoreTest, DamagedCopyIsNeverServed)
     const auto before = world->store_disk().content();
     const auto extents = read(1, 0, 8);
     ASSERT_EQ(extents.size(), 1U);
-    before[to_bytes(extents[0].sector).value + 3 * 4096 + 5] ^= std::byte{1};
+    before[to_bytes(extents[0].sector).value + 3ULL * 4096 + 5] ^= std::byte{1};
     reopen();
     std::array<Extent, 4> out{};
     const auto got = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{0}, 8}, out));
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, Errc::corrupt);
-    EXPECT_EQ(got.error().where, to_bytes(extents[0].sector).value + 3 * 4096);
+    EXPECT_EQ(got.error().where, to_bytes(extents[0].sector).value + 3ULL * 4096);
     EXPECT_TRUE(world->run(store().snapshot_read(SnapshotId{1}, {Chunk{0}, 3}, out)));
     const auto report = world->run(store().check(true));
     ASSERT_TRUE(report);
