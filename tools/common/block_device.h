@@ -13,6 +13,8 @@
 
 namespace zumastor {
 
+inline constexpr std::uint32_t kSectorBytes = 512; // what the kernel counts devices in
+
 struct DeviceNode {
     std::string given; // as the user wrote it
     std::string path;  // symlinks resolved: /dev/dm-3, /dev/vdb

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "tools/common/block_device.h"
 #include "tools/common/daemon.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
@@ -12,7 +13,6 @@ namespace zumastor::ddsnap {
 namespace {
 
 constexpr std::chrono::milliseconds kCreateLimit{30000};
-constexpr std::uint64_t kSectorBytes = 512;
 
 Daemon connect(const Args& args)
 {

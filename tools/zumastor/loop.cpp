@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 using ddsnap::UniqueFd;
 
 constexpr int kTries = 64; // another program may take the free device that we were told of
-constexpr std::uint32_t kSectorBytes = 512;
 
 // Is that loop device on that file?
 bool is_on(const std::string& device, const struct stat& file)

@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 
+#include "tools/common/block_device.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
@@ -15,7 +16,6 @@
 namespace zumastor {
 namespace {
 
-constexpr std::uint64_t kSectorBytes = 512;
 constexpr const char* kOrder = "the order is: define volume VOL ORIGIN SNAPSTORE";
 
 // The device that has the superblock.

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
@@ -20,7 +21,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint64_t kSectorBytes = 512;
 constexpr int kJsonVersion = 1;
 
 struct SnapshotView {
