@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+// What a whole store writes is, byte for byte, what the stored samples say: leaf, inner node, both tables,
+// and a journal block with every type of record. A store made of the samples opens, and says what it should;
+// a flipped byte is refused.
+#include <algorithm>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "block.h"
+#include "journal.h"
+#include "node.h"
+#include "superblock.h"
+#include "tests/support/sample.h"
+#include "tests/support/sim_world.h"
+
+namespace zumastor::test {
+namespace {
+
+Uuid uuid_of(unsigned first)
+{
+    Uuid uuid;
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        uuid[i] = static_cast<std::byte>(first + i);
+    }
+    return uuid;
+}
+
+Attachment origin_client()
+{
+    Attachment a;
+    a.client = uuid_of(0x20);
+    a.boot = uuid_of(0x40);
+    a.kind = 1;
+    a.major_or_pid = 253;
+    a.minor = 7;
+    a.name = "origin";
+    return a;
+}
+
+Attachment snapshot_client()
+{
+    Attachment a;
+    a.client = uuid_of(0x60);
+    a.boot = uuid_of(0x40);
+    a.origin = false;
+    a.snapshot = SnapshotId{7};
+    a.kind = 2;
+    a.major_or_pid = 4711;
+    a.start_time = 0x123456789a;
+    a.name = "writer";
+    return a;
+}
+
+class StoreSampleTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        for (std::size_t i = 0; i < world.origin().content().size(); ++i) {
+            const std::size_t chunk = i / 4096;
+            world.origin().content()[i] = static_cast<std::byte>(chunk < 2 ? 0 : chunk); // two of zeros
+        }
+        ASSERT_TRUE(world.initialize());
+        ASSERT_TRUE(world.open());
+    }
+
+    static WorldConfig config()
+    {
+        WorldConfig config;
+        config.journal = Bytes{256ULL << 10}; // no checkpoint by itself
+        return config;
+    }
+    void create(std::uint64_t id, std::int8_t priority, std::string_view name, std::string_view tag)
+    {
+        CreateOptions options;
+        options.id = SnapshotId{id};
+        options.uuid = uuid_of(static_cast<unsigned>(0x80 + 16 * id));
+        options.created_ns = 1'700'000'000'000'000'000 + id;
+        options.priority = priority;
+        options.name = name;
+        options.tag = tag;
+        ASSERT_TRUE(world.run(world.store().create(options)));
+    }
+    void copy(std::uint64_t first, std::uint32_t count)
+    {
+        ASSERT_TRUE(world.run(world.store().origin_write({Chunk{first}, count})));
+    }
+    // Every kind of record, once at least.
+    void load()
+    {
+        create(3, -5, "before the upgrade", "daily");
+        copy(1, 2); // a ZERO one and a stored one
+        create(7, 127, "", "");
+        copy(2, 1);
+        std::array<Extent, 4> out{};
+        ASSERT_TRUE(world.run(world.store().snapshot_write(SnapshotId{7}, {Chunk{5}, 1}, out)));
+        ASSERT_TRUE(world.run(world.store().set_priority(SnapshotId{7}, -128)));
+        ASSERT_TRUE(world.run(world.store().add_use(SnapshotId{3}, 2)));
+        ASSERT_TRUE(world.run(world.store().attach(origin_client())));
+        ASSERT_TRUE(world.run(world.store().attach(snapshot_client())));
+    }
+
+    std::span<std::byte> on_disk(std::uint64_t block)
+    {
+        return world.meta_disk().content().subspan(block * kBlockSize.value, kBlockSize.value);
+    }
+    Superblock superblock()
+    {
+        const auto sb = choose_superblock(on_disk(kSuperblockBlock[0]), on_disk(kSuperblockBlock[1]));
+        EXPECT_TRUE(sb);
+        return sb.value_or(Superblock{});
+    }
+    // The block is as the sample; after this it is the sample, for whoever opens the store next.
+    void matches(const std::string& name, std::uint64_t block)
+    {
+        const auto now = on_disk(block);
+        const auto stored = sample(name, {now.begin(), now.end()});
+        for (std::size_t i = 0; i < stored.size(); ++i) {
+            ASSERT_EQ(now[i], stored[i]) << name << ", byte " << i;
+        }
+        std::ranges::copy(stored, now.begin());
+    }
+    // No byte of the block may change unnoticed.
+    void every_flip_is_refused(std::uint64_t block, std::uint32_t magic)
+    {
+        const auto content = on_disk(block);
+        const std::uint64_t uuid = uuid_prefix(world.format().uuid);
+        ASSERT_TRUE(verify_block(content, magic, block, uuid));
+        for (std::size_t i = 0; i < content.size(); ++i) {
+            content[i] ^= std::byte{0x10};
+            ASSERT_FALSE(verify_block(content, magic, block, uuid)) << i;
+            if (i % 97 == 0) { // and so says the whole store
+                const auto opened = world.open();
+                ASSERT_FALSE(opened) << i;
+                EXPECT_EQ(opened.error().code, Errc::corrupt) << i;
+                EXPECT_EQ(opened.error().where, block_offset(block)) << i;
+            }
+            content[i] ^= std::byte{0x10};
+        }
+    }
+
+    SimWorld world{1, config()};
+};
+
+TEST_F(StoreSampleTest, LeafAndTablesOfAWholeStore)
+{
+    load();
+    ASSERT_TRUE(world.close());
+    const Superblock sb = superblock();
+    ASSERT_EQ(sb.root_level, 0U);
+    matches("leaf.hex", sb.root);
+    matches("snapshots.hex", sb.snapshot_table);
+    matches("attachments.hex", sb.attachment_table);
+
+    ASSERT_TRUE(world.open());
+    const auto list = world.store().list();
+    ASSERT_EQ(list.size(), 2U);
+    EXPECT_EQ(list[0].id.value, 3U);
+    EXPECT_EQ(list[0].epoch, Epoch{1});
+    EXPECT_EQ(list[0].uuid, uuid_of(0x80 + 48));
+    EXPECT_EQ(list[0].created_ns, 1'700'000'000'000'000'003U);
+    EXPECT_EQ(list[0].size, to_sectors_floor(world.config().origin));
+    EXPECT_EQ(list[0].priority, -5);
+    EXPECT_EQ(list[0].use_count, 2U);
+    EXPECT_EQ(list[0].name, "before the upgrade");
+    EXPECT_EQ(list[0].tag, "daily");
+    EXPECT_EQ(list[1].id.value, 7U);
+    EXPECT_EQ(list[1].priority, -128);
+    std::vector<Store::DumpEntry> dump;
+    world.store().dump([&](const Store::DumpEntry& e) { dump.push_back(e); });
+    ASSERT_EQ(dump.size(), 4U);
+    EXPECT_TRUE(dump[0].zero && dump[0].chunk == Chunk{1} && dump[0].epoch == Epoch{1});
+    EXPECT_TRUE(!dump[1].zero && dump[1].chunk == Chunk{2} && dump[1].epoch == Epoch{1});
+    EXPECT_TRUE(!dump[2].zero && dump[2].chunk == Chunk{2} && dump[2].epoch == Epoch{2});
+    EXPECT_TRUE(dump[3].is_private && dump[3].chunk == Chunk{5} && dump[3].epoch == Epoch{2});
+    const auto& clients = world.store().attachments();
+    ASSERT_EQ(clients.size(), 2U);
+    EXPECT_TRUE(clients[0].origin);
+    EXPECT_EQ(clients[0].client, uuid_of(0x20));
+    EXPECT_EQ(clients[0].boot, uuid_of(0x40));
+    EXPECT_EQ(clients[0].minor, 7U);
+    EXPECT_FALSE(clients[1].origin);
+    EXPECT_EQ(clients[1].snapshot, SnapshotId{7});
+    EXPECT_EQ(clients[1].major_or_pid, 4711U);
+    EXPECT_EQ(clients[1].start_time, 0x123456789aU);
+    EXPECT_EQ(clients[1].name, "writer");
+    const auto report = world.run(world.store().check(true));
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->damage.empty());
+}
+
+TEST_F(StoreSampleTest, FlippedBytesOfLeafAndTables)
+{
+    load();
+    ASSERT_TRUE(world.close());
+    const Superblock sb = superblock();
+    every_flip_is_refused(sb.root, kNodeMagic);
+    every_flip_is_refused(sb.snapshot_table, kTableMagic);
+    every_flip_is_refused(sb.attachment_table, kTableMagic);
+    EXPECT_TRUE(world.open());
+}
+
+TEST_F(StoreSampleTest, InnerNodeOfAWholeStore)
+{
+    create(0, 0, "", "");
+    copy(0, 256); // more than a leaf holds
+    create(1, 0, "", "");
+    copy(250, 6);
+    ASSERT_TRUE(world.close());
+    const Superblock sb = superblock();
+    ASSERT_EQ(sb.root_level, 1U);
+    matches("inner.hex", sb.root);
+    const auto first = load_disk<entry_disk>(on_disk(sb.root), offsetof(node_disk, entries));
+    const auto second = load_disk<entry_disk>(on_disk(sb.root), offsetof(node_disk, entries) + sizeof first);
+    EXPECT_EQ(first.crc, 1U); // the highest epoch below
+    EXPECT_EQ(second.crc, 2U);
+    every_flip_is_refused(sb.root, kNodeMagic);
+    ASSERT_TRUE(world.open());
+    EXPECT_EQ(world.store().info().exceptions, 262U);
+    const auto report = world.run(world.store().check(true));
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->damage.empty());
+}
+
+// A chain that goes on: 22 snapshots are one more than a block holds.
+TEST_F(StoreSampleTest, SecondBlockOfATable)
+{
+    for (std::uint64_t id = 0; id < 22; ++id) {
+        create(id, 0, "n", "t");
+    }
+    ASSERT_TRUE(world.close());
+    const std::uint64_t head = superblock().snapshot_table;
+    const auto header = load_disk<table_block_disk>(on_disk(head));
+    EXPECT_EQ(header.count, 21U);
+    ASSERT_NE(header.next, 0U);
+    matches("snapshots-2.hex", header.next);
+    EXPECT_EQ(load_disk<table_block_disk>(on_disk(header.next)).count, 1U);
+    every_flip_is_refused(header.next, kTableMagic);
+    ASSERT_TRUE(world.open());
+    EXPECT_EQ(world.store().list().size(), 22U);
+}
+
+// The journal's blocks of this life, one record each but for the copies.
+TEST_F(StoreSampleTest, RecordsOfEveryType)
+{
+    load();
+    ASSERT_TRUE(world.run(world.store().detach(origin_client().client)));
+    create(9, 0, "gone soon", "");
+    ASSERT_TRUE(world.run(world.store().remove(SnapshotId{9})));
+    world.kill();
+    const Superblock sb = superblock();
+    std::vector<std::byte> all;
+    std::vector<bool> types(10);
+    for (std::uint64_t sequence = sb.journal_start;; ++sequence) {
+        const std::uint64_t block = journal_block_of(sb.journal, sequence);
+        const auto header = unpack_journal_block(on_disk(block), sb, block);
+        if (!header || header->sequence != sequence || header->incarnation != sb.incarnation) {
+            break;
+        }
+        all.insert(all.end(), on_disk(block).begin(), on_disk(block).end());
+        for (std::size_t slot = 0; slot < header->used; slot += load_slot(on_disk(block), slot).slots) {
+            types[load_slot(on_disk(block), slot).type] = true;
+        }
+    }
+    const auto stored = sample("journal-records.hex", all);
+    ASSERT_EQ(stored.size(), all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        ASSERT_EQ(all[i], stored[i]) << "byte " << i;
+    }
+    types[static_cast<std::size_t>(RecordType::none)] = true;
+    types[static_cast<std::size_t>(RecordType::squash)] =
+        true; // takes a full store; as remove but for its type
+    EXPECT_EQ(std::ranges::count(types, true), 10);
+    const auto opened = world.open();
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->replayed_records, 13U);
+    EXPECT_EQ(world.store().list().size(), 2U);
+    EXPECT_EQ(world.store().attachments().size(), 1U);
+}
+
+} // namespace
+} // namespace zumastor::test
