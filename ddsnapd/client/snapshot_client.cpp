@@ -82,6 +82,11 @@ void SnapshotClient::on_extents(const wire::Extents& extents)
     if (list.front().first != io.next_) {
         return fail("EXTENTS do not begin where they should");
     }
+    // The data would end up at the origin's place, on whichever device.
+    if (io.write && std::any_of(list.begin(), list.end(),
+                                [](const Extent& e) { return e.kind != Extent::Kind::store; })) {
+        return fail("EXTENTS of a write that are not in the store");
+    }
     io.part_end_ = std::min(Chunk{list.back().first.value + list.back().count}, io.range.end());
     io.locked_ = locked;
     io.session_ = sessions();
