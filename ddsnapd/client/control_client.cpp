@@ -17,8 +17,7 @@ namespace {
 
 using Kind = ControlError::Kind;
 
-// Answers are lines of at most 64 KiB by the protocol, but for lists: a bound that only a broken peer
-// reaches.
+// The protocol does not limit answers: a bound that only a broken peer reaches.
 constexpr std::size_t kMaxAnswer = 256u << 20;
 
 tl::unexpected<ControlError> error(Kind kind, std::string message)
