@@ -34,8 +34,7 @@ Result<void> Store::Impl::apply(std::span<const record_disk> record, bool replay
     case RecordType::use_count:
         return apply_state(r);
     case RecordType::attach:
-        apply_attach(record);
-        return {};
+        return apply_attach(record);
     case RecordType::detach:
         apply_detach(r);
         return {};
@@ -90,6 +89,9 @@ Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
         return fail(Errc::corrupt, "journal: create of a wrong epoch", snapshot->info.epoch.value);
     }
     const SnapshotId id = snapshot->info.id;
+    if (table.all().size() >= sb.max_snapshots) {
+        return fail(Errc::corrupt, "journal: too many snapshots", id.value);
+    }
     if (!table.insert(std::move(*snapshot))) {
         return fail(Errc::corrupt, "journal: create of an existing snapshot", id.value);
     }
@@ -125,13 +127,17 @@ Result<void> Store::Impl::apply_state(const record_disk& record)
     return {};
 }
 
-void Store::Impl::apply_attach(std::span<const record_disk> record)
+Result<void> Store::Impl::apply_attach(std::span<const record_disk> record)
 {
     Attachment attachment = unpack_attachment(payload<attachment_disk>(record));
     std::erase_if(attachments, [&](const Attachment& a) { return a.client == attachment.client; });
+    if (attachments.size() >= kMaxAttachments) {
+        return fail(Errc::corrupt, "journal: too many clients");
+    }
     attachments.push_back(std::move(attachment));
     attachment_chain.reserve(attachments.size(), sizeof(attachment_disk));
     attachments_dirty = true;
+    return {};
 }
 
 void Store::Impl::apply_detach(const record_disk& record)

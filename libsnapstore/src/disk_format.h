@@ -37,6 +37,7 @@ inline constexpr std::uint64_t kKnownRoCompat = 0;
 
 inline constexpr std::uint64_t kSuperblockBlock[2] = {1, 16};
 inline constexpr std::uint64_t kFirstFreeBlock = 32;
+inline constexpr std::uint64_t kMinJournal = 16; // blocks
 
 // ---- superblock ----
 

@@ -10,7 +10,6 @@ namespace snapstore {
 
 namespace {
 
-constexpr std::uint64_t kMinJournal = 16; // blocks
 constexpr std::uint64_t kMinChunks = 16;
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }

@@ -39,9 +39,22 @@ Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
         ok = scan_entries(damage);
     }
     if (ok) {
+        ok = check_zone();
+    }
+    if (ok) {
         durable_nodes = tree->nodes();
     }
     co_return ok;
+}
+
+// Room to write everything anew, as the layout provides it: without it no checkpoint would be possible.
+Result<void> Store::Impl::check_zone() const
+{
+    if (node_limit() == 0 || tree->nodes() > sb.meta.count / 2 ||
+        blocks.free() < reserved_blocks() - kSpareBlocks) {
+        return fail(Errc::corrupt, "metadata zone too small for what it holds");
+    }
+    return {};
 }
 
 Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, std::uint64_t count)
@@ -70,7 +83,7 @@ Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, s
         chain.loaded(block);
         block = load_disk<table_block_disk>(buffer.span()).next;
     }
-    if (loaded() != count) {
+    if (loaded() != count || attachments.size() > kMaxAttachments) {
         co_return fail(Errc::corrupt, "table: wrong number of entries", block_offset(head));
     }
     co_return Result<void>{};

@@ -157,7 +157,7 @@ Result<void> Store::Impl::replay_block(std::span<const std::byte> block, std::si
         if (nodes.free() < bound) {
             nodes.grow(std::max<std::size_t>(256, nodes.size() / 4));
         }
-        if (blocks.free() < bound) {
+        if (blocks.free() < bound + reserved_blocks() - kSpareBlocks) {
             return fail(Errc::corrupt, "metadata zone too small for what it holds");
         }
         if (auto ok = apply(std::span(record).first(slots), true); !ok) {

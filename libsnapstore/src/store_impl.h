@@ -71,6 +71,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);
     bool plausible(const Entry& e) const noexcept;
     Result<void> scan_entries(std::vector<Damage>* damage);
+    Result<void> check_zone() const;
     Task<Result<void>> replay(OpenReport& report);
     Task<Result<AlignedBuffer>> read_ring();
     Result<std::uint64_t> find_journal_end(const AlignedBuffer& ring, std::uint64_t& durable) const;
@@ -102,7 +103,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Result<void> apply_add(const Entry& entry, bool replaying);
     Result<void> apply_create(std::span<const record_disk> record);
     Result<void> apply_state(const record_disk& record);
-    void apply_attach(std::span<const record_disk> record);
+    Result<void> apply_attach(std::span<const record_disk> record);
     void apply_detach(const record_disk& record);
 
     // ---- checkpoints (checkpoint.cpp) ----

@@ -10,7 +10,10 @@ namespace snapstore {
 
 namespace {
 
-constexpr std::uint64_t kMaxBlocks = std::uint64_t{1} << 48;
+constexpr std::uint64_t kMaxBlocks = std::uint64_t{1} << 48; // of a device
+constexpr std::uint64_t kBlockSectors = kBlockSize.value / kSectorSize.value;
+// What grows by one at a time does not get here in the life of a store; beyond, it could overflow.
+constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 62;
 
 area_disk pack_area(const Area& area)
 {
@@ -36,16 +39,20 @@ const char* find_implausible(const Superblock& sb)
     if (sb.chunk_shift < 12 || sb.chunk_shift > 20) {
         return "superblock: chunk size out of range";
     }
-    if (sb.data_chunks >= kMaxBlocks || sb.data_start >= kMaxBlocks || sb.data_start < kFirstFreeBlock) {
+    if (sb.data_chunks >= kMaxBlocks / sb.chunk_blocks() || sb.data_start >= kMaxBlocks ||
+        sb.data_start < kFirstFreeBlock) {
         return "superblock: data area out of range";
     }
-    if (sb.origin_size.value >= (std::uint64_t{1} << 60)) {
+    if (sb.origin_size.value >= kMaxBlocks * kBlockSectors) {
         return "superblock: origin size out of range";
+    }
+    if (sb.generation >= kMaxCount || sb.incarnation >= kMaxCount || sb.journal_start >= kMaxCount) {
+        return "superblock: count out of range";
     }
     if (sb.role == DeviceRole::data) {
         return nullptr; // only identity and data area
     }
-    if (!plausible(sb.journal) || !plausible(sb.meta) || sb.journal.count == 0 ||
+    if (!plausible(sb.journal) || !plausible(sb.meta) || sb.journal.count < kMinJournal ||
         sb.journal.end() > sb.meta.first) {
         return "superblock: areas overlap or out of range";
     }

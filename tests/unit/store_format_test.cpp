@@ -95,6 +95,27 @@ TEST(SuperblockTest, UnknownFeaturesAreNamed)
     EXPECT_EQ(choose_superblock(packed(sb), packed(example(3))).error().code, Errc::unsupported);
 }
 
+// Sizes whose number of bytes has more than 64 bits, and counts that could overflow at the next step.
+TEST(SuperblockTest, NumbersThatWouldOverflowAreRefused)
+{
+    const auto refused = [](auto&& spoil) {
+        Superblock sb = example();
+        spoil(sb);
+        const auto read = unpack_superblock(packed(sb), sb.home());
+        return !read && read.error().code == Errc::corrupt;
+    };
+    EXPECT_FALSE(refused([](Superblock&) {}));
+    EXPECT_TRUE(refused([](Superblock& sb) {
+        sb.chunk_shift = 20;
+        sb.data_chunks = std::uint64_t{1} << 44; // 2^64 bytes
+    }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.origin_size = Sectors{std::uint64_t{1} << 55}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.generation = ~std::uint64_t{0} - 1; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.incarnation = ~std::uint64_t{0}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal_start = ~std::uint64_t{0}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.count = kMinJournal - 1; }));
+}
+
 TEST(SuperblockTest, ValidChecksumOverNonsense)
 {
     std::mt19937_64 random(11);
