@@ -209,14 +209,31 @@ TEST_F(SessionTest, DeleteIsRefusedWhileOpen)
     EXPECT_EQ(reader.peek(), Type::refused);
 }
 
+// The forced delete has read a use count that is another one by the time it takes it away.
+TEST_F(SessionTest, ForcedDeleteBesideAChangeOfTheUseCount)
+{
+    const auto id = create();
+    auto count = begin(service->add_use(id, 2));
+    run();
+    ASSERT_TRUE(count->done() && *count->result);
+    count = begin(service->add_use(id, -1)); // on its way to the journal
+    auto removed = begin(service->remove(id, true));
+    EXPECT_FALSE(count->done());
+    run();
+    ASSERT_TRUE(count->done() && *count->result);
+    ASSERT_TRUE(removed->done());
+    EXPECT_TRUE(*removed->result) << removed->result->error().message;
+    EXPECT_FALSE(service->store().find(id));
+}
+
 class SquashTest : public SessionTest {
 protected:
     // Overwrites the origin and takes snapshots until the store (16 MiB, for 4 MiB a round) is full and
     // `reader` of the oldest snapshot is told INVALID. A WRITE waits for space then.
-    void fill(FakeClient& reader)
+    void fill(FakeClient& reader, bool read_only = true)
     {
         first = create();
-        open_snapshot(reader, first, 5);
+        open_snapshot(reader, first, 5, read_only);
         epoch = open_origin(origin).epoch;
         for (int round = 0; round < 8; ++round) {
             for (std::uint64_t c = 0; c < 256; c += 16) {
@@ -283,6 +300,28 @@ TEST_F(SquashTest, CreateDoesNotOutwaitItsTimeOut)
     EXPECT_EQ(resume.epoch, epoch);
     say(reader, wire::encode(wire::Bare{Type::invalid_ack, 0}));
     wait_for_grant();
+}
+
+// Create waits for a copy, the copy for the space of a squashed snapshot, this for a writer that is away: it
+// must be let in, or all of them would wait for each other.
+TEST_F(SquashTest, AWriterOfTheSquashedSnapshotIsWelcomedWhileCreateWaits)
+{
+    FakeClient writer;
+    fill(writer, false);
+    drop(writer);
+    auto pending = begin_create(60'000);
+    run();
+    held(origin);
+    run();
+    EXPECT_FALSE(pending->done());
+    EXPECT_EQ(open_snapshot(writer, first, 5, false).flags, DDSNAP_FLAG_SQUASHED);
+    EXPECT_EQ(writer.take<wire::Bare>().type, Type::invalid);
+    say(writer, wire::encode(wire::Bare{Type::invalid_ack, 0}));
+    for (int i = 0; i < 300 && !pending->done(); ++i) {
+        tick(10);
+    }
+    ASSERT_TRUE(pending->done());
+    EXPECT_TRUE(*pending->result);
 }
 
 TEST_F(SquashTest, AReaderThatDoesNotAcknowledgeIsClosed)
