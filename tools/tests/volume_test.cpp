@@ -55,6 +55,16 @@ TEST(Config, RoundTrip)
     EXPECT_EQ(parse_config(format_config(least), "a", "x"), least);
 }
 
+TEST(Config, AnyTextIsKept)
+{
+    VolumeConfig config = full_config();
+    for (int code = 1; code < 0x80; ++code) {
+        const char c = static_cast<char>(code);
+        config.mount_options = std::string{c} + "a" + c; // first too: a newline there is easily lost
+        EXPECT_EQ(parse_config(format_config(config), "test", "x"), config) << code;
+    }
+}
+
 TEST(Config, MistakesAreNamed)
 {
     const std::string good = "origin = \"/dev/a\"\nstore = \"/dev/b\"\n";

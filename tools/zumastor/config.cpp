@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iomanip>
 #include <sstream>
 
 #include <toml++/toml.h>
@@ -120,6 +121,25 @@ VolumeConfig read_config(const toml::table& table, const std::string& name, cons
     return config;
 }
 
+// A string on one line. (toml++ would write one with a newline over several, and lose it if it comes first.)
+std::string quoted(const std::string& value)
+{
+    std::ostringstream out;
+    out << '"' << std::hex << std::uppercase << std::setfill('0');
+    for (const char c : value) {
+        const auto code = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out << '\\' << c;
+        } else if (code < 0x20 || code == 0x7f) {
+            out << "\\u" << std::setw(4) << unsigned{code};
+        } else {
+            out << c;
+        }
+    }
+    out << '"';
+    return out.str();
+}
+
 } // namespace
 
 const std::vector<std::string> kBuiltinKinds{"hourly", "daily", "weekly", "monthly"};
@@ -155,11 +175,6 @@ VolumeConfig parse_config(const std::string& text, const std::string& name, cons
 
 std::string format_config(const VolumeConfig& config)
 {
-    const auto quoted = [](const std::string& value) {
-        std::ostringstream out;
-        out << toml::value<std::string>(value);
-        return out.str();
-    };
     std::ostringstream out;
     out << "# A volume of Zumastor. `zumastor define` and `zumastor forget` write this file.\n";
     out << "version = " << kVersion << "\n";
