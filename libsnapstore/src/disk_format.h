@@ -138,7 +138,7 @@ inline constexpr std::uint64_t kLocationMask = (std::uint64_t{1} << 56) - 1;
 struct entry_disk {
     le64 key; // chunk << 1 | private
     le32 epoch;
-    le32 crc;      // leaf: CRC-32C of the data; inner: highest epoch of a shared exception below
+    le32 crc;      // leaf: CRC-32C of the data; inner: highest epoch of an exception below
     le64 location; // leaf: store chunk and flags; inner: block of the child
 };
 static_assert(sizeof(entry_disk) == 24);

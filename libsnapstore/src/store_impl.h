@@ -276,8 +276,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     WaitQueue space_queue;            // make_space() has made a step
     WaitQueue tick_queue;             // tick(), space_released(), refill() or failure
     bool sweeping = false;
-    bool late_garbage = false; // an exception was added that is garbage already
-    bool sweep_private = false;
+    bool late_garbage = false;     // an exception was added that is garbage already
     std::uint32_t sweep_epoch = 0; // lowest epoch whose garbage this pass looks for
     Key sweep_cursor;
     std::vector<std::uint32_t> sweep_targets; // epochs that are done when this pass ends

@@ -38,16 +38,14 @@ bool Store::Impl::begin_sweep()
     }
     sweep_targets.clear();
     sweep_epoch = ~std::uint32_t{0};
-    sweep_private = late_garbage;
     for (const auto& s : table.all()) {
         if (wants_sweep(*s)) {
             sweep_targets.push_back(s->info.epoch.value);
             sweep_epoch = std::min(sweep_epoch, s->info.epoch.value);
-            sweep_private = sweep_private || s->has_private;
         }
     }
-    if (sweep_private) {
-        sweep_epoch = 0; // private exceptions are anywhere
+    if (late_garbage) {
+        sweep_epoch = 0; // it may be of any epoch
     }
     late_garbage = false;
     sweep_cursor = Key{};

@@ -35,11 +35,7 @@ std::uint32_t Tree::max_epoch(const Node& node) noexcept
     std::uint32_t highest = 0;
     for (unsigned i = 0; i < node.count(); ++i) {
         const entry_disk& e = node.page->entries[i];
-        if (node.level() != 0) {
-            highest = std::max(highest, e.crc.get());
-        } else if (!key_of(e).is_private()) {
-            highest = std::max(highest, e.epoch.get());
-        }
+        highest = std::max(highest, node.level() != 0 ? e.crc.get() : e.epoch.get());
     }
     return highest;
 }

@@ -3,8 +3,8 @@
 //
 // Nodes have their disk form in memory. A node made in the current generation is changed in place; any
 // other one is first moved to a new block (and copied, if a checkpoint is writing it just now). An inner
-// entry holds a lower bound of the keys below it, the child's block and the highest epoch of a shared
-// exception below (max_epoch); a visit that asks for recent epochs skips what is older.
+// entry holds a lower bound of the keys below it, the child's block and the highest epoch of an exception
+// below, shared or private (max_epoch); who asks for recent epochs skips what is older.
 //
 // Invariant: keys are strictly ascending, all leaves are at level 0, max_epoch is exact.
 // (TreeTest.AgainstMap calls check() throughout)
@@ -32,7 +32,7 @@ public:
     std::optional<Entry> lower_bound(const Key& key) const noexcept; // the first entry >= key
     std::optional<Entry> predecessor(const Key& key) const noexcept; // the last entry < key
 
-    // Entries with from <= key < to, in order, but for subtrees without a shared epoch >= min_epoch.
+    // Entries with from <= key < to, in order, but for subtrees without an epoch >= min_epoch.
     // visit(const Entry&, bool adjacent) returns false to stop; adjacent: the entry before it in the tree was
     // visited, too. min_epoch 0 skips nothing. Returns false if stopped. The tree must not be changed.
     template <class Visit>

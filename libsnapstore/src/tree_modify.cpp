@@ -181,10 +181,8 @@ bool Tree::insert(const Entry& entry) noexcept
                 ++i;
             }
         }
-        if (!key.is_private()) {
-            entry_disk& e = node->page->entries[i];
-            e.crc = std::max(e.crc.get(), key.epoch);
-        }
+        entry_disk& e = node->page->entries[i];
+        e.crc = std::max(e.crc.get(), key.epoch);
         node = below;
     }
     insert_at(*node, position(*node->page, key), pack_entry(entry));
@@ -231,9 +229,7 @@ bool Tree::erase(const Key& key) noexcept
     Node& leaf = *path[depth].node;
     erase_at(leaf, path[depth].index);
     --entries_;
-    if (!key.is_private()) {
-        update_parents(path, depth);
-    }
+    update_parents(path, depth);
     rebalance(path, depth);
     return true;
 }
