@@ -14,6 +14,7 @@ enum class PlantedBug {
     sweep_frees_needed_exception,
     stale_incarnation_accepted, // blocks of an earlier life continue a cut tail
     private_record_before_flush,
+    delta_ignores_private, // a delta knows nothing of writes to snapshots
 };
 
 #ifdef SNAPSTORE_PLANTED_BUGS

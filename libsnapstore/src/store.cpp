@@ -118,6 +118,12 @@ Task<Result<std::size_t>> Store::snapshot_write(SnapshotId id, ChunkRange range,
     return impl_->snapshot_write(id, range, out);
 }
 
+Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
+                               std::span<ChunkRange> out) noexcept
+{
+    return impl_->delta(from, to, start, out);
+}
+
 Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options) { return impl_->create(options); }
 Task<Result<void>> Store::remove(SnapshotId id) { return impl_->change_state(id, RecordType::remove); }
 Task<Result<void>> Store::set_priority(SnapshotId id, std::int8_t priority)

@@ -4,6 +4,7 @@
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
 //   snapshot_read.cpp, snapshot_write.cpp
+//   delta.cpp                         which chunks differ between snapshots
 //   snapshots.cpp                     create, remove, priority, use count, attachments
 //   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
 //   checkpoint.cpp                    tree and tables → durable
@@ -159,6 +160,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> make_private(SnapshotId id, Chunk chunk);
     Task<Result<void>> copy_private(Snapshot& snapshot, Chunk chunk, bool& queued);
     Task<Result<void>> read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk, std::span<std::byte> to);
+    Result<DeltaPart> delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
+                            std::span<ChunkRange> out) noexcept;
     Task<Result<SnapshotInfo>> create(CreateOptions options);
     Task<Result<void>> change_state(SnapshotId id, RecordType type);
     Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);

@@ -10,6 +10,7 @@
 // (TreeTest.AgainstMap calls check() throughout)
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
@@ -40,6 +41,17 @@ public:
     {
         Walk<Visit> walk{from, to, min_epoch, visit, false};
         return root_ == nullptr || walk_node(*root_, walk);
+    }
+
+    // Keys from `from` on, in order, but for subtrees without an epoch >= min_epoch, and only those that are
+    // wanted: next(key) returns the least key wanted after this one, which is greater, or nothing to stop
+    // before it. Looks into at most `budget` nodes and takes them off it. True: there is nothing more.
+    // False: stopped, or the budget is used up; `from` is where to go on.
+    template <class Next>
+    bool seek(Key& from, std::uint32_t min_epoch, std::uint64_t& budget, Next&& next) const
+    {
+        Hunt<Next> hunt{from, min_epoch, budget, next};
+        return root_ == nullptr || hunt_node(*root_, hunt);
     }
 
     std::uint64_t entries() const noexcept { return entries_; }
@@ -114,6 +126,60 @@ private:
                 walk.adjacent = false;
             } else if (!walk_node(*child(e), walk)) {
                 return false;
+            }
+        }
+        return true;
+    }
+
+    template <class Next>
+    struct Hunt {
+        Key& from;
+        std::uint32_t min_epoch;
+        std::uint64_t& budget;
+        Next& next;
+    };
+
+    template <class Next>
+    bool hunt_node(const Node& node, Hunt<Next>& hunt) const
+    {
+        const node_disk& page = *node.page;
+        if (hunt.budget == 0) {
+            hunt.from = std::max(hunt.from, key_of(page.entries[0]));
+            return false;
+        }
+        --hunt.budget;
+        return node.level() == 0 ? hunt_leaf(page, hunt) : hunt_children(page, hunt);
+    }
+
+    template <class Next>
+    bool hunt_leaf(const node_disk& page, Hunt<Next>& hunt) const
+    {
+        for (unsigned i = position(page, hunt.from); i < page.count;) {
+            hunt.from = key_of(page.entries[i]);
+            const std::optional<Key> wanted = hunt.next(hunt.from);
+            if (!wanted) {
+                return false;
+            }
+            hunt.from = *wanted;
+            ++i;
+            if (i < page.count && key_of(page.entries[i]) < hunt.from) {
+                i = position(page, hunt.from);
+            }
+        }
+        return true;
+    }
+
+    template <class Next>
+    bool hunt_children(const node_disk& page, Hunt<Next>& hunt) const
+    {
+        for (unsigned i = child_index(page, hunt.from); i < page.count;) {
+            const entry_disk& e = page.entries[i];
+            if (e.crc >= hunt.min_epoch && !hunt_node(*child(e), hunt)) {
+                return false;
+            }
+            ++i;
+            if (i < page.count && !(hunt.from < key_of(page.entries[i]))) {
+                i = child_index(page, hunt.from);
             }
         }
         return true;

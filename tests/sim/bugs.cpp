@@ -49,6 +49,8 @@ constexpr std::array kBugs{
               PlantedBug::sweep_frees_needed_exception),
     in_engine("private-unflushed", "a private exception is recorded before its data are flushed", 3000,
               PlantedBug::private_record_before_flush),
+    in_engine("delta-no-private", "a delta knows nothing of writes to snapshots", 500,
+              PlantedBug::delta_ignores_private),
     in_service("grant-before-commit", "GRANT goes out before the copy is durable", 500,
                ServiceBug::grant_before_commit),
     in_service("barrier-no-drain", "a snapshot is committed without waiting for HELD", 500,

@@ -165,6 +165,15 @@ void Content::settle(std::uint64_t sector, Stamp seen, bool quiet)
     }
 }
 
+std::optional<Stamp> Content::known(std::uint64_t sector) const
+{
+    const auto it = writes_.find(sector);
+    const bool open =
+        it != writes_.end() && std::any_of(it->second.begin(), it->second.end(),
+                                           [](const Write& write) { return write.state != State::done; });
+    return open ? std::nullopt : std::optional(value(sector));
+}
+
 std::string Content::expectation(std::uint64_t sector) const
 {
     const auto it = writes_.find(sector);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ public:
     // Notes that the sector read as `seen`, which must be allowed(). `quiet`: the last I/O of every dead
     // writer has ended. Before that, what a dead writer left open stays open: it may still be executed.
     void settle(std::uint64_t sector, Stamp seen, bool quiet);
+    // The sector's value, if there is only one that it may have now.
+    std::optional<Stamp> known(std::uint64_t sector) const;
     // The values that the sector may have now, for messages.
     std::string expectation(std::uint64_t sector) const;
 

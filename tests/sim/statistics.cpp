@@ -18,15 +18,16 @@ void Statistics::add(const Statistics& other)
     checkpoints += other.checkpoints;
     copied += other.copied;
     compared += other.compared;
+    deltas += other.deltas;
 }
 
 std::string Statistics::describe() const
 {
     return fmt::format(
         "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
-        "{} created, {} removed, {} squashed, {} compared; {} chunks copied, {} checkpoints",
+        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} chunks copied, {} checkpoints",
         events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
-        compared, copied, checkpoints);
+        compared, deltas, copied, checkpoints);
 }
 
 } // namespace sim

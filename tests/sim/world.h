@@ -38,6 +38,7 @@ struct Statistics {
     std::uint64_t checkpoints = 0;
     std::uint64_t copied = 0;
     std::uint64_t compared = 0; // snapshots compared as a whole
+    std::uint64_t deltas = 0;   // deltas compared
 
     void add(const Statistics& other);
     std::string describe() const;
@@ -107,6 +108,8 @@ private:
     bool settle(const char* when);
     bool compare(const char* when);
     bool compare_snapshot(std::uint64_t id);
+    void compare_deltas();
+    void compare_delta(const SnapshotModel& from, const SnapshotModel* to);
     bool check_store();
     snapstore::Task<void> run_check(Daemon& daemon, bool& done);
 

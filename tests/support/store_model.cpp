@@ -311,9 +311,39 @@ std::string StoreModel::compare_snapshot(SnapshotId id, const Image& image)
     return {};
 }
 
+// Every chunk that differs must be in the delta.
+std::string StoreModel::compare_delta(SnapshotId from, std::optional<SnapshotId> to)
+{
+    std::vector<bool> listed(chunks_);
+    std::array<ChunkRange, 3> out{};
+    for (DeltaPart part; !part.complete;) {
+        const auto answer = world_.store().delta(from, to, part.next, out);
+        if (!answer) {
+            return std::string("delta: ") + answer.error().what;
+        }
+        part = *answer;
+        for (const ChunkRange& range : std::span(out).first(part.ranges)) {
+            for (std::uint64_t c = range.first.value; c < range.end().value; ++c) {
+                listed.at(c) = true;
+            }
+        }
+    }
+    const auto& old = snapshots_.at(from.value).chunks;
+    const auto& now = to ? snapshots_.at(to->value).chunks : origin_;
+    for (std::uint64_t c = 0; c < chunks_; ++c) {
+        if (old[c] != now[c] && !listed[c]) {
+            return "delta from snapshot " + std::to_string(from.value) + " to " +
+                   (to ? std::to_string(to->value) : "the origin") + ": chunk " + std::to_string(c) +
+                   " is missing";
+        }
+    }
+    return {};
+}
+
 std::string StoreModel::compare()
 {
     std::size_t found = 0;
+    std::vector<SnapshotId> live;
     for (const SnapshotInfo& info : world_.store().list()) {
         const auto at = snapshots_.find(info.id.value);
         if (doubtful_.count(info.id.value) == 1) {
@@ -327,6 +357,16 @@ std::string StoreModel::compare()
             if (auto what = compare_snapshot(info.id, at->second); !what.empty()) {
                 return what;
             }
+            live.push_back(info.id);
+        }
+    }
+    for (auto to = live.begin(); to != live.end(); ++to) {
+        std::string what = compare_delta(*to, std::nullopt);
+        for (auto from = live.begin(); from != to && what.empty(); ++from) {
+            what = compare_delta(*from, *to);
+        }
+        if (!what.empty()) {
+            return what;
         }
     }
     if (found != snapshots_.size()) {

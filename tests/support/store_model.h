@@ -31,7 +31,8 @@ public:
 
     // After power_cut() or kill() and a new open(): what was under way may have happened or not.
     void settle();
-    // Compares every snapshot with the store, and runs check(). Returns what is wrong; empty if nothing.
+    // Compares every snapshot, and the deltas between them, with the store, and runs check(). Returns what is
+    // wrong; empty if nothing.
     std::string compare();
 
     void create();
@@ -53,6 +54,7 @@ private:
     std::optional<SnapshotId> random_snapshot();
     ChunkRange random_range();
     std::string compare_snapshot(SnapshotId id, const Image& image);
+    std::string compare_delta(SnapshotId from, std::optional<SnapshotId> to);
 
     SimWorld& world_;
     std::uint64_t chunk_bytes_;

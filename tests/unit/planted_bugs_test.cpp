@@ -96,7 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Plant{PlantedBug::chunk_reused_before_checkpoint, "ChunkReusedBeforeCheckpoint"},
                     Plant{PlantedBug::tail_without_data_crc, "TailWithoutDataCrc"},
                     Plant{PlantedBug::sweep_frees_needed_exception, "SweepFreesNeededException"},
-                    Plant{PlantedBug::private_record_before_flush, "PrivateRecordBeforeFlush"}),
+                    Plant{PlantedBug::private_record_before_flush, "PrivateRecordBeforeFlush"},
+                    Plant{PlantedBug::delta_ignores_private, "DeltaIgnoresPrivate"}),
     [](const auto& plant) { return std::string(plant.param.name); });
 
 } // namespace

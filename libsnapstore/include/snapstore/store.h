@@ -93,6 +93,17 @@ struct Extent {
     Sectors sector; // on the store device, kind store only
 };
 
+// What one call of delta() has found.
+struct DeltaPart {
+    std::size_t ranges = 0; // of those given, filled
+    Chunk next;             // all chunks before it are dealt with
+    bool complete = false;  // nothing is left
+    // Of the two snapshots, as they were found; 0 for the origin. Whoever pages through a delta compares them
+    // with those of the first call: a number may have been given to another snapshot meanwhile.
+    Epoch from;
+    Epoch to;
+};
+
 struct StoreInfo {
     Uuid uuid{};
     std::uint32_t chunk_shift = 0;
@@ -125,6 +136,7 @@ struct StoreCounters {
     std::uint64_t node_writes = 0;
     std::uint64_t swept_entries = 0;
     std::uint64_t squashed = 0;
+    std::uint64_t delta_nodes = 0; // tree nodes looked into for deltas
 };
 
 struct OpenReport {
@@ -220,6 +232,22 @@ public:
     // Gives the chunks private, writable places in the store, copying their present content; durable when
     // it completes. Extents of kind store only.
     Task<Result<std::size_t>> snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out);
+
+    // Which chunks may differ between the snapshot `from` and a newer one, or the origin (`to` none): each
+    // that was copied out between the two, or that was written to in one of them. Every chunk that differs is
+    // among them; one that was overwritten with what it held is, too. Sizes are not compared.
+    //
+    // Found from chunk `start` on, in order, in `out`: ranges of chunks, merged where adjacent within one
+    // call. A call does a bounded amount of work (kDeltaNodes nodes of the tree) and no I/O, allocates
+    // nothing, and always gets on; go on at `next` until it is complete. `from` is older than `to`, and `out`
+    // is not empty: else Errc::invalid. not_found, squashed: of either.
+    //
+    // Between two calls anything may happen. The parts make one right delta as long as both snapshots
+    // live: hold them (add_use()). The origin is a moving target: each part is right for the
+    // moment when it was asked for.
+    static constexpr std::uint64_t kDeltaNodes = 512;
+    Result<DeltaPart> delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
+                            std::span<ChunkRange> out) noexcept;
 
     // Closes the current epoch; durable when it completes. The caller has drained all origin writes and
     // holds all clients (epoch barrier).
