@@ -41,13 +41,22 @@ json client_json(const ClientInfo& client)
 
 } // namespace
 
-snapstore::SnapshotId snapshot_field(const json& request)
+snapstore::SnapshotId snapshot_field(const json& request, const char* name)
 {
-    const auto it = request.find("snapshot");
+    const auto it = request.find(name);
     if (it == request.end() || !it->is_number_unsigned()) {
-        throw BadRequest("\"snapshot\" must be a snapshot's number");
+        throw BadRequest(fmt::format("\"{}\" must be a snapshot's number", name));
     }
     return snapstore::SnapshotId{it->get<std::uint64_t>()};
+}
+
+std::optional<snapstore::SnapshotId> optional_snapshot_field(const json& request, const char* name)
+{
+    const auto it = request.find(name);
+    if (it == request.end() || it->is_null()) {
+        return std::nullopt;
+    }
+    return snapshot_field(request, name);
 }
 
 std::int64_t integer_field(const json& request, const char* name, std::optional<std::int64_t> otherwise)
@@ -147,6 +156,19 @@ json volume_json(const ControlContext& context)
             {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},
             {"counters", std::move(counters)},
             {"clients", std::move(clients)}};
+}
+
+json delta_json(const snapstore::DeltaPart& part, std::span<const snapstore::ChunkRange> ranges)
+{
+    json list = json::array();
+    for (const snapstore::ChunkRange& range : ranges) {
+        list.push_back(json::array({range.first.value, range.count}));
+    }
+    return {{"ranges", std::move(list)},
+            {"next", part.next.value},
+            {"done", part.complete},
+            {"from_epoch", part.from.value},
+            {"to_epoch", part.to.value == 0 ? json() : json(part.to.value)}};
 }
 
 json check_json(const snapstore::CheckReport& report)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -19,7 +20,10 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-snapstore::SnapshotId snapshot_field(const nlohmann::json& request); // required
+snapstore::SnapshotId snapshot_field(const nlohmann::json& request,
+                                     const char* name = "snapshot"); // required
+// Absent or null: none.
+std::optional<snapstore::SnapshotId> optional_snapshot_field(const nlohmann::json& request, const char* name);
 std::int8_t priority_field(const nlohmann::json& request, std::optional<std::int8_t> otherwise);
 std::int64_t integer_field(const nlohmann::json& request, const char* name,
                            std::optional<std::int64_t> otherwise);
@@ -28,6 +32,7 @@ std::string text_field(const nlohmann::json& request, const char* name, std::siz
 
 nlohmann::json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo& info);
 nlohmann::json volume_json(const ControlContext& context);
+nlohmann::json delta_json(const snapstore::DeltaPart& part, std::span<const snapstore::ChunkRange> ranges);
 nlohmann::json check_json(const snapstore::CheckReport& report);
 std::string metrics_text(const ControlContext& context);
 

@@ -3,9 +3,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -72,9 +75,7 @@ Task<json> create(ControlContext& c, snapstore::CreateOptions options, std::stri
 Task<json> op_create(ControlContext& c, const json& request)
 {
     snapstore::CreateOptions options;
-    if (request.contains("snapshot") && !request["snapshot"].is_null()) {
-        options.id = snapshot_field(request);
-    }
+    options.id = optional_snapshot_field(request, "snapshot");
     options.uuid = random_uuid();
     options.created_ns = static_cast<std::uint64_t>(
         std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
@@ -163,6 +164,29 @@ Task<json> check(ControlContext& c, bool data)
 
 Task<json> op_check(ControlContext& c, const json& request) { return check(c, flag_field(request, "data")); }
 
+Task<json> delta(ControlContext& c, snapstore::SnapshotId from, std::optional<snapstore::SnapshotId> to,
+                 snapstore::Chunk start, std::size_t limit)
+{
+    std::vector<snapstore::ChunkRange> ranges(limit);
+    const auto part = c.service.store().delta(from, to, start, ranges);
+    co_return part ? okay(delta_json(*part, std::span(ranges).first(part->ranges)))
+                   : refused(to_service_error(part.error()));
+}
+
+// One bounded step: the client pages.
+Task<json> op_delta(ControlContext& c, const json& request)
+{
+    constexpr std::int64_t kMostRanges = 1024; // at most 30 bytes each: the answer stays below 64 KiB
+    const std::int64_t start = integer_field(request, "start", 0);
+    const std::int64_t limit = integer_field(request, "limit", kMostRanges);
+    if (start < 0 || limit < 1) {
+        throw BadRequest("\"start\" must not be negative, \"limit\" must be positive");
+    }
+    return delta(c, snapshot_field(request, "from"), optional_snapshot_field(request, "to"),
+                 snapstore::Chunk{static_cast<std::uint64_t>(start)},
+                 static_cast<std::size_t>(std::min(limit, kMostRanges)));
+}
+
 Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{"text", metrics_text(c)}}); }
 
 Task<json> op_shutdown(ControlContext& c, const json&)
@@ -176,11 +200,11 @@ Task<json> answer(ControlContext&, json ready) { co_return ready; }
 const std::map<std::string_view, Operation>& operations()
 {
     static const std::map<std::string_view, Operation> kAll{
-        {"hello", op_hello},       {"create", op_create}, {"delete", op_delete},
-        {"list", op_list},         {"get", op_get},       {"priority", op_priority},
-        {"usecount", op_usecount}, {"status", op_status}, {"checkpoint", op_checkpoint},
-        {"quiesce", op_quiesce},   {"check", op_check},   {"metrics", op_metrics},
-        {"shutdown", op_shutdown},
+        {"hello", op_hello},       {"create", op_create},     {"delete", op_delete},
+        {"list", op_list},         {"get", op_get},           {"priority", op_priority},
+        {"usecount", op_usecount}, {"status", op_status},     {"checkpoint", op_checkpoint},
+        {"quiesce", op_quiesce},   {"check", op_check},       {"delta", op_delta},
+        {"metrics", op_metrics},   {"shutdown", op_shutdown},
     };
     return kAll;
 }

@@ -24,6 +24,7 @@ std::vector<Counter> all_counters(const ControlContext& context)
         {"node_writes", e.node_writes, "Tree nodes written"},
         {"swept_entries", e.swept_entries, "Exceptions removed in the background"},
         {"squashed", e.squashed, "Snapshots squashed because the store was full"},
+        {"delta_nodes", e.delta_nodes, "Tree nodes looked into for deltas"},
         {"messages_in", s.messages_in, "Messages from devices"},
         {"messages_out", s.messages_out, "Messages to devices"},
         {"grants", s.grants, "Grants given"},

@@ -258,6 +258,59 @@ CheckEntry Daemon::check(bool data)
     });
 }
 
+DeltaEntry Daemon::delta_step(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to,
+                              std::uint64_t start)
+{
+    json request{{"op", "delta"}, {"from", from.id}, {"start", start}};
+    if (to) {
+        request["to"] = to->id;
+    }
+    const DeltaEntry entry = impl_->read(impl_->call(request), [](const json& answer) {
+        DeltaEntry step;
+        for (const json& range : answer.at("ranges")) {
+            step.ranges.push_back({range.at(0).get<std::uint64_t>(), range.at(1).get<std::uint64_t>()});
+        }
+        step.next = answer.at("next").get<std::uint64_t>();
+        step.done = answer.at("done").get<bool>();
+        step.from_epoch = answer.at("from_epoch").get<std::uint64_t>();
+        step.to_epoch = field<std::uint64_t>(answer, "to_epoch");
+        return step;
+    });
+    if (entry.from_epoch != from.epoch || entry.to_epoch != (to ? to->epoch : 0)) {
+        throw Failure(Exit::not_found,
+                      impl_->what + ": a snapshot was deleted, and its number given to another");
+    }
+    if (!entry.done && entry.next <= start) {
+        throw Failure(Exit::failed, impl_->what + ": the daemon's answer is not understood: no progress");
+    }
+    return entry;
+}
+
+void Daemon::delta(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to, std::uint64_t start,
+                   const std::function<bool(const DeltaRange&)>& visit)
+{
+    DeltaRange last; // may go on with the next step's first
+    for (bool done = false; !done;) {
+        check_interrupt();
+        const DeltaEntry step = delta_step(from, to, start);
+        for (const DeltaRange& range : step.ranges) {
+            if (last.count > 0 && last.first + last.count == range.first) {
+                last.count += range.count;
+                continue;
+            }
+            if (last.count > 0 && !visit(last)) {
+                return;
+            }
+            last = range;
+        }
+        start = step.next;
+        done = step.done;
+    }
+    if (last.count > 0) {
+        visit(last);
+    }
+}
+
 void Daemon::shutdown() { impl_->call({{"op", "shutdown"}}); }
 
 } // namespace zumastor

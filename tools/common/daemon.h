@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,20 @@ struct HelloEntry {
     std::string uuid;
 };
 
+// Chunks [first, first + count).
+struct DeltaRange {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    bool operator==(const DeltaRange&) const = default;
+};
+struct DeltaEntry { // one step of a delta
+    std::vector<DeltaRange> ranges;
+    std::uint64_t next = 0;
+    bool done = false;
+    std::uint64_t from_epoch = 0;
+    std::uint64_t to_epoch = 0; // 0: the origin
+};
+
 struct DamageEntry {
     std::string what;
     std::uint64_t where = 0;
@@ -92,6 +107,14 @@ public:
     void set_priority(std::uint64_t id, int priority);
     std::uint64_t add_use(std::uint64_t id, std::int64_t difference);
     CheckEntry check(bool data);
+    // One step of the delta from snapshot `from` to `to` (none: the origin), chunks from `start` on.
+    DeltaEntry delta_step(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to,
+                          std::uint64_t start);
+    // The whole of it, from `start` on: calls visit() for each range of chunks that may differ, in order and
+    // merged, until it returns false. Memory is bounded. Throws if one of the snapshots goes meanwhile: hold
+    // them (add_use()).
+    void delta(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to, std::uint64_t start,
+               const std::function<bool(const DeltaRange&)>& visit);
     void shutdown(); // answered before the daemon has gone
 
 private:
