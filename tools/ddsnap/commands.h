@@ -18,6 +18,7 @@ Exit list(const Args& args);
 Exit priority(const Args& args);
 Exit usecount(const Args& args);
 Exit status(const Args& args);
+Exit delta_changelist(const Args& args);
 
 // main.cpp
 Exit server(const Args& args);

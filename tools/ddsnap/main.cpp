@@ -59,6 +59,11 @@ constexpr std::array kCommands{
     CommandSpec{
         "usecount", "SERVERSOCK SNAP [DIFF]", "Change (+1, -1) and print the use count.", {}, usecount},
     CommandSpec{"status", "SERVERSOCK [SNAP]", "Show store and snapshots.", kStatus, status},
+    CommandSpec{"delta changelist",
+                "SERVERSOCK FILE S1 S2",
+                "Write to FILE which chunks may differ between two snapshots, the older one first.",
+                {},
+                delta_changelist},
     CommandSpec{
         "dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
     CommandSpec{"check", "SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]",

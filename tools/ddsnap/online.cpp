@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "tools/common/block_device.h"
+#include "tools/common/changelist.h"
 #include "tools/common/daemon.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
@@ -20,10 +21,10 @@ Daemon connect(const Args& args)
     return Daemon(socket, "server " + socket);
 }
 
-std::uint64_t number_of(const Args& args)
+std::uint64_t number_of(const Args& args, std::string_view name = "SNAP")
 {
     return static_cast<std::uint64_t>(
-        need_integer(args.need("SNAP"), "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
+        need_integer(args.need(name), "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
 }
 
 SnapshotEntry need_snapshot(Daemon& daemon, std::uint64_t id)
@@ -147,6 +148,21 @@ Exit usecount(const Args& args)
         }
         throw;
     }
+    return Exit::ok;
+}
+
+Exit delta_changelist(const Args& args)
+{
+    Daemon daemon = connect(args);
+    const SnapshotEntry from = need_snapshot(daemon, number_of(args, "S1"));
+    const SnapshotEntry to = need_snapshot(daemon, number_of(args, "S2"));
+    if (from.epoch >= to.epoch) {
+        throw Failure(Exit::usage,
+                      "snapshot " + std::to_string(from.id) + " is not older than " + std::to_string(to.id),
+                      "give the older one first");
+    }
+    const ChangelistSize size = write_changelist(daemon, from, to, args.need("FILE"));
+    std::printf("%" PRIu64 " chunks in %" PRIu64 " ranges\n", size.chunks, size.ranges);
     return Exit::ok;
 }
 

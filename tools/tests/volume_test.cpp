@@ -157,6 +157,16 @@ TEST(Rotation, LinksCountFromTheNewest)
               (std::map<std::string, std::uint64_t>{{"hourly.0", 9}, {"daily.0", 5}}));
 }
 
+TEST(Rotation, SnapshotsAreNamedByNumberOrLink)
+{
+    const std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(9, "hourly")};
+    EXPECT_EQ(snapshot_named(list, {}, "5"), 5u);
+    EXPECT_EQ(snapshot_named(list, {}, "hourly.1"), 3u);
+    for (const char* text : {"4", "-3", "hourly", "hourly.2", "", "9x"}) {
+        EXPECT_EQ(snapshot_named(list, {}, text), std::nullopt) << text;
+    }
+}
+
 TEST(Rotation, DirectoriesOfOneSecondDiffer)
 {
     std::vector<SnapshotEntry> list;

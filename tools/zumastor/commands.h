@@ -28,6 +28,8 @@ Exit forget_volume(const Args& args);
 Exit take_snapshot(const Args& args);
 // status.cpp
 Exit show_status(const Args& args);
+// diff.cpp
+Exit show_diff(const Args& args);
 
 // ---- what several of them share ----
 

@@ -60,6 +60,11 @@ constexpr std::array kStatus{
     OptionSpec{"-f,--full", "", "everything about every volume"},
     OptionSpec{"--json", "", "for programs: one JSON document, versioned"},
 };
+constexpr std::array kDiff{
+    OptionSpec{"--start", "OFFSET", "go on from this offset, rounded down to a chunk (0)"},
+    OptionSpec{"--limit", "N", "at most so many ranges; what to go on with is printed"},
+    OptionSpec{"--json", "", "for programs: one JSON document, versioned"},
+};
 
 constexpr std::array kCommands{
     CommandSpec{"create", "VOL [DIR]", "Make a volume, its store and its mounts at one go.", kCreate,
@@ -81,6 +86,9 @@ constexpr std::array kCommands{
                 forget_volume},
     CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
                 take_snapshot},
+    CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
+                "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
+                show_diff},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 

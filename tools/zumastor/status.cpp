@@ -325,12 +325,12 @@ void print_volume(const VolumeView& view, bool usage)
 
 void select_snapshot(VolumeView& view, const std::string& text)
 {
-    const auto id = parse_integer(text);
-    std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) {
-        const bool named =
-            std::find(snapshot.links.begin(), snapshot.links.end(), text) != snapshot.links.end();
-        return !named && !(id && static_cast<std::uint64_t>(*id) == snapshot.entry.id);
-    });
+    std::vector<SnapshotEntry> list;
+    for (const SnapshotView& snapshot : view.snapshots) {
+        list.push_back(snapshot.entry);
+    }
+    const auto id = snapshot_named(list, view.config.schedule, text);
+    std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) { return snapshot.entry.id != id; });
     if (view.snapshots.empty()) {
         throw Failure(Exit::not_found, "volume " + view.config.name + " has no snapshot " + text,
                       view.problem.empty() ? "see: zumastor status " + view.config.name : view.problem);
