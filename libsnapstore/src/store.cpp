@@ -182,6 +182,7 @@ void Store::refill()
     while (wants_refill()) {
         impl_->nodes.grow(std::min(kSlab, std::max<std::size_t>(64, impl_->nodes.size() / 2)));
     }
+    impl_->nodes_wanted = 0;
     impl_->refill_asked = false;
     impl_->tick_queue.wake_all();
 }

@@ -203,7 +203,10 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
     StoreInfo info() const noexcept;
     void maybe_ask_refill();
-    bool wants_refill() const noexcept { return nodes.free() < nodes.size() / 4; }
+    bool wants_refill() const noexcept
+    {
+        return nodes.free() < std::max<std::uint64_t>(nodes.size() / 4, nodes_wanted);
+    }
 
     Devices devices;
     StoreConfig config;
@@ -284,6 +287,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Key sweep_cursor;
     std::vector<std::uint32_t> sweep_targets; // epochs that are done when this pass ends
     std::uint64_t ticks = 0;
+    std::uint64_t nodes_wanted = 0; // free ones, by a step of the sweep that stands still
     bool refill_asked = false;
 };
 

@@ -99,6 +99,7 @@ Store::Impl::Sweep Store::Impl::sweep_step()
     }
     const std::uint64_t wanted = tree->erase_bound(kErase) + reserved_changes;
     if (nodes.free() < wanted || blocks.free() < wanted + reserved_blocks()) {
+        nodes_wanted = wanted;
         maybe_ask_refill();
         return Sweep::needs_checkpoint;
     }

@@ -257,7 +257,6 @@ WorldConfig large(Bytes store)
     WorldConfig config;
     config.origin = Bytes{4ULL << 20};
     config.store = store;
-    config.store_config.node_cache = Bytes{4ULL << 20};
     return config;
 }
 

@@ -347,5 +347,26 @@ TEST_F(StoreTest, ProbeAndMismatch)
     EXPECT_EQ(world->run(alone.open()).error().code, Errc::mismatch);
 }
 
+// Memory for nodes that does for everything else must not be too little for a step of the sweep.
+TEST_F(StoreTest, SweepsATreeLargerThanTheCache)
+{
+    WorldConfig config;
+    config.origin = Bytes{4ULL << 20};
+    config.store = Bytes{32ULL << 20}; // zeros are copied out: they need no more
+    config.store_config.node_cache = Bytes{256ULL << 10};
+    for (std::uint32_t chunks = 128; chunks <= 1024; chunks += 128) { // trees of many sizes
+        open_new(config);
+        for (std::uint64_t i = 0; i < 12; ++i) {
+            ASSERT_TRUE(create());
+            ASSERT_TRUE(copy(0, chunks));
+        }
+        for (const SnapshotInfo& info : store().list()) {
+            ASSERT_TRUE(world->run(store().remove(info.id)));
+        }
+        world->run(store().quiesce());
+        EXPECT_EQ(store().info().exceptions, 0U) << chunks;
+    }
+}
+
 } // namespace
 } // namespace zumastor::test
