@@ -63,8 +63,8 @@ public:
                         next ? std::to_string(*next).c_str() : "null");
             return;
         }
-        note(std::to_string(ranges_) + " ranges, " + format_size(bytes_) + " may differ" +
-             (next ? "; there is more: --start " + std::to_string(*next) : ""));
+        note(std::to_string(ranges_) + (ranges_ == 1 ? " range, " : " ranges, ") + format_size(bytes_) +
+             " may differ" + (next ? "; there is more: --start " + std::to_string(*next) : ""));
     }
 
     std::uint64_t ranges() const noexcept { return ranges_; }
