@@ -188,14 +188,12 @@ TEST(DaemonTest, ThousandSnapshots)
     volume.start();
     Model model(volume, 6);
     auto origin = open_origin(volume);
-    std::vector<std::uint64_t> kept;
     for (int i = 0; i < 1000; ++i) {
         model.scribble(*origin, 1);
-        const auto id = model.snapshot();
         if (i % 100 == 0) {
-            kept.push_back(id);
+            model.snapshot();
         } else {
-            model.forget(id);
+            volume.create(); // the model of it would be a copy of the volume
         }
     }
     EXPECT_EQ(volume.call({{"op", "list"}})["snapshots"].size(), 1000u);
