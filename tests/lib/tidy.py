@@ -1,24 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0
 """clang-tidy over every file of ours that is compiled, skipping those that were found clean before and are unchanged.
 
-Half a minute a file on a small machine is too long to do it all each time. A file is unchanged when its compile command,
-its text, the text of every header of this checkout that it includes (as the compiler recorded them), .clang-tidy and
-clang-tidy's version are. What was found clean is remembered by a hash of all that, in the user's cache folder, so that a
-fresh checkout gains too.
+Most of its time goes into headers of others, read and matched anew for every file. So the files of a library (or program)
+are looked at a few together, each batch one source that includes them: names in unnamed namespaces must differ within a
+library, which they should anyhow. The static analyzer is the other way round: what it costs are the functions themselves,
+and it takes longer than all else; it is a check of its own, file by file.
+
+Files are unchanged when their compile command, their text, the text of every header of this checkout that they include (as
+the compiler recorded them), .clang-tidy and clang-tidy's version are. What was found clean is remembered by a hash of all
+that, in the user's cache folder, so that a fresh checkout gains too.
 """
 
 import concurrent.futures
+import dataclasses
 import hashlib
 import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 from .execute import execute
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = ("libsnapstore", "ddsnapd", "tools", "tests")
+BATCH = 8  # files
+
+STYLE = "-clang-analyzer-*"  # added to what .clang-tidy says: all but the analyzer
+ANALYZER = "-*,clang-analyzer-*"
+
+
+@dataclasses.dataclass
+class Source:
+    path: pathlib.Path
+    target: str  # the library or program it belongs to
+    flags: list
+    includes: list
+
+
+@dataclasses.dataclass
+class Unit:
+    """What one run of clang-tidy looks at."""
+    sources: list
+
+    @property
+    def name(self):
+        names = [str(s.path.relative_to(ROOT)) for s in self.sources]
+        return names[0] if len(names) == 1 else f"{names[0]}..{pathlib.Path(names[-1]).name}"
 
 
 def _cache():
@@ -39,63 +68,82 @@ def _includes(build):
     return found
 
 
-def _key(entry, includes, common, build):
-    # Paths relative to the checkout, so that the same files elsewhere have the same hash.
-    def text(path):
-        return pathlib.Path(path).read_bytes()
+def _sources(build):
+    """Every file of ours that is compiled, once: one that is compiled twice (with other macros) as it is the first time."""
+    includes = _includes(build)
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = pathlib.Path(entry["file"]).resolve()
+        if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in OURS or path.suffix != ".cpp":
+            continue
+        words = shlex.split(entry["command"])
+        output = words[words.index("-o") + 1]
+        first = next(i for i, word in enumerate(words) if word.startswith("-"))  # after the compiler and its launcher
+        flags = words[first:words.index("-o")]
+        found.setdefault(path, Source(path, output.split(".dir/")[0], flags, includes.get(output, [])))
+    return [found[path] for path in sorted(found)]
 
-    command = entry.get("command") or " ".join(entry["arguments"])
+
+def _units(sources, batch):
+    groups = {}
+    for source in sources:
+        groups.setdefault((source.target, *source.flags), []).append(source)
+    return [Unit(group[i:i + batch]) for group in groups.values() for i in range(0, len(group), batch)]
+
+
+def _key(unit, common, build):
+    # Paths relative to the checkout, so that the same files elsewhere have the same hash.
     digest = hashlib.sha256(common)
-    digest.update(command.replace(str(ROOT), ".").encode())
-    ours = set()
-    for name in [entry["file"], *includes]:
-        path = (build / name).resolve()
-        if path.is_relative_to(ROOT):
-            ours.add(path)
+    digest.update(" ".join(unit.sources[0].flags).replace(str(ROOT), ".").encode())
+    ours = {s.path for s in unit.sources}
+    for source in unit.sources:
+        ours |= {p for p in ((build / name).resolve() for name in source.includes) if p.is_relative_to(ROOT)}
     for path in sorted(ours):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + text(path) + b"\0")
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def run(build, log, workers):
-    """Returns how many files are clean, and the names of those that are not."""
+def _main_file(unit, folder):
+    if len(unit.sources) == 1:
+        return unit.sources[0].path
+    folder.mkdir(exist_ok=True)
+    path = folder / (re.sub(r"[^\w.]", "-", unit.name) + ".cpp")
+    path.write_text("".join(f'#include "{s.path}" // NOLINT(bugprone-suspicious-include)\n' for s in unit.sources))
+    return path
+
+
+def run(build, log, workers, checks):
+    """Returns how many files are clean, and the names of those that are not (or are looked at with one that is not)."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], stdout=subprocess.PIPE, check=True).stdout
-    common = version + (ROOT / ".clang-tidy").read_bytes()
-    includes = _includes(build)
+    common = version + checks.encode() + (ROOT / ".clang-tidy").read_bytes()
 
-    todo, passed = {}, 0
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = pathlib.Path(entry["file"]).resolve()
-        if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in OURS or path.suffix != ".cpp":
-            continue
-        output = entry.get("output") or re.search(r" -o (\S+)", entry["command"]).group(1)
-        mark = cache / _key(entry, includes.get(output, []), common, build)
+    def one(unit):
+        mark = cache / _key(unit, common, build)
         if mark.exists():
-            passed += 1
-        else:
-            todo[path] = mark  # a file that is compiled twice (with other macros) is looked at once
-
-    def one(path):
-        name = str(path.relative_to(ROOT))
-        part = log.with_name(f"{log.stem}.{name.replace('/', '-')}")
+            return unit, None, 0
+        part = log.with_name(f"{log.stem}.{re.sub('[^a-zA-Z0-9._]', '-', unit.name)}")
         # The build's flags are GCC's, some of which clang does not know.
-        status = execute(["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option", path], part,
-                         900, append=False)
-        return name, part, status
+        argv = ["clang-tidy", "--quiet", f"--checks={checks}", _main_file(unit, build / "clang-tidy"), "--",
+                *unit.sources[0].flags, "-Wno-unknown-warning-option"]
+        status = execute(argv, part, 1800, cwd=build, append=False)
+        if status == 0:
+            mark.touch()
+        return unit, part, status
 
-    failed = []
+    passed, failed = 0, []
+    units = _units(_sources(build), 1 if checks == ANALYZER else BATCH)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for name, part, status in pool.map(one, sorted(todo)):
+        for unit, part, status in pool.map(one, units):
             if status == 0:
-                passed += 1
-                todo[ROOT / name].touch()
+                passed += len(unit.sources)
             else:
-                failed.append(name)
+                failed += [str(s.path.relative_to(ROOT)) for s in unit.sources]
                 with open(log, "ab") as whole:
                     whole.write(part.read_bytes())
-            part.unlink()
+            if part:
+                part.unlink()
     return passed, failed
