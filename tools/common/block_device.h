@@ -56,7 +56,7 @@ std::vector<std::string> processes_on(const std::vector<std::string>& targets);
 std::vector<std::string> processes_with_device(dev_t number);
 
 // Opens for exclusive use: fails (Exit::busy, naming the holders) while it is mounted or mapped.
-ddsnap::UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& role);
+::ddsnap::UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& role);
 
 // ---- what is on it ---------------------------------------------------------------------------
 

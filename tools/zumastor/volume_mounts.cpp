@@ -137,7 +137,8 @@ void Volume::refuse_if_used() const
                 return use == "mounted at " + target;
             });
             if (!own_mount) {
-                users.push_back("/dev/mapper/" + name + " is " + use);
+                users.push_back("/dev/mapper/" + name);
+                users.back().append(" is ").append(use);
             }
         }
     }
