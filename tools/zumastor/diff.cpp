@@ -17,7 +17,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint64_t kSectorBytes = 512;
 constexpr int kJsonVersion = 1;
 
 struct Ends {
