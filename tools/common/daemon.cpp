@@ -265,7 +265,7 @@ DeltaEntry Daemon::delta_step(const SnapshotEntry& from, const std::optional<Sna
     if (to) {
         request["to"] = to->id;
     }
-    const DeltaEntry entry = impl_->read(impl_->call(request), [](const json& answer) {
+    DeltaEntry entry = impl_->read(impl_->call(request), [](const json& answer) {
         DeltaEntry step;
         for (const json& range : answer.at("ranges")) {
             step.ranges.push_back({range.at(0).get<std::uint64_t>(), range.at(1).get<std::uint64_t>()});
