@@ -214,8 +214,7 @@ def everything():
         Check("module:6.1", "dm-ddsnap builds on Linux 6.1 without a warning (W=1, sparse)", module("6.1"), quick=True),
         Check("module:6.12", "and on Linux 6.12", module("6.12")),
         Check("module:checkpatch", "and in the kernel's style", checkpatch),
-        Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE), ("build:release",),
-              named=True),
+        Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE), ("build:release",)),
         Check("text:clang-analyzer", "no path through a function of ours that ends badly", clang_tidy(tidy.ANALYZER),
               ("build:release",), named=True),
         Check("unit:release-full", "the longer unit tests and more seeds", ctest("release", "-L", "full"),
@@ -223,9 +222,8 @@ def everything():
         Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan", *ASAN)),
         Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
               ctest("asan", "-L", "unit|native|sim-asan"), ("build:asan",)),
-        Check("build:tsan", "compile with ThreadSanitizer", build("tsan", *TSAN), named=True),
-        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native"), ("build:tsan",),
-              named=True),
+        Check("build:tsan", "compile with ThreadSanitizer", build("tsan", *TSAN)),
+        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native"), ("build:tsan",)),
     ]
     for path in test_files("guest"):
         declared = header(path)

@@ -72,7 +72,7 @@ TEST_F(StoreRaceTest, CreateMakesEarlierOriginWritesDurable)
         data.fill(std::byte{7});
         IoRequest write;
         write.op = IoRequest::Op::write;
-        write.offset = Bytes{5 * 4096};
+        write.offset = Bytes{5ULL * 4096};
         write.buffer = data;
         write.on_complete = [](IoRequest&) noexcept {};
         world->origin().submit(write);
@@ -81,7 +81,7 @@ TEST_F(StoreRaceTest, CreateMakesEarlierOriginWritesDurable)
         world->power_cut();
         ASSERT_TRUE(world->open());
         ASSERT_EQ(store().list().size(), 1U);
-        const auto chunk = world->origin().content().subspan(5 * 4096, 4096);
+        const auto chunk = world->origin().content().subspan(5UL * 4096, 4096);
         EXPECT_TRUE(std::equal(chunk.begin(), chunk.end(), data.begin())) << "seed " << seed;
     }
 }
