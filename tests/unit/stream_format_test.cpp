@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+// The bytes of the stream, version 1, are what the stored sample says; fields out of range are refused.
+#include <gtest/gtest.h>
+
+#include "tests/support/sample.h"
+#include "tests/unit/stream_world.h"
+
+namespace zumastor::stream::test {
+namespace {
+
+Header example()
+{
+    Header header;
+    header.chunk_shift = 12;
+    for (std::size_t i = 0; i < 16; ++i) {
+        header.lineage[i] = static_cast<std::byte>(0x10 + i);
+        header.from[i] = static_cast<std::byte>(0x20 + i);
+        header.to[i] = static_cast<std::byte>(0x30 + i);
+    }
+    header.sectors = 8 * 9 + 1; // the tenth chunk has one sector
+    header.chunks = 6;
+    header.first_chunk = 1;
+    header.created_ns = 1'700'000'000'123'456'789;
+    header.name = "before-upgrade";
+    header.tag = "hourly,daily";
+    return header;
+}
+
+// One data record plain, one of zeros, one partial chunk; then the end.
+Content example_stream()
+{
+    MemoryVolume volume(Content(example().sectors * 512));
+    for (std::size_t i = 4096; i < 3 * 4096; ++i) {
+        volume.content[i] = static_cast<std::byte>(i / 64);
+    }
+    volume.content[9 * 4096] = std::byte{0xff};
+    MemorySink sink;
+    SendOptions options;
+    options.compression.zstd.reset(); // zstd's output is not ours to promise
+    send(example(), runs_of({{1, 5}, {9, 1}}), volume, sink, options, [](const auto&) {});
+    return sink.bytes;
+}
+
+// SNAPSTORE_WRITE_SAMPLES=1 makes it anew: only on a change of the version.
+TEST(StreamFormat, SampleIsUnderstood)
+{
+    const Content written = example_stream();
+    const Content stored = zumastor::test::sample("stream.hex", written);
+    EXPECT_TRUE(written == stored);
+    MemorySource source(stored);
+    StreamReader reader(source);
+    const auto header = reader.begin();
+    ASSERT_TRUE(header) << header.error().what;
+    EXPECT_EQ(*header, example());
+    MemoryVolume target(Content(example().sectors * 512, std::byte{5}));
+    receive(reader, target, {}, {[](const auto&) {}, [](std::uint64_t) {}});
+    EXPECT_EQ(target.content[4096], std::byte{64});
+    EXPECT_EQ(target.content[3 * 4096], std::byte{0}); // a zero run
+    EXPECT_EQ(target.content[6 * 4096], std::byte{5}); // not in the stream
+    EXPECT_EQ(target.content[9 * 4096], std::byte{0xff});
+}
+
+template <class Change>
+std::string refusal(Change change)
+{
+    Header header = example();
+    change(header);
+    const auto decoded = decode_header(encode(header));
+    return decoded ? "" : decoded.error().what;
+}
+
+TEST(StreamFormat, ImpossibleHeadersAreRefused)
+{
+    EXPECT_EQ(refusal([](Header&) {}), "");
+    EXPECT_NE(refusal([](Header& h) { h.chunk_shift = 11; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.chunk_shift = 21; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.to = {}; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.sectors = 0; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.sectors = ~0ull; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.first_chunk = 11; }), "");
+    EXPECT_NE(refusal([](Header& h) { h.chunks = 10; }), ""); // 9 are left after the first
+}
+
+// Another version, unknown features: said by name, and not taken for damage.
+TEST(StreamFormat, AnotherVersionIsNamed)
+{
+    auto bytes = encode(example());
+    bytes[8] = std::byte{2};
+    EXPECT_NE(decode_header(bytes).error().what.find("version 2"), std::string::npos);
+    bytes = encode(example());
+    bytes[16] = std::byte{4};
+    const std::uint64_t hash = hash_of(Bytes(bytes).first(kHeaderBytes - 8));
+    std::memcpy(&bytes[kHeaderBytes - 8], &hash, 8);
+    EXPECT_NE(decode_header(bytes).error().what.find("0x4"), std::string::npos);
+    bytes[0] = std::byte{'z'};
+    EXPECT_NE(decode_header(bytes).error().what.find("no replication stream"), std::string::npos);
+}
+
+// With right checksums, so that the fields themselves are judged.
+std::string judged(const Header& header, Record record, Bytes payload)
+{
+    Content bytes;
+    const auto add = [&](Bytes more) { bytes.insert(bytes.end(), more.begin(), more.end()); };
+    add(encode(header));
+    record.payload = static_cast<std::uint32_t>(payload.size());
+    add(encode(record));
+    add(payload);
+    MemorySource source(bytes);
+    StreamReader reader(source);
+    const auto got = reader.begin().and_then([&](const Header&) { return reader.next(); });
+    return got ? "" : got.error().what;
+}
+
+TEST(StreamFormat, ImpossibleRecordsAreRefused)
+{
+    const Content payload(4096);
+    Record good;
+    good.type = RecordType::data;
+    good.first = 1;
+    good.count = 1;
+    EXPECT_EQ(judged(example(), good, payload), "");
+    const auto refused = [&](auto change) {
+        Record record = good;
+        change(record);
+        return !judged(example(), record, record.type == RecordType::zero ? Bytes{} : Bytes(payload)).empty();
+    };
+    EXPECT_TRUE(refused([](Record& r) { r.type = static_cast<RecordType>(9); }));
+    EXPECT_TRUE(refused([](Record& r) { r.first = 0; }));     // before first_chunk
+    EXPECT_TRUE(refused([](Record& r) { r.first = ~0ull; })); // sums would wrap
+    EXPECT_TRUE(refused([](Record& r) { r.count = ~0u; }));
+    EXPECT_TRUE(refused([](Record& r) { r.count = 0; }));
+    EXPECT_TRUE(refused([](Record& r) { r.sequence = 1; }));
+    EXPECT_TRUE(refused([](Record& r) { r.flags = 2; }));
+    EXPECT_TRUE(refused([](Record& r) {
+        r.type = RecordType::zero;
+        r.hash = 1;
+    }));
+    EXPECT_TRUE(refused([](Record& r) { r.count = 7; })); // more than announced
+    Header huge = example();
+    huge.chunk_shift = 20;
+    huge.sectors = 1 << 20;
+    Record large = good;
+    large.count = 2; // expands to 2 MiB
+    EXPECT_FALSE(judged(huge, large, payload).empty());
+}
+
+// A frame that expands to more than its chunks, and one that is none.
+TEST(StreamFormat, FramesExpandToTheirChunksAndNoMore)
+{
+    Header header = example();
+    Encoder encoder(Compression{});
+    Content plain(8192, std::byte{7});
+    auto pieces = encoder.encode(header, 1, plain);
+    ASSERT_EQ(pieces.size(), 1u);
+    Content buffer(kMaxDataBytes);
+    Decoder decoder;
+    EXPECT_TRUE(decoder.decode(header, pieces[0], buffer));
+    pieces[0].record.count = 1;
+    EXPECT_FALSE(decoder.decode(header, pieces[0], buffer));
+    pieces[0].record.count = 3;
+    EXPECT_FALSE(decoder.decode(header, pieces[0], buffer));
+    pieces[0].record.count = 2;
+    pieces[0].payload.assign(100, std::byte{0x5a});
+    EXPECT_FALSE(decoder.decode(header, pieces[0], buffer));
+}
+
+} // namespace
+} // namespace zumastor::stream::test

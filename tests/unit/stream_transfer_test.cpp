@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+// The replication stream: what is sent arrives; what is broken is refused, and nothing of it is written.
+#include <gtest/gtest.h>
+
+#include "tests/unit/stream_world.h"
+
+namespace zumastor::stream::test {
+namespace {
+
+constexpr std::uint64_t kSectors = (5ull << 20) / 512 + 8; // the last chunk is partial
+
+Header header_of(std::uint32_t chunk_shift, bool full, std::uint64_t sectors)
+{
+    Header header;
+    header.chunk_shift = chunk_shift;
+    header.lineage.fill(std::byte{1});
+    if (!full) {
+        header.from.fill(std::byte{2});
+    }
+    header.to.fill(std::byte{3});
+    header.sectors = sectors;
+    header.created_ns = 1'700'000'000'000'000'000;
+    header.name = "before the upgrade";
+    header.tag = "hourly";
+    return header;
+}
+
+struct Case {
+    Header header;
+    std::vector<ChunkRun> runs;
+    Content before;
+    Content after;
+};
+
+// Random runs of random, compressible and zero content.
+Case make_case(std::uint32_t chunk_shift, bool full, unsigned seed, std::uint64_t sectors = kSectors)
+{
+    std::mt19937_64 random(seed);
+    Case c;
+    c.before.resize(sectors * 512);
+    for (auto& b : c.before) {
+        b = static_cast<std::byte>(random());
+    }
+    c.after = c.before;
+    Header header = header_of(chunk_shift, full, sectors);
+    const std::uint64_t all = header.all_chunks();
+    for (std::uint64_t at = 0; at < all;) {
+        const std::uint64_t count = full ? all : std::min<std::uint64_t>(1 + random() % 20, all - at);
+        c.runs.push_back({at, count});
+        at += count + 1 + random() % 30;
+    }
+    for (const ChunkRun& run : c.runs) {
+        for (std::uint64_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
+            const auto kind = random() % 3;
+            auto part = std::span(c.after).subspan(chunk << chunk_shift, plain_bytes(header, chunk, 1));
+            for (auto& b : part) {
+                b = kind == 0 ? std::byte{0} : static_cast<std::byte>(kind == 1 ? random() : 7);
+            }
+        }
+    }
+    header.chunks = total(c.runs);
+    c.header = header;
+    return c;
+}
+
+Content send_to_memory(const Case& c, Compression compression, std::size_t threads = 3)
+{
+    MemoryVolume source(c.after);
+    MemorySink sink;
+    SendOptions options;
+    options.compression = compression;
+    options.threads = threads;
+    const auto sent = send(c.header, runs_of(c.runs), source, sink, options, [](const auto&) {});
+    EXPECT_EQ(sent.chunks, c.header.chunks);
+    EXPECT_EQ(sent.bytes, sink.bytes.size());
+    return sink.bytes;
+}
+
+ReceiveProgress receive_from(Bytes bytes, MemoryVolume& target, std::uint64_t* reached = nullptr,
+                             std::uint64_t interval = 64ull << 20)
+{
+    MemorySource source(bytes);
+    StreamReader reader(source);
+    if (const auto header = reader.begin(); !header) {
+        throw BadStream(header.error());
+    }
+    ReceiveOptions options;
+    options.threads = 2;
+    options.interval = interval;
+    return receive(reader, target, options,
+                   {[](const auto&) {},
+                    [&](std::uint64_t next) {
+                        if (reached != nullptr) {
+                            *reached = next;
+                        }
+                    }});
+}
+
+class StreamTest : public testing::TestWithParam<std::tuple<std::uint32_t, bool>> {};
+
+TEST_P(StreamTest, WhatIsSentArrives)
+{
+    const auto [shift, full] = GetParam();
+    for (const auto& compression : {Compression{}, Compression{std::nullopt}, Compression{19}}) {
+        const Case c = make_case(shift, full, shift * 2 + (full ? 1 : 0));
+        const Content bytes = send_to_memory(c, compression);
+        MemoryVolume target(full ? Content(c.before.size(), std::byte{9}) : c.before);
+        const auto progress = receive_from(bytes, target);
+        EXPECT_TRUE(target.content == c.after);
+        EXPECT_EQ(progress.chunks, c.header.chunks);
+        EXPECT_EQ(progress.bytes, bytes.size());
+        EXPECT_GE(target.flushes, 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Chunks, StreamTest,
+                         testing::Combine(testing::Values(12u, 14u, 16u, 20u), testing::Bool()));
+
+TEST(Stream, TheSameBytesWhateverTheThreads)
+{
+    const Case c = make_case(14, false, 5);
+    EXPECT_TRUE(send_to_memory(c, Compression{}, 1) == send_to_memory(c, Compression{}, 8));
+}
+
+TEST(Stream, LittleMoreThanTheData)
+{
+    Case c = make_case(14, true, 6);
+    c.after = c.before; // incompressible, no zeros
+    const Content bytes = send_to_memory(c, Compression{std::nullopt});
+    EXPECT_LE(static_cast<double>(bytes.size()), 1.02 * static_cast<double>(c.after.size()) + 65536);
+    EXPECT_EQ(bytes.size(), stream_bytes(c.header, runs_of(c.runs)));
+    const Content compressed = send_to_memory(c, Compression{}); // does not grow
+    EXPECT_LE(compressed.size(), bytes.size());
+}
+
+TEST(Stream, ZerosCostBytesNotChunks)
+{
+    Case c = make_case(14, true, 7);
+    c.after.assign(c.after.size(), std::byte{0});
+    EXPECT_EQ(send_to_memory(c, Compression{std::nullopt}).size(),
+              kHeaderBytes + 2 * kRecordBytes + kEndPayloadBytes);
+}
+
+// Cut anywhere: refused, and what was remembered as reached is whole.
+TEST(Stream, EveryTruncationIsRefused)
+{
+    const Case c = make_case(12, false, 8, 1024);
+    const Content bytes = send_to_memory(c, Compression{});
+    for (std::size_t length = 0; length < bytes.size(); length += length < 1000 ? 7 : 977) {
+        MemoryVolume target(c.before);
+        std::uint64_t reached = 0;
+        EXPECT_THROW(receive_from(Bytes(bytes).first(length), target, &reached, 1), BadStream) << length;
+        for (std::uint64_t at = 0; at < reached << 12 && at < target.content.size(); at += 512) {
+            ASSERT_EQ(target.content[at], c.after[at]);
+        }
+    }
+}
+
+TEST(Stream, EveryFlippedBitIsRefused)
+{
+    const Case c = make_case(12, false, 23, 160);
+    ASSERT_GE(c.runs.size(), 2u);
+    const Content good = send_to_memory(c, Compression{});
+    std::mt19937_64 random(9);
+    for (std::size_t at = 0; at < good.size(); at += at < kHeaderBytes + kRecordBytes ? 1 : 3) {
+        Content bytes = good;
+        bytes[at] ^= static_cast<std::byte>(1u << (random() % 8));
+        MemoryVolume target(c.before);
+        EXPECT_THROW(receive_from(bytes, target), BadStream) << "byte " << at;
+        for (std::size_t i = 0; i < target.content.size(); i += 4096) { // old or new, nothing else
+            const bool old = std::memcmp(&target.content[i], &c.before[i], 512) == 0;
+            const bool now = std::memcmp(&target.content[i], &c.after[i], 512) == 0;
+            ASSERT_TRUE(old || now) << "byte " << at;
+        }
+    }
+}
+
+TEST(Stream, ResumesWhereItStopped)
+{
+    const Case c = make_case(14, false, 10);
+    const Content bytes = send_to_memory(c, Compression{});
+    MemoryVolume target(c.before);
+    std::uint64_t reached = 0;
+    EXPECT_THROW(receive_from(Bytes(bytes).first(bytes.size() / 2), target, &reached, 1 << 16), BadStream);
+    ASSERT_GT(reached, 0u);
+    Case rest = c;
+    std::erase_if(rest.runs, [&](const ChunkRun& run) { return run.first + run.count <= reached; });
+    ASSERT_FALSE(rest.runs.empty());
+    if (rest.runs.front().first < reached) {
+        rest.runs.front().count -= reached - rest.runs.front().first;
+        rest.runs.front().first = reached;
+    }
+    rest.header.first_chunk = reached;
+    rest.header.chunks = total(rest.runs);
+    target.written = 0;
+    receive_from(send_to_memory(rest, Compression{}), target);
+    EXPECT_TRUE(target.content == c.after);
+    EXPECT_LT(target.written, c.header.chunks << 14);
+}
+
+TEST(Stream, FullStreamMayNotLeaveOutAChunk)
+{
+    Case c = make_case(14, true, 11);
+    c.runs = {{0, 10}, {11, c.header.all_chunks() - 11}};
+    c.header.chunks = total(c.runs);
+    MemoryVolume target(c.before);
+    EXPECT_THROW(receive_from(send_to_memory(c, Compression{}), target), BadStream);
+}
+
+TEST(Stream, AReaderThatFailsEndsTheSending)
+{
+    struct Broken final : SnapshotReader {
+        void read(std::uint64_t offset, std::span<std::byte>) override
+        {
+            if (offset > (2u << 20)) {
+                throw std::runtime_error("squashed");
+            }
+        }
+    } reader;
+    const Case c = make_case(14, true, 12);
+    MemorySink sink;
+    EXPECT_THROW(send(c.header, runs_of(c.runs), reader, sink, {}, [](const auto&) {}), std::runtime_error);
+    MemoryVolume target(c.before);
+    EXPECT_THROW(receive_from(sink.bytes, target), BadStream); // it has no end
+}
+
+TEST(Stream, ASinkThatFailsEndsTheSending)
+{
+    const Case c = make_case(14, true, 13);
+    MemoryVolume source(c.after);
+    MemorySink sink;
+    sink.limit = 100'000;
+    EXPECT_THROW(send(c.header, runs_of(c.runs), source, sink, {}, [](const auto&) {}), std::runtime_error);
+}
+
+TEST(Stream, CompressionIsParsed)
+{
+    EXPECT_EQ(Compression::parse("none")->zstd, std::nullopt);
+    EXPECT_EQ(Compression::parse("zstd")->zstd, 3);
+    EXPECT_EQ(Compression::parse("zstd:19")->zstd, 19);
+    for (const char* text : {"", "zstd:", "zstd:99", "zstd:1x", "gzip"}) {
+        EXPECT_FALSE(Compression::parse(text)) << text;
+    }
+}
+
+} // namespace
+} // namespace zumastor::stream::test

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/replication/byte_stream.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <unistd.h>
+
+namespace zumastor::stream {
+
+bool FdSink::write(std::span<const std::byte> bytes)
+{
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+        if (n < 0 && errno != EINTR) {
+            error_ = std::generic_category().message(errno);
+            return false;
+        }
+        bytes = bytes.subspan(n > 0 ? static_cast<std::size_t>(n) : 0);
+    }
+    return true;
+}
+
+std::size_t FdSource::read(std::span<std::byte> bytes)
+{
+    std::size_t filled = 0;
+    while (filled < bytes.size()) {
+        const ssize_t n = ::read(fd_, bytes.data() + filled, bytes.size() - filled);
+        if (n == 0) {
+            break;
+        }
+        if (n < 0 && errno != EINTR) {
+            error_ = std::generic_category().message(errno);
+            break;
+        }
+        filled += n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+    return filled;
+}
+
+} // namespace zumastor::stream

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+// Where a stream's bytes go to and come from: a pipe, a file, a test's memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace zumastor::stream {
+
+class ByteSink {
+public:
+    virtual ~ByteSink() = default;
+    // All of it; or false, and error() says why (the reader has gone: "Broken pipe").
+    virtual bool write(std::span<const std::byte> bytes) = 0;
+    virtual std::string error() const = 0;
+};
+
+class ByteSource {
+public:
+    virtual ~ByteSource() = default;
+    // Fills `bytes` as far as the source reaches and returns how much that is: less only at its end or
+    // after a failure, of which error() is not empty then.
+    virtual std::size_t read(std::span<std::byte> bytes) = 0;
+    virtual std::string error() const = 0;
+};
+
+// File descriptors, blocking, not owned. A pipe's reader that has gone is an error, not a signal: the
+// program ignores SIGPIPE.
+class FdSink final : public ByteSink {
+public:
+    explicit FdSink(int fd) noexcept : fd_(fd) {}
+    bool write(std::span<const std::byte> bytes) override;
+    std::string error() const override { return error_; }
+
+private:
+    int fd_;
+    std::string error_;
+};
+
+class FdSource final : public ByteSource {
+public:
+    explicit FdSource(int fd) noexcept : fd_(fd) {}
+    std::size_t read(std::span<std::byte> bytes) override;
+    std::string error() const override { return error_; }
+
+private:
+    int fd_;
+    std::string error_;
+};
+
+} // namespace zumastor::stream

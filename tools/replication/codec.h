@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+// Content to records and back: zero chunks found, zstd. Each thread has a coder of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/replication/stream_format.h"
+
+namespace zumastor::stream {
+
+// zstd's level; none: the chunks go as they are.
+struct Compression {
+    std::optional<int> zstd = 3;
+
+    // "none", "zstd", "zstd:LEVEL"; empty if it is none of these.
+    static std::optional<Compression> parse(const std::string& text);
+};
+
+// A record and what follows it. For type zero there is no payload.
+struct Piece {
+    Record record; // without sequence, which the writer counts
+    std::vector<std::byte> payload;
+};
+
+class Encoder {
+public:
+    explicit Encoder(Compression compression);
+    ~Encoder();
+    Encoder(Encoder&&) noexcept;
+    Encoder& operator=(Encoder&&) noexcept;
+
+    // The content of chunks [first, …), at most kMaxDataBytes, as pieces: runs of zero chunks, and data
+    // compressed where that makes it smaller.
+    std::vector<Piece> encode(const Header& header, std::uint64_t first, Bytes plain);
+
+private:
+    Piece encode_data(const Header& header, std::uint64_t first, Bytes plain);
+
+    struct Context;
+    std::unique_ptr<Context> context_;
+};
+
+class Decoder {
+public:
+    Decoder();
+    ~Decoder();
+    Decoder(Decoder&&) noexcept;
+    Decoder& operator=(Decoder&&) noexcept;
+
+    // The content of a data record, whose fields StreamReader has judged, in `buffer` of kMaxDataBytes.
+    // The error has no offset: the caller knows it.
+    tl::expected<Bytes, std::string> decode(const Header& header, const Piece& piece,
+                                            std::span<std::byte> buffer);
+
+private:
+    struct Context;
+    std::unique_ptr<Context> context_;
+};
+
+bool all_zero(Bytes bytes) noexcept;
+
+} // namespace zumastor::stream

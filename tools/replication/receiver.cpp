@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/replication/receiver.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "tools/replication/aligned_memory.h"
+#include "tools/replication/ordered_workers.h"
+
+namespace zumastor::stream {
+namespace {
+
+constexpr std::size_t kReceiveWindow = 16; // records being verified and written
+
+struct Arrived {
+    Piece piece;
+    std::uint64_t offset = 0; // in the stream
+};
+using Workers = OrderedWorkers<Arrived, Record>;
+
+Workers::Work make_worker(const Header& header, VolumeWriter& writer)
+{
+    auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
+    auto decoder = std::make_shared<Decoder>();
+    return [&header, &writer, buffer, decoder](Arrived& arrived) {
+        const Record& record = arrived.piece.record;
+        const std::uint64_t offset = record.first << header.chunk_shift;
+        const std::uint64_t length = plain_bytes(header, record.first, record.count);
+        if (record.type == RecordType::zero) {
+            writer.zero(offset, length);
+            return record;
+        }
+        const auto plain = decoder->decode(header, arrived.piece, buffer->bytes());
+        if (!plain) {
+            throw BadStream(Error{arrived.offset, plain.error()});
+        }
+        writer.write(offset, *plain);
+        return record;
+    };
+}
+
+} // namespace
+
+BadStream::BadStream(const Error& error)
+    : std::runtime_error(fmt::format("byte {} of the stream: {}", error.offset, error.what))
+{}
+
+ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const ReceiveOptions& options,
+                        const ReceiveHooks& hooks)
+{
+    const Header& header = reader.header();
+    Workers workers(options.threads, kReceiveWindow, [&] { return make_worker(header, writer); });
+    ReceiveProgress progress;
+    progress.next_chunk = header.first_chunk;
+    std::uint64_t unremembered = 0; // bytes of the volume
+    const auto settle = [&] {       // the oldest record
+        const Record record = workers.take();
+        progress.chunks += record.count;
+        progress.next_chunk = record.first + record.count;
+        unremembered += plain_bytes(header, record.first, record.count);
+        if (unremembered >= options.interval) {
+            writer.flush();
+            hooks.reached(progress.next_chunk);
+            unremembered = 0;
+        }
+    };
+    for (;;) {
+        auto piece = reader.next();
+        if (!piece) {
+            while (!workers.empty()) { // what came before is good: a resumed stream need not send it again
+                settle();
+            }
+            writer.flush();
+            hooks.reached(progress.next_chunk);
+            throw BadStream(piece.error());
+        }
+        progress.bytes = reader.bytes();
+        if (!*piece) {
+            break;
+        }
+        if (workers.full()) {
+            settle();
+        }
+        workers.put({std::move(**piece), reader.record_offset()});
+        hooks.moved(progress);
+    }
+    while (!workers.empty()) {
+        settle();
+    }
+    writer.flush();
+    hooks.moved(progress);
+    return progress;
+}
+
+} // namespace zumastor::stream

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+// Applies a stream to a volume: verified, decompressed and written by several threads, each chunk only after
+// its record has been found right. What the stream is for, and whether it may be applied, is the caller's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "tools/replication/codec.h"
+#include "tools/replication/stream_io.h"
+
+namespace zumastor::stream {
+
+// What is written to. Any number of threads; offsets and lengths are multiples of 512, buffers are aligned
+// to 4096. All throw on failure.
+class VolumeWriter {
+public:
+    virtual ~VolumeWriter() = default;
+    virtual void write(std::uint64_t offset, Bytes data) = 0;
+    virtual void zero(std::uint64_t offset, std::uint64_t length) = 0;
+    virtual void flush() = 0; // what was written before survives the power from now on
+};
+
+struct ReceiveOptions {
+    std::size_t threads = 4;
+    std::uint64_t interval = 64ull << 20; // bytes of the volume between two calls of `reached`
+};
+
+struct ReceiveProgress {
+    std::uint64_t chunks = 0;     // of header.chunks
+    std::uint64_t next_chunk = 0; // all chunks of the stream below it have been written
+    std::uint64_t bytes = 0;      // of the stream
+};
+
+struct ReceiveHooks {
+    std::function<void(const ReceiveProgress&)> moved;     // after every record; throws to stop
+    std::function<void(std::uint64_t next_chunk)> reached; // what is below has been flushed: remember it
+};
+
+// The stream is broken or not what it should be; `what()` says where. Nothing of the record in question has
+// been written, but records before it may have been.
+class BadStream : public std::runtime_error {
+public:
+    explicit BadStream(const Error& error);
+};
+
+// `reader` has read the header. Returns after the end record was verified and everything flushed. Throws
+// BadStream, or what writer and hooks throw.
+ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const ReceiveOptions& options,
+                        const ReceiveHooks& hooks);
+
+} // namespace zumastor::stream

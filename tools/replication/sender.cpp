@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/replication/sender.h"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "tools/replication/aligned_memory.h"
+#include "tools/replication/ordered_workers.h"
+
+namespace zumastor::stream {
+namespace {
+
+constexpr std::size_t kSendWindow = 16; // batches being read, compressed or waiting for their turn
+
+// Runs that together fill one buffer: many small ones cost as few hand-overs as one large.
+using Batch = std::vector<ChunkRun>;
+
+class Batcher {
+public:
+    Batcher(const Header& header, const RunSource& source)
+        : limit_(kMaxDataBytes >> header.chunk_shift), source_(source)
+    {}
+
+    // Empty at the end.
+    Batch next()
+    {
+        Batch batch;
+        for (std::uint64_t room = limit_; room > 0;) {
+            if (left_.count == 0) {
+                const auto run = source_();
+                if (!run) {
+                    break;
+                }
+                left_ = *run;
+            }
+            const std::uint64_t count = std::min(room, left_.count);
+            batch.push_back({left_.first, count});
+            left_.first += count;
+            left_.count -= count;
+            room -= count;
+        }
+        return batch;
+    }
+
+private:
+    const std::uint64_t limit_; // chunks
+    const RunSource& source_;
+    ChunkRun left_; // of the run under way
+};
+
+using Workers = OrderedWorkers<Batch, std::vector<Piece>>;
+
+Workers::Work make_worker(const Header& header, SnapshotReader& reader, Compression compression)
+{
+    auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
+    auto encoder = std::make_shared<Encoder>(compression);
+    return [&header, &reader, buffer, encoder](Batch& batch) {
+        std::vector<Piece> pieces;
+        for (const ChunkRun& run : batch) {
+            const auto content = buffer->bytes().first(plain_bytes(header, run.first, run.count));
+            reader.read(run.first << header.chunk_shift, content);
+            auto encoded = encoder->encode(header, run.first, content);
+            std::move(encoded.begin(), encoded.end(), std::back_inserter(pieces));
+        }
+        return pieces;
+    };
+}
+
+// Keeps the stream below a rate: after each batch it waits until the bytes so far are due.
+class Pace {
+public:
+    explicit Pace(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
+    void keep(std::uint64_t bytes) const
+    {
+        if (rate_ > 0) {
+            const double seconds = static_cast<double>(bytes) / static_cast<double>(rate_);
+            std::this_thread::sleep_until(
+                start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)));
+        }
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    const std::uint64_t rate_;
+    const Clock::time_point start_ = Clock::now();
+};
+
+void need(const Result<void>& done)
+{
+    if (!done) {
+        throw std::runtime_error("the stream cannot be written: " + done.error().what);
+    }
+}
+
+} // namespace
+
+SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& reader, ByteSink& sink,
+                  const SendOptions& options, const SendObserver& observer)
+{
+    StreamWriter writer(sink);
+    need(writer.begin(header));
+    Workers workers(options.threads, kSendWindow,
+                    [&] { return make_worker(header, reader, options.compression); });
+    Batcher batches(header, runs);
+    const Pace pace(options.bytes_per_second);
+    SendProgress progress;
+    bool more = true;
+    while (more || !workers.empty()) {
+        while (more && !workers.full()) {
+            Batch batch = batches.next();
+            more = !batch.empty();
+            if (more) {
+                workers.put(std::move(batch));
+            }
+        }
+        if (workers.empty()) {
+            break;
+        }
+        for (const Piece& piece : workers.take()) {
+            need(writer.append(piece));
+            progress.chunks += piece.record.count;
+        }
+        progress.bytes = writer.bytes();
+        observer(progress);
+        pace.keep(progress.bytes);
+    }
+    need(writer.finish());
+    progress.bytes = writer.bytes();
+    return progress;
+}
+
+std::uint64_t stream_bytes(const Header& header, const RunSource& runs)
+{
+    std::uint64_t bytes = kHeaderBytes + kRecordBytes + kEndPayloadBytes;
+    Batcher batches(header, runs);
+    for (Batch batch = batches.next(); !batch.empty(); batch = batches.next()) {
+        for (const ChunkRun& run : batch) {
+            bytes += kRecordBytes + plain_bytes(header, run.first, run.count);
+        }
+    }
+    return bytes;
+}
+
+} // namespace zumastor::stream

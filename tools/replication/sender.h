@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+// Sends a snapshot, or what changed since another one: read and compressed by several threads, written in
+// order. Memory is bounded by kSendWindow batches of at most kMaxDataBytes, whatever the volume's size.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "tools/replication/codec.h"
+#include "tools/replication/stream_io.h"
+
+namespace zumastor::stream {
+
+struct ChunkRun {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    bool operator==(const ChunkRun&) const = default;
+};
+
+// What is to be sent, in rising order, never overlapping. Empty at the end; may throw.
+using RunSource = std::function<std::optional<ChunkRun>()>;
+
+// The snapshot's content.
+class SnapshotReader {
+public:
+    virtual ~SnapshotReader() = default;
+    // Any number of threads. Offset and length are multiples of 512, the buffer is aligned to 4096. Throws
+    // if the content cannot be read: the snapshot was squashed, a device failed, a checksum was wrong.
+    virtual void read(std::uint64_t offset, std::span<std::byte> data) = 0;
+};
+
+struct SendOptions {
+    Compression compression;
+    std::size_t threads = 4;
+    std::uint64_t bytes_per_second = 0; // of the stream; 0: no limit
+};
+
+struct SendProgress {
+    std::uint64_t chunks = 0; // of header.chunks
+    std::uint64_t bytes = 0;  // of the stream
+};
+// Called after every batch; throws to stop.
+using SendObserver = std::function<void(const SendProgress&)>;
+
+// The whole stream, header to end record. What cannot be written throws; so does what reader, source and
+// observer throw.
+SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& reader, ByteSink& sink,
+                  const SendOptions& options, const SendObserver& observer);
+
+// The bytes that send() will write without compression, apart from zero chunks, which it finds out only
+// when reading: an upper bound that is exact if no chunk is zero. For dry runs.
+std::uint64_t stream_bytes(const Header& header, const RunSource& runs);
+
+} // namespace zumastor::stream
