@@ -4,12 +4,15 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 namespace ddsnap::client {
 namespace {
+
+constexpr std::size_t kAlignment = 4096; // more than any device asks for
 
 struct Freer {
     void operator()(void* memory) const noexcept { std::free(memory); }
@@ -18,11 +21,45 @@ using Bounce = std::unique_ptr<std::byte, Freer>;
 
 Bounce bounce_for(std::size_t size)
 {
-    void* memory = std::aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    void* memory = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
     if (memory == nullptr) {
         throw std::bad_alloc();
     }
     return Bounce(static_cast<std::byte*>(memory));
+}
+
+bool aligned(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory) % kAlignment == 0; }
+
+bool read_all(int fd, std::uint64_t offset, std::span<std::byte> data)
+{
+    while (!data.empty()) {
+        const ssize_t n = ::pread(fd, data.data(), data.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        data = data.subspan(static_cast<std::size_t>(n));
+        offset += static_cast<std::uint64_t>(n);
+    }
+    return true;
+}
+
+bool write_all(int fd, std::uint64_t offset, std::span<const std::byte> data)
+{
+    while (!data.empty()) {
+        const ssize_t n = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        data = data.subspan(static_cast<std::size_t>(n));
+        offset += static_cast<std::uint64_t>(n);
+    }
+    return true;
 }
 
 } // namespace
@@ -45,17 +82,12 @@ tl::expected<RawDisk, std::string> RawDisk::open(const std::string& path, bool r
 
 bool RawDisk::read(std::uint64_t offset, std::span<std::byte> data) const
 {
+    if (aligned(data.data())) {
+        return read_all(fd_.get(), offset, data);
+    }
     const Bounce bounce = bounce_for(data.size());
-    for (std::size_t done = 0; done < data.size();) {
-        const ssize_t n =
-            ::pread(fd_.get(), bounce.get() + done, data.size() - done, static_cast<off_t>(offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        done += static_cast<std::size_t>(n);
+    if (!read_all(fd_.get(), offset, {bounce.get(), data.size()})) {
+        return false;
     }
     std::memcpy(data.data(), bounce.get(), data.size());
     return true;
@@ -63,20 +95,12 @@ bool RawDisk::read(std::uint64_t offset, std::span<std::byte> data) const
 
 bool RawDisk::write(std::uint64_t offset, std::span<const std::byte> data) const
 {
+    if (aligned(data.data())) {
+        return write_all(fd_.get(), offset, data);
+    }
     const Bounce bounce = bounce_for(data.size());
     std::memcpy(bounce.get(), data.data(), data.size());
-    for (std::size_t done = 0; done < data.size();) {
-        const ssize_t n =
-            ::pwrite(fd_.get(), bounce.get() + done, data.size() - done, static_cast<off_t>(offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        done += static_cast<std::size_t>(n);
-    }
-    return true;
+    return write_all(fd_.get(), offset, {bounce.get(), data.size()});
 }
 
 bool RawDisk::flush() const { return ::fdatasync(fd_.get()) == 0; }

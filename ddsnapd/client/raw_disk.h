@@ -18,7 +18,8 @@ public:
     static tl::expected<RawDisk, std::string> open(const std::string& path, bool read_only = false);
 
     std::uint64_t size() const noexcept { return size_; }
-    // Offset and length are multiples of 512. All of it, or false.
+    // Offset and length are multiples of 512. All of it, or false. A buffer aligned to 4096 is used as it is,
+    // another one is copied.
     bool read(std::uint64_t offset, std::span<std::byte> data) const;
     bool write(std::uint64_t offset, std::span<const std::byte> data) const;
     bool flush() const;

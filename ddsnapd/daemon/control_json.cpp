@@ -83,6 +83,19 @@ std::int8_t priority_field(const json& request, std::optional<std::int8_t> other
     return static_cast<std::int8_t>(priority);
 }
 
+std::optional<snapstore::Uuid> uuid_field(const json& request, const char* name)
+{
+    const auto it = request.find(name);
+    if (it == request.end()) {
+        return std::nullopt;
+    }
+    const auto uuid = it->is_string() ? parse_uuid(it->get<std::string>()) : std::nullopt;
+    if (!uuid || *uuid == snapstore::Uuid{}) {
+        throw BadRequest(fmt::format("\"{}\" must be a UUID", name));
+    }
+    return uuid;
+}
+
 bool flag_field(const json& request, const char* name)
 {
     const auto it = request.find(name);

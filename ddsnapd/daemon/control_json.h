@@ -27,6 +27,7 @@ std::optional<snapstore::SnapshotId> optional_snapshot_field(const nlohmann::jso
 std::int8_t priority_field(const nlohmann::json& request, std::optional<std::int8_t> otherwise);
 std::int64_t integer_field(const nlohmann::json& request, const char* name,
                            std::optional<std::int64_t> otherwise);
+std::optional<snapstore::Uuid> uuid_field(const nlohmann::json& request, const char* name);
 bool flag_field(const nlohmann::json& request, const char* name);
 std::string text_field(const nlohmann::json& request, const char* name, std::size_t longest);
 

@@ -76,9 +76,15 @@ Task<json> op_create(ControlContext& c, const json& request)
 {
     snapstore::CreateOptions options;
     options.id = optional_snapshot_field(request, "snapshot");
-    options.uuid = random_uuid();
-    options.created_ns = static_cast<std::uint64_t>(
-        std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+    // A replica's snapshot is the same snapshot as the one that was sent.
+    options.uuid = uuid_field(request, "uuid").value_or(random_uuid());
+    for (const auto& info : c.service.store().list()) {
+        if (info.uuid == options.uuid) {
+            throw BadRequest(fmt::format("snapshot {} has this UUID", info.id.value));
+        }
+    }
+    const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    options.created_ns = static_cast<std::uint64_t>(integer_field(request, "created_ns", now));
     options.priority = priority_field(request, std::int8_t{0});
     auto name = text_field(request, "name", snapstore::SnapshotInfo::kMaxName);
     auto tag = text_field(request, "tag", snapstore::SnapshotInfo::kMaxTag);

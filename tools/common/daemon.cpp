@@ -232,6 +232,15 @@ SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const std::string&
                        [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
 }
 
+SnapshotEntry Daemon::create(const ReceivedSnapshot& received, milliseconds limit)
+{
+    const json request{{"op", "create"},        {"timeout_ms", limit.count()},
+                       {"uuid", received.uuid}, {"name", received.name},
+                       {"tag", received.tag},   {"created_ns", received.created_ns}};
+    return impl_->read(impl_->call(request, limit + kGrace),
+                       [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
+}
+
 void Daemon::remove(std::uint64_t id) { impl_->call({{"op", "delete"}, {"snapshot", id}}); }
 
 void Daemon::set_priority(std::uint64_t id, int priority)

@@ -27,6 +27,14 @@ struct SnapshotEntry {
     std::uint64_t clients = 0;
 };
 
+// A snapshot that is to be the same as one elsewhere.
+struct ReceivedSnapshot {
+    std::string uuid;
+    std::string name;
+    std::string tag;
+    std::uint64_t created_ns = 0;
+};
+
 struct ClientEntry {
     bool origin = false;
     std::uint64_t snapshot = 0;
@@ -103,6 +111,7 @@ public:
     // `id`: none lets the daemon choose.
     SnapshotEntry create(std::optional<std::uint64_t> id, const std::string& tag,
                          std::chrono::milliseconds limit);
+    SnapshotEntry create(const ReceivedSnapshot& received, std::chrono::milliseconds limit);
     void remove(std::uint64_t id);
     void set_priority(std::uint64_t id, int priority);
     std::uint64_t add_use(std::uint64_t id, std::int64_t difference);

@@ -4,9 +4,16 @@
 
 #include <cstddef>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 namespace zumastor::stream {
+
+// A stream cannot be sent or received: why, and where.
+class TransferError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
 
 class ByteSink {
 public:

@@ -45,7 +45,7 @@ Workers::Work make_worker(const Header& header, VolumeWriter& writer)
 } // namespace
 
 BadStream::BadStream(const Error& error)
-    : std::runtime_error(fmt::format("byte {} of the stream: {}", error.offset, error.what))
+    : TransferError(fmt::format("byte {} of the stream: {}", error.offset, error.what))
 {}
 
 ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const ReceiveOptions& options,

@@ -39,7 +39,7 @@ struct ReceiveHooks {
 
 // The stream is broken or not what it should be; `what()` says where. Nothing of the record in question has
 // been written, but records before it may have been.
-class BadStream : public std::runtime_error {
+class BadStream : public TransferError {
 public:
     explicit BadStream(const Error& error);
 };

@@ -92,7 +92,7 @@ private:
 void need(const Result<void>& done)
 {
     if (!done) {
-        throw std::runtime_error("the stream cannot be written: " + done.error().what);
+        throw TransferError("the stream cannot be written: " + done.error().what);
     }
 }
 

@@ -31,6 +31,10 @@ Exit show_status(const Args& args);
 // diff.cpp
 Exit show_diff(const Args& args);
 
+// send.cpp, receive.cpp
+Exit send_stream(const Args& args);
+Exit receive_stream(const Args& args);
+
 // ---- what several of them share ----
 
 // The volume that the command names, with no other command at work on it.

@@ -65,6 +65,25 @@ constexpr std::array kDiff{
     OptionSpec{"--limit", "N", "at most so many ranges; what to go on with is printed"},
     OptionSpec{"--json", "", "for programs: one JSON document, versioned"},
 };
+#define ZUMASTOR_PROGRESS                                                                                    \
+    OptionSpec{"-q,--quiet", "", "do not show how far it has come"}, OptionSpec                              \
+    {                                                                                                        \
+        "--json", "", "show it for programs: JSON objects, one a line, on stderr"                            \
+    }
+constexpr std::array kSend{
+    OptionSpec{"--from", "SNAP", "only what changed since this older snapshot"},
+    OptionSpec{"--compress", "METHOD", "none, zstd, zstd:LEVEL (zstd)"},
+    OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
+    OptionSpec{"--resume", "TOKEN", "go on where the receiver stopped: it prints the token"},
+    ZUMASTOR_PROGRESS,
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kReceive{
+    OptionSpec{"--resume-token", "", "print where a reception broke off, for send --resume"},
+    OptionSpec{"--abort", "", "take back what was received or written since the last snapshot received"},
+    ZUMASTOR_YES,
+    ZUMASTOR_PROGRESS,
+};
 
 constexpr std::array kCommands{
     CommandSpec{"create", "VOL [DIR]", "Make a volume, its store and its mounts at one go.", kCreate,
@@ -89,6 +108,10 @@ constexpr std::array kCommands{
     CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
                 "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
                 show_diff},
+    CommandSpec{"send", "VOL [SNAP]", "Write a snapshot, or what changed since another, as a stream.", kSend,
+                send_stream},
+    CommandSpec{"receive", "VOL", "Make a snapshot of a stream from standard input.", kReceive,
+                receive_stream},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 

@@ -58,8 +58,9 @@ Paths::Paths(const std::string& volume)
     : config(kConfigDirectory + "/" + volume + ".toml"), runtime("/run/zumastor/" + volume),
       agent_socket(runtime + "/agent.sock"), server_socket(runtime + "/server.sock"),
       pid_file(runtime + "/server.pid"), lock("/run/zumastor/." + volume + ".lock"),
-      default_mount("/run/zumastor/mount/" + volume), default_snapshots("/run/zumastor/snapshot/" + volume),
-      origin_name(volume), origin_device("/dev/mapper/" + volume)
+      state("/var/lib/zumastor/.state/" + volume), default_mount("/run/zumastor/mount/" + volume),
+      default_snapshots("/run/zumastor/snapshot/" + volume), origin_name(volume),
+      origin_device("/dev/mapper/" + volume)
 {}
 
 std::string Paths::snapshot_name(std::uint64_t id) const { return origin_name + "@" + std::to_string(id); }

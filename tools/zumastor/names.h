@@ -24,6 +24,7 @@ struct Paths {
     std::string server_socket; // control socket
     std::string pid_file;
     std::string lock;              // serialises commands on this volume
+    std::string state;             // /var/lib/zumastor/.state/VOL: what replication remembers
     std::string default_mount;     // /run/zumastor/mount/VOL, also known as /var/run/zumastor/…
     std::string default_snapshots; // /run/zumastor/snapshot/VOL
     std::string origin_name;       // of the mapped device: VOL

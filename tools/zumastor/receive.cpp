@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor receive: a stream from standard input becomes a snapshot of a replica.
+//
+//   judge the header ── nothing is written before ──► write to the origin, remember how far ──► end record
+//   right: flushed ──► take the snapshot, under the sender's UUID ──► forget the reception
+//
+// Invariants:
+//   What the replica's snapshots hold never changes: everything is written through the origin device, which
+//   copies out. Readers of the replica see its snapshots, never the origin while it is being written.
+//   `reception` is on disk before the first byte is written, and goes only after the snapshot is there: a
+//   crash at any moment leaves a replica that knows what it was doing.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/replication/devices.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/progress.h"
+#include "tools/zumastor/resume_token.h"
+#include "tools/zumastor/rollback.h"
+#include "tools/zumastor/uuid_text.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::chrono::milliseconds kCreateLimit{30000};
+
+const SnapshotEntry* with_uuid(const std::vector<SnapshotEntry>& list, const std::string& uuid)
+{
+    for (const SnapshotEntry& snapshot : list) {
+        if (snapshot.uuid == uuid) {
+            return &snapshot;
+        }
+    }
+    return nullptr;
+}
+
+// A volume that may be written to by a stream.
+void refuse_wrong_role(const Volume& volume)
+{
+    if (volume.config().master) {
+        throw Failure(Exit::usage, volume.what() + " is a master: a stream would overwrite it",
+                      "receive into another volume, or give up its role: zumastor forget volume " +
+                          volume.config().name + ", then define it again");
+    }
+    if (!mapper::find(volume.paths().origin_name)) {
+        throw Failure(Exit::missing, volume.what() + " is not started",
+                      "start it: zumastor start volume " + volume.config().name);
+    }
+    if (const auto mount = volume.origin_mount()) {
+        throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
+                      "a replica shows its snapshots; unmount it: umount " + mount->target);
+    }
+}
+
+void refuse_wrong_shape(const Volume& volume, const VolumeEntry& store, const stream::Header& header)
+{
+    const std::string name = volume.what();
+    if (header.chunk_bytes() != store.chunk_bytes) {
+        throw Failure(Exit::failed,
+                      name + ": the stream has chunks of " + format_size(header.chunk_bytes()) +
+                          ", the volume of " + format_size(store.chunk_bytes),
+                      "make the replica with the same --chunksize");
+    }
+    if (header.sectors > store.origin_sectors) {
+        throw Failure(Exit::failed,
+                      name + ": the stream's snapshot has " + std::to_string(header.sectors * 512) +
+                          " bytes, the volume only " + std::to_string(store.origin_sectors * 512),
+                      "make the replica's origin at least as large");
+    }
+}
+
+void refuse_other_lineage(const Volume& volume, const ReplicaState& state, const stream::Header& header)
+{
+    const std::string lineage = format_uuid(header.lineage);
+    if (!state.lineage.empty() && state.lineage != lineage) {
+        throw Failure(Exit::mismatch,
+                      volume.what() + " is a replica of volume " + state.lineage +
+                          ", the stream is of volume " + lineage,
+                      "receive it into another volume");
+    }
+}
+
+const SnapshotEntry& need_base(const Volume& volume, const std::vector<SnapshotEntry>& list,
+                               const ReplicaState& state, const std::string& from)
+{
+    const SnapshotEntry* base = with_uuid(list, from);
+    if (base == nullptr || base->squashed) {
+        throw Failure(
+            Exit::not_found,
+            volume.what() + ": the stream is based on snapshot " + from + ", which is not here; " +
+                (state.last.empty() ? "nothing was ever received" : "the last one is " + state.last),
+            "send what changed since a snapshot that both sides have, or a full stream");
+    }
+    return *base;
+}
+
+// An incremental stream changes its base into something new: anything else would become a wrong snapshot.
+void refuse_changed_origin(const Volume& volume, Daemon& daemon, const ReplicaState& state,
+                           const std::string& from)
+{
+    if (!origin_equals(volume, daemon, need_base(volume, daemon.list(), state, from))) {
+        throw Failure(Exit::mismatch,
+                      volume.what() + " differs from snapshot " + from +
+                          ", on which the stream is based: it was" +
+                          " written to, or has received newer snapshots",
+                      from == state.last
+                          ? "take back what was written: zumastor receive --abort " + volume.config().name
+                          : "send what changed since " + state.last);
+    }
+}
+
+// What the header means for this volume; throws before anything is touched.
+void judge(const Volume& volume, Daemon& daemon, const ReplicaState& state, const stream::Header& header)
+{
+    refuse_wrong_role(volume);
+    refuse_wrong_shape(volume, daemon.status(), header);
+    refuse_other_lineage(volume, state, header);
+    const std::string to = format_uuid(header.to);
+    if (with_uuid(daemon.list(), to) != nullptr) {
+        throw Failure(Exit::exists, volume.what() + " has snapshot " + to + " already",
+                      "there is nothing to do");
+    }
+    if (!header.full()) {
+        need_base(volume, daemon.list(), state, format_uuid(header.from));
+    }
+    const bool goes_on = state.reception && state.reception->to == to &&
+                         state.reception->from == format_uuid(header.from) &&
+                         header.first_chunk <= state.reception->next_chunk;
+    if (header.first_chunk > 0 && !goes_on) {
+        throw Failure(Exit::mismatch,
+                      volume.what() + ": the stream goes on at chunk " + std::to_string(header.first_chunk) +
+                          ", but this is not what was received before",
+                      state.reception ? "go on with: --resume " + format_token(*state.reception)
+                                      : "send it from the beginning");
+    }
+}
+
+SnapshotEntry take_received(Daemon& daemon, const stream::Header& header)
+{
+    return daemon.create(ReceivedSnapshot{format_uuid(header.to), header.name, header.tag, header.created_ns},
+                         kCreateLimit);
+}
+
+// A reception that had got as far as its snapshot when the power failed is over.
+void settle(const Volume& volume, Daemon& daemon, ReplicaState& state)
+{
+    if (state.reception && with_uuid(daemon.list(), state.reception->to) != nullptr) {
+        state.last = state.reception->to;
+        state.reception.reset();
+        save_replica_state(volume.paths().state, state);
+    }
+}
+
+// The origin is what the stream begins with: its base, or a part of itself. Takes back what another stream
+// has left behind.
+void prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const stream::Header& header)
+{
+    const std::string from = format_uuid(header.from);
+    if (header.full() ||
+        (state.reception && state.reception->from == from && state.reception->to == format_uuid(header.to))) {
+        return;
+    }
+    if (state.reception) {
+        note(volume.what() + ": an unfinished stream is taken back first");
+        roll_back(volume, daemon, state);
+    }
+    refuse_changed_origin(volume, daemon, state, from);
+}
+
+stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader, ReplicaState& state,
+                              Progress& progress)
+{
+    DeviceWriter writer(volume.paths().origin_device);
+    const stream::ReceiveHooks hooks{[&](const stream::ReceiveProgress& p) {
+                                         check_interrupt();
+                                         progress.show(p.chunks, p.bytes);
+                                     },
+                                     [&](std::uint64_t next) {
+                                         state.reception->next_chunk = next;
+                                         save_replica_state(volume.paths().state, state);
+                                     }};
+    try {
+        return stream::receive(reader, writer, {}, hooks);
+    } catch (const stream::TransferError& error) {
+        throw Failure(Exit::failed, volume.what() + ": " + error.what(),
+                      "what was right so far is kept; go on with: zumastor send VOL --resume " +
+                          format_token(*state.reception));
+    }
+}
+
+Exit receive(const Args& args, Volume& volume)
+{
+    stream::FdSource source(STDIN_FILENO);
+    stream::StreamReader reader(source);
+    const auto header = reader.begin();
+    if (!header) {
+        throw Failure(Exit::failed, "byte " + std::to_string(header.error().offset) +
+                                        " of the stream: " + header.error().what);
+    }
+    Daemon daemon = volume.daemon();
+    ReplicaState state = load_replica_state(volume.paths().state);
+    settle(volume, daemon, state);
+    judge(volume, daemon, state, *header);
+    if (header->full() && state.lineage.empty()) {
+        confirm("everything on " + volume.what() + " is overwritten", args.has("--yes"));
+    }
+    prepare_origin(volume, daemon, state, *header);
+    state.lineage = format_uuid(header->lineage);
+    state.reception = Reception{format_uuid(header->from), format_uuid(header->to), header->first_chunk};
+    save_replica_state(volume.paths().state, state);
+
+    Progress progress(args, *header);
+    const auto got = apply(volume, reader, state, progress);
+    const SnapshotEntry taken = take_received(daemon, *header);
+    state.last = taken.uuid;
+    state.reception.reset();
+    save_replica_state(volume.paths().state, state);
+    progress.finish(got.chunks, got.bytes);
+    std::printf("%llu\n", static_cast<unsigned long long>(taken.id));
+    return Exit::ok;
+}
+
+} // namespace
+
+Exit receive_stream(const Args& args)
+{
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    const std::string& name = volume.config().name;
+    if (!args.has("--resume-token") && !args.has("--abort")) {
+        return receive(args, volume);
+    }
+    Daemon daemon = volume.daemon();
+    ReplicaState state = load_replica_state(volume.paths().state);
+    settle(volume, daemon, state);
+    if (args.has("--abort")) {
+        refuse_wrong_role(volume);
+        roll_back(volume, daemon, state);
+        return Exit::ok;
+    }
+    if (!state.reception) {
+        throw Failure(Exit::not_found, "volume " + name + ": no reception has been broken off",
+                      "send it from the beginning");
+    }
+    std::printf("%s\n", format_token(*state.reception).c_str());
+    return Exit::ok;
+}
+
+} // namespace zumastor

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/replica_state.h"
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+
+namespace zumastor {
+namespace {
+
+constexpr int kVersion = 1;
+
+std::string file_of(const std::string& directory) { return directory + "/replica.json"; }
+
+} // namespace
+
+ReplicaState load_replica_state(const std::string& directory)
+{
+    const std::string path = file_of(directory);
+    if (!std::filesystem::exists(path)) {
+        return {};
+    }
+    try {
+        const auto object = nlohmann::json::parse(read_text(path));
+        if (object.at("version").get<int>() != kVersion) {
+            throw Failure(Exit::failed, path + ": written by another version of zumastor");
+        }
+        ReplicaState state{object.at("lineage").get<std::string>(), object.at("last").get<std::string>(), {}};
+        if (const auto& reception = object.at("reception"); !reception.is_null()) {
+            state.reception =
+                Reception{reception.at("from").get<std::string>(), reception.at("to").get<std::string>(),
+                          reception.at("next_chunk").get<std::uint64_t>()};
+        }
+        return state;
+    } catch (const nlohmann::json::exception& error) {
+        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
+                      "if it cannot be mended, remove it and receive a full stream");
+    }
+}
+
+void save_replica_state(const std::string& directory, const ReplicaState& state)
+{
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    nlohmann::ordered_json reception;
+    if (state.reception) {
+        reception = {{"from", state.reception->from},
+                     {"to", state.reception->to},
+                     {"next_chunk", state.reception->next_chunk}};
+    }
+    const nlohmann::ordered_json object{
+        {"version", kVersion}, {"lineage", state.lineage}, {"last", state.last}, {"reception", reception}};
+    write_text(file_of(directory), object.dump(2) + "\n");
+}
+
+} // namespace zumastor

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+// What a replica remembers between two streams: /var/lib/zumastor/.state/VOL/replica.json. Replaced at once
+// and flushed, so that it is right whatever happens; a missing one says that nothing was ever received.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace zumastor {
+
+// A stream that has been begun and not ended.
+struct Reception {
+    std::string from; // UUID; empty: a full stream
+    std::string to;
+    std::uint64_t next_chunk = 0; // all chunks of the stream below it are on the disk
+
+    bool operator==(const Reception&) const = default;
+};
+
+struct ReplicaState {
+    std::string lineage; // UUID of the volume that this is a replica of; empty: of none
+    std::string last;    // UUID of the snapshot received last: what the origin holds; empty: none
+    std::optional<Reception> reception;
+
+    bool operator==(const ReplicaState&) const = default;
+};
+
+// Throws if the file is there and not understood.
+ReplicaState load_replica_state(const std::string& directory);
+void save_replica_state(const std::string& directory, const ReplicaState& state);
+
+} // namespace zumastor

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/rollback.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "tools/common/failure.h"
+#include "tools/replication/aligned_memory.h"
+#include "tools/replication/devices.h"
+#include "tools/zumastor/snapshot_content.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::uint64_t kStep = 1u << 20;
+
+// Calls visit(offset, length) for what may differ, in steps of at most kStep, until it returns false.
+void for_each_changed(Daemon& daemon, const SnapshotEntry& base,
+                      const std::function<bool(std::uint64_t, std::uint64_t)>& visit)
+{
+    const std::uint64_t chunk = daemon.status().chunk_bytes;
+    const std::uint64_t size = base.sectors * 512;
+    daemon.delta(base, std::nullopt, 0, [&](const DeltaRange& range) {
+        const std::uint64_t end = std::min((range.first + range.count) * chunk, size);
+        for (std::uint64_t at = range.first * chunk; at < end; at += kStep) {
+            check_interrupt();
+            if (!visit(at, std::min(kStep, end - at))) {
+                return false;
+            }
+        }
+        return true;
+    });
+}
+
+} // namespace
+
+bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base)
+{
+    const auto content = open_content(volume, base);
+    const DeviceWriter origin(volume.paths().origin_device);
+    const AlignedMemory then(kStep);
+    const AlignedMemory now(kStep);
+    bool equal = true;
+    for_each_changed(daemon, base, [&](std::uint64_t offset, std::uint64_t length) {
+        content->read(offset, then.bytes().first(length));
+        origin.read(offset, now.bytes().first(length));
+        equal = std::equal(then.bytes().begin(), then.bytes().begin() + static_cast<std::ptrdiff_t>(length),
+                           now.bytes().begin());
+        return equal;
+    });
+    return equal;
+}
+
+void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    const auto base =
+        std::find_if(list.begin(), list.end(), [&](const SnapshotEntry& s) { return s.uuid == state.last; });
+    if (base == list.end() || base->squashed) {
+        throw Failure(Exit::not_found,
+                      volume.what() +
+                          " holds part of a stream, and there is no complete snapshot to go back to",
+                      "receive a full stream");
+    }
+    const auto content = open_content(volume, *base);
+    DeviceWriter origin(volume.paths().origin_device);
+    const AlignedMemory memory(kStep);
+    for_each_changed(daemon, *base, [&](std::uint64_t offset, std::uint64_t length) {
+        content->read(offset, memory.bytes().first(length));
+        origin.write(offset, memory.bytes().first(length));
+        return true;
+    });
+    origin.flush();
+    state.reception.reset();
+    save_replica_state(volume.paths().state, state);
+}
+
+} // namespace zumastor

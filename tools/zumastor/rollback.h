@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+// A replica's origin and the snapshot that it ought to hold.
+#pragma once
+
+#include "tools/common/daemon.h"
+#include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/volume.h"
+
+namespace zumastor {
+
+// Whether the origin's content is that of `base`. Only what the index says may differ is read.
+bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base);
+
+// Makes the origin what the snapshot received last says, and forgets the reception. Other snapshots keep
+// their content. Can be repeated after an interruption. Throws Exit::not_found if there is no such snapshot.
+void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state);
+
+} // namespace zumastor
