@@ -15,6 +15,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+// ... because nobody takes it.
+class SinkError : public TransferError {
+public:
+    using TransferError::TransferError;
+};
+
 class ByteSink {
 public:
     virtual ~ByteSink() = default;

@@ -92,7 +92,7 @@ private:
 void need(const Result<void>& done)
 {
     if (!done) {
-        throw TransferError("the stream cannot be written: " + done.error().what);
+        throw SinkError("the stream cannot be written: " + done.error().what);
     }
 }
 

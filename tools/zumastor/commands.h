@@ -35,7 +35,26 @@ Exit show_diff(const Args& args);
 Exit send_stream(const Args& args);
 Exit receive_stream(const Args& args);
 
+// replicate.cpp
+Exit replicate(const Args& args);
+// The other side's end of a session, on standard input and output.
+Exit serve_session(const Args& args, bool sends);
+// define_replication.cpp
+Exit define_target(const Args& args);
+Exit define_source(const Args& args);
+Exit forget_target(const Args& args);
+Exit forget_source(const Args& args);
+Exit start_source(const Args& args);
+Exit stop_source(const Args& args);
+// ssh_gate.cpp
+Exit ssh_gate(const Args& args);
+
 // ---- what several of them share ----
+
+// A snapshot of the volume's present content, its filesystem frozen meanwhile (snapshot.cpp).
+SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::string& tag);
+// Mounts what is new, makes the links, deletes what the schedule drops and replication does not need.
+void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles);
 
 // The volume that the command names, with no other command at work on it.
 struct LockedVolume {

@@ -47,6 +47,40 @@ public:
         throw Failure(Exit::failed, where_ + ": '" + key + "' has the wrong type");
     }
 
+    std::uint64_t number(const char* key)
+    {
+        const auto value = get<std::int64_t>(key, 0);
+        if (value < 0) {
+            throw Failure(Exit::failed, where_ + ": '" + key + "' must not be negative");
+        }
+        return static_cast<std::uint64_t>(value);
+    }
+
+    std::string need_host()
+    {
+        std::string host = get<std::string>("host", "");
+        check_host(host, where_);
+        return host;
+    }
+
+    // Calls visit(table, where) for each of an array of tables.
+    template <class Visit>
+    void each(const char* key, const Visit& visit)
+    {
+        known_.emplace_back(key);
+        const toml::node* node = table_.get(key);
+        if (node == nullptr) {
+            return;
+        }
+        const toml::array* array = node->as_array();
+        if (array == nullptr || !array->is_array_of_tables()) {
+            throw Failure(Exit::failed, where_ + ": '" + key + "' must be an array of tables");
+        }
+        for (const toml::node& element : *array) {
+            visit(*element.as_table(), where_ + ": " + key);
+        }
+    }
+
     const toml::table* sub(const char* key)
     {
         known_.emplace_back(key);
@@ -92,6 +126,30 @@ std::vector<Kind> read_schedule(const toml::table& table, const std::string& whe
     return schedule;
 }
 
+SourceRole read_source(const toml::table& table, const std::string& where)
+{
+    Reader fields(table, where);
+    SourceRole source;
+    source.host = fields.need_host();
+    source.port = fields.number("port");
+    source.volume = fields.get<std::string>("volume", "");
+    source.mount_snapshots = fields.get<bool>("snapmount", false);
+    fields.finish();
+    return source;
+}
+
+Target read_target(const toml::table& table, const std::string& where)
+{
+    Reader fields(table, where);
+    Target target;
+    target.host = fields.need_host();
+    target.volume = fields.get<std::string>("volume", "");
+    target.bytes_per_second = fields.number("ratelimit");
+    target.compress = fields.get<bool>("compress", true);
+    fields.finish();
+    return target;
+}
+
 std::size_t rank(const Kind& kind)
 {
     return static_cast<std::size_t>(std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), kind.name) -
@@ -120,6 +178,15 @@ VolumeConfig read_config(const toml::table& table, const std::string& name, cons
         config.master =
             MasterRole{fields.get<bool>("snapmount", true), fields.get<bool>("dotsnapshot", false)};
         fields.finish();
+    }
+    if (const toml::table* source = reader.sub("source")) {
+        config.source = read_source(*source, where + ": source");
+    }
+    reader.each("target", [&](const toml::table& one, const std::string& place) {
+        config.targets.push_back(read_target(one, place));
+    });
+    if (config.master && config.source) {
+        throw Failure(Exit::failed, where + ": a volume is a master or has a source, not both");
     }
     if (const toml::table* schedule = reader.sub("schedule")) {
         config.schedule = read_schedule(*schedule, where);
@@ -173,6 +240,13 @@ const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name
     return found == schedule.end() ? nullptr : &*found;
 }
 
+const Target* find_target(const VolumeConfig& config, const std::string& host)
+{
+    const auto found = std::find_if(config.targets.begin(), config.targets.end(),
+                                    [&](const Target& target) { return target.host == host; });
+    return found == config.targets.end() ? nullptr : &*found;
+}
+
 VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where)
 {
     try {
@@ -206,6 +280,17 @@ std::string format_config(const VolumeConfig& config)
     if (config.master) {
         out << "\n[master]\nsnapmount = " << (config.master->mount_snapshots ? "true" : "false")
             << "\ndotsnapshot = " << (config.master->dot_snapshot ? "true" : "false") << "\n";
+    }
+    if (config.source) {
+        const SourceRole& source = *config.source;
+        out << "\n[source]\nhost = " << quoted(source.host) << "\nport = " << source.port
+            << "\nvolume = " << quoted(source.volume)
+            << "\nsnapmount = " << (source.mount_snapshots ? "true" : "false") << "\n";
+    }
+    for (const Target& target : config.targets) {
+        out << "\n[[target]]\nhost = " << quoted(target.host) << "\nvolume = " << quoted(target.volume)
+            << "\nratelimit = " << target.bytes_per_second
+            << "\ncompress = " << (target.compress ? "true" : "false") << "\n";
     }
     if (!config.schedule.empty()) {
         out << "\n[schedule]\n";

@@ -24,6 +24,25 @@ struct MasterRole {
     bool operator==(const MasterRole&) const = default;
 };
 
+// Where a replica gets its snapshots from.
+struct SourceRole {
+    std::string host;             // as ssh knows it
+    std::uint64_t port = 0;       // 0: as ssh's configuration says
+    std::string volume;           // its name there; empty: the same
+    std::uint64_t period_s = 0;   // how often it is asked; 0: never by itself
+    bool mount_snapshots = false; // all of them, not only the newest
+    bool operator==(const SourceRole&) const = default;
+};
+
+// Where snapshots are sent to.
+struct Target {
+    std::string host;
+    std::string volume;                 // its name there; empty: the same
+    std::uint64_t bytes_per_second = 0; // 0: no limit
+    bool compress = true;
+    bool operator==(const Target&) const = default;
+};
+
 struct VolumeConfig {
     std::string name;
     std::string uuid;   // of the store: another one there is refused
@@ -33,9 +52,11 @@ struct VolumeConfig {
     std::uint64_t cache_bytes = 0; // 0: the daemon's default
     std::string mount_point;       // empty: the default
     std::string mount_options;
-    std::string snapshot_path; // empty: the default
-    std::optional<MasterRole> master;
-    std::vector<Kind> schedule; // in the order in which they are shown
+    std::string snapshot_path;        // empty: the default
+    std::optional<MasterRole> master; // a volume is a master or a replica, or neither
+    std::optional<SourceRole> source;
+    std::vector<Target> targets; // of both
+    std::vector<Kind> schedule;  // in the order in which they are shown
 
     bool operator==(const VolumeConfig&) const = default;
 };
@@ -45,6 +66,8 @@ extern const std::vector<std::string> kBuiltinKinds; // hourly, daily, weekly, m
 // Sets how many to keep; 0 removes the kind.
 void set_kind(std::vector<Kind>& schedule, const std::string& name, std::uint64_t keep);
 const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name);
+
+const Target* find_target(const VolumeConfig& config, const std::string& host);
 
 // `where` is for messages. Throws Exit::failed with line and reason.
 VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where);

@@ -2,6 +2,7 @@
 // One command at a time on a volume.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "ddsnapd/client/unique_fd.h"
@@ -12,8 +13,13 @@ class VolumeLock {
 public:
     // Waits for another command on the volume to end; throws Exit::busy, naming it, if that takes too long.
     explicit VolumeLock(const std::string& volume);
+    // Beside it, for what takes long and leaves the volume usable: a stream of `purpose` ("receive",
+    // "send to HOST"). Does not wait: throws Exit::busy if there is one.
+    VolumeLock(const std::string& volume, const std::string& purpose);
 
 private:
+    void take(const std::string& volume, const std::string& path, std::chrono::seconds patience);
+
     ddsnap::UniqueFd file_;
 };
 

@@ -70,16 +70,45 @@ constexpr std::array kDiff{
     {                                                                                                        \
         "--json", "", "show it for programs: JSON objects, one a line, on stderr"                            \
     }
+#define ZUMASTOR_CYCLE                                                                                       \
+    OptionSpec{"-s,--snapnum", "SNAP", "send this snapshot, not a new one"}, OptionSpec                      \
+    {                                                                                                        \
+        "--full", "", "send everything, not what changed"                                                    \
+    }
+constexpr std::array kReplicate{
+    ZUMASTOR_CYCLE,
+    OptionSpec{"-w,--wait", "", "return when the cycle is done: this is always so"},
+    ZUMASTOR_PROGRESS,
+};
+constexpr std::array kDefineTarget{
+    OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
+    OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
+    OptionSpec{"-u,--uncompressed", "", "do not compress"},
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kDefineSource{
+    OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
+    OptionSpec{"-m,--mount-snap", "", "mount all snapshots, not only the newest"},
+    ZUMASTOR_YES,
+    ZUMASTOR_DRY_RUN,
+};
+constexpr std::array kGate{
+    OptionSpec{"--send", "", "the key may be sent these volumes' snapshots"},
+    OptionSpec{"--receive", "", "the key may send snapshots to these volumes"},
+};
 constexpr std::array kSend{
     OptionSpec{"--from", "SNAP", "only what changed since this older snapshot"},
     OptionSpec{"--compress", "METHOD", "none, zstd, zstd:LEVEL (zstd)"},
     OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
     OptionSpec{"--resume", "TOKEN", "go on where the receiver stopped: it prints the token"},
+    OptionSpec{"--session", "", "talk to zumastor replicate on the other side"},
+    ZUMASTOR_CYCLE,
     ZUMASTOR_PROGRESS,
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kReceive{
     OptionSpec{"--resume-token", "", "print where a reception broke off, for send --resume"},
+    OptionSpec{"--session", "", "talk to zumastor replicate on the other side"},
     OptionSpec{"--abort", "", "take back what was received or written since the last snapshot received"},
     ZUMASTOR_YES,
     ZUMASTOR_PROGRESS,
@@ -95,12 +124,22 @@ constexpr std::array kCommands{
                 define_master},
     CommandSpec{"define schedule", "VOL", "Set how many snapshots of each kind are kept.", kDefineSchedule,
                 define_schedule},
+    CommandSpec{"define target", "VOL HOST", "Name a host that this volume is replicated to.", kDefineTarget,
+                define_target},
+    CommandSpec{"define source", "VOL HOST", "Make this volume a replica of HOST's (HOST[:PORT]).",
+                kDefineSource, define_source},
     CommandSpec{"start volume", "VOL", "Start the daemon and create /dev/mapper/VOL.", kDryRun, start_volume},
     CommandSpec{"start master", "VOL", "The same, and mount the volume and its snapshots.", kDryRun,
                 start_master},
+    CommandSpec{"start source", "VOL", "Start a replica and mount its newest snapshot.", kDryRun,
+                start_source},
     CommandSpec{"stop volume", "VOL", "Unmount all, remove the devices, end the daemon.", kDryRun,
                 stop_volume},
     CommandSpec{"stop master", "VOL", "Unmount the volume and its snapshots.", kDryRun, stop_master},
+    CommandSpec{"stop source", "VOL", "Unmount a replica.", kDryRun, stop_source},
+    CommandSpec{"forget target", "VOL HOST", "Replicate to HOST no longer.", kDryRun, forget_target},
+    CommandSpec{"forget source", "VOL", "Make the volume a replica no longer; its snapshots stay.", kDryRun,
+                forget_source},
     CommandSpec{"forget volume", "VOL", "Stop the volume and forget it; its data stay.", kDryRun,
                 forget_volume},
     CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
@@ -112,6 +151,9 @@ constexpr std::array kCommands{
                 send_stream},
     CommandSpec{"receive", "VOL", "Make a snapshot of a stream from standard input.", kReceive,
                 receive_stream},
+    CommandSpec{"replicate", "VOL [HOST]", "Bring a replica up to date: one cycle.", kReplicate, replicate},
+    CommandSpec{"ssh-gate", "VOL...", "The forced command of a key that is for replication only.", kGate,
+                ssh_gate},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 

@@ -132,6 +132,13 @@ void unmount(const std::string& target)
                                 : "end these, then try again");
 }
 
+void detach_mount(const std::string& target)
+{
+    if (::umount2(target.c_str(), MNT_DETACH) != 0) {
+        throw errno_failure("cannot unmount " + target);
+    }
+}
+
 bool is_mount_point(const std::string& target)
 {
     std::error_code error;

@@ -23,6 +23,9 @@ void mount_filesystem(const std::string& device, const std::string& target, cons
 // Throws Exit::busy, naming who keeps it busy. Never lazy: what is unmounted is gone when it returns.
 void unmount(const std::string& target);
 
+// Nobody finds what is mounted there any more; who has it open goes on.
+void detach_mount(const std::string& target);
+
 // Is something mounted exactly there?
 bool is_mount_point(const std::string& target);
 

@@ -54,6 +54,21 @@ void check_kind_name(const std::string& name)
     }
 }
 
+void check_host(const std::string& host, const std::string& where)
+{
+    constexpr std::string_view kHostMarks = ".-_:@%[]"; // user@host, IPv6
+    constexpr std::size_t kMaxHost = 255;
+    const bool good =
+        !host.empty() && host.size() <= kMaxHost && host.front() != '-' &&
+        std::all_of(host.begin(), host.end(), [&](char c) {
+            return kLetters.find(c) != std::string_view::npos || kHostMarks.find(c) != std::string_view::npos;
+        });
+    if (!good) {
+        throw Failure(Exit::usage, where + ": '" + host + "' cannot be a host",
+                      "give a name as ssh knows it");
+    }
+}
+
 Paths::Paths(const std::string& volume)
     : config(kConfigDirectory + "/" + volume + ".toml"), runtime("/run/zumastor/" + volume),
       agent_socket(runtime + "/agent.sock"), server_socket(runtime + "/server.sock"),

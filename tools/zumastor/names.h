@@ -13,6 +13,9 @@ void check_volume_name(const std::string& name);
 // The same for a kind of a rotation: "hourly", or one of the user's own.
 void check_kind_name(const std::string& name);
 
+// The same for a host, which ssh gets as an argument; `where` is for the message.
+void check_host(const std::string& host, const std::string& where);
+
 struct Paths {
     explicit Paths(const std::string& volume);
 

@@ -19,9 +19,9 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
-#include "tools/zumastor/progress.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor {
@@ -193,61 +193,94 @@ stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader
     }
 }
 
-Exit receive(const Args& args, Volume& volume)
+stream::Header need_header(stream::StreamReader& reader)
 {
-    stream::FdSource source(STDIN_FILENO);
-    stream::StreamReader reader(source);
-    const auto header = reader.begin();
+    auto header = reader.begin();
     if (!header) {
         throw Failure(Exit::failed, "byte " + std::to_string(header.error().offset) +
                                         " of the stream: " + header.error().what);
     }
-    Daemon daemon = volume.daemon();
-    ReplicaState state = load_replica_state(volume.paths().state);
-    settle(volume, daemon, state);
-    judge(volume, daemon, state, *header);
-    if (header->full() && state.lineage.empty()) {
-        confirm("everything on " + volume.what() + " is overwritten", args.has("--yes"));
-    }
-    prepare_origin(volume, daemon, state, *header);
-    state.lineage = format_uuid(header->lineage);
-    state.reception = Reception{format_uuid(header->from), format_uuid(header->to), header->first_chunk};
-    save_replica_state(volume.paths().state, state);
+    return std::move(*header);
+}
 
-    Progress progress(args, *header);
-    const auto got = apply(volume, reader, state, progress);
-    const SnapshotEntry taken = take_received(daemon, *header);
-    state.last = taken.uuid;
-    state.reception.reset();
-    save_replica_state(volume.paths().state, state);
-    progress.finish(got.chunks, got.bytes);
-    std::printf("%llu\n", static_cast<unsigned long long>(taken.id));
+Exit print_token(const Volume& volume, const ReplicaState& state)
+{
+    if (!state.reception) {
+        throw Failure(Exit::not_found, volume.what() + ": no reception has been broken off",
+                      "send it from the beginning");
+    }
+    std::printf("%s\n", format_token(*state.reception).c_str());
     return Exit::ok;
 }
 
 } // namespace
 
+ReplicaOffer offer_of(const Volume& volume)
+{
+    Daemon daemon = volume.daemon();
+    ReplicaState state = load_replica_state(volume.paths().state);
+    settle(volume, daemon, state);
+    refuse_wrong_role(volume);
+    const VolumeEntry store = daemon.status();
+    ReplicaOffer offer{volume.config().name, store.uuid, state.lineage,  store.chunk_bytes,
+                       store.origin_sectors, {},         state.reception};
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (!snapshot.squashed && !state.lineage.empty()) {
+            offer.snapshots.push_back(snapshot.uuid);
+        }
+    }
+    return offer;
+}
+
+SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
+{
+    stream::FdSource source(fd);
+    stream::StreamReader reader(source);
+    const stream::Header header = need_header(reader);
+    Daemon daemon = volume.daemon();
+    ReplicaState state = load_replica_state(volume.paths().state);
+    settle(volume, daemon, state);
+    judge(volume, daemon, state, header);
+    if (header.full() && state.lineage.empty()) {
+        confirm("everything on " + volume.what() + " is overwritten", yes);
+    }
+    prepare_origin(volume, daemon, state, header);
+    state.lineage = format_uuid(header.lineage);
+    state.reception = Reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
+    save_replica_state(volume.paths().state, state);
+
+    Progress progress(args, header);
+    const auto got = apply(volume, reader, state, progress);
+    const SnapshotEntry taken = take_received(daemon, header);
+    state.last = taken.uuid;
+    state.reception.reset();
+    save_replica_state(volume.paths().state, state);
+    progress.finish(got.chunks, got.bytes);
+    return taken;
+}
+
 Exit receive_stream(const Args& args)
 {
-    LockedVolume locked = lock_volume(args);
-    Volume& volume = locked.volume;
-    const std::string& name = volume.config().name;
+    if (args.has("--session")) {
+        return serve_session(args, false);
+    }
+
+    const std::string name = args.need("VOL");
+    Volume volume(load_config(name));
+    const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
     if (!args.has("--resume-token") && !args.has("--abort")) {
-        return receive(args, volume);
+        const SnapshotEntry taken = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
+        std::printf("%llu\n", static_cast<unsigned long long>(taken.id));
+        return Exit::ok;
     }
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);
-    if (args.has("--abort")) {
-        refuse_wrong_role(volume);
-        roll_back(volume, daemon, state);
-        return Exit::ok;
+    if (args.has("--resume-token")) {
+        return print_token(volume, state);
     }
-    if (!state.reception) {
-        throw Failure(Exit::not_found, "volume " + name + ": no reception has been broken off",
-                      "send it from the beginning");
-    }
-    std::printf("%s\n", format_token(*state.reception).c_str());
+    refuse_wrong_role(volume);
+    roll_back(volume, daemon, state);
     return Exit::ok;
 }
 

@@ -2,26 +2,21 @@
 // zumastor send: a snapshot, or what changed since another one, as a stream on standard output.
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <csignal>
 #include <cstdio>
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/progress.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/snapshot_content.h"
 #include "tools/zumastor/snapshot_ref.h"
+#include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor {
 namespace {
-
-struct Ends {
-    std::optional<SnapshotEntry> from; // none: a full stream
-    SnapshotEntry to;
-    std::uint64_t first_chunk = 0;
-};
 
 SnapshotEntry need_readable(SnapshotEntry snapshot)
 {
@@ -33,26 +28,26 @@ SnapshotEntry need_readable(SnapshotEntry snapshot)
     return snapshot;
 }
 
-Ends ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
+SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
 {
     if (args.has("SNAP") || args.has("--from")) {
         throw Failure(Exit::usage, "--resume says by itself which snapshots are meant",
                       "leave out SNAP and --from");
     }
     const Reception reception = parse_token(*args.get("--resume"));
-    Ends ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
+    SendEnds ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
     if (!reception.from.empty()) {
         ends.from = need_readable(find_snapshot(list, config, reception.from));
     }
     return ends;
 }
 
-Ends find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
+SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
 {
     if (args.has("--resume")) {
         return ends_of_token(list, config, args);
     }
-    Ends ends{{}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest"))), 0};
+    SendEnds ends{{}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest"))), 0};
     if (const auto from = args.get("--from")) {
         ends.from = need_readable(find_snapshot(list, config, *from));
         if (ends.from->epoch >= ends.to.epoch) {
@@ -64,7 +59,7 @@ Ends find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& confi
 }
 
 // What is to be sent, from the daemon's index; asked for again for each pass.
-stream::RunSource runs_of(Daemon& daemon, const Ends& ends, std::uint64_t all_chunks)
+stream::RunSource runs_of(Daemon& daemon, const SendEnds& ends, std::uint64_t all_chunks)
 {
     if (!ends.from) {
         return [first = ends.first_chunk, all_chunks]() mutable -> std::optional<stream::ChunkRun> {
@@ -99,7 +94,7 @@ std::uint64_t count_chunks(const stream::RunSource& runs)
     return chunks;
 }
 
-stream::Header header_of(const Volume& volume, const VolumeEntry& store, const Ends& ends)
+stream::Header header_of(const Volume& volume, const VolumeEntry& store, const SendEnds& ends)
 {
     const ReplicaState state = load_replica_state(volume.paths().state);
     stream::Header header;
@@ -115,7 +110,102 @@ stream::Header header_of(const Volume& volume, const VolumeEntry& store, const E
     return header;
 }
 
-stream::SendOptions options_of(const Args& args)
+void print_plan(const stream::Header& header, const stream::RunSource& runs)
+{
+    std::printf("would send snapshot %s%s: %llu chunks of %llu bytes, %llu bytes uncompressed\n",
+                format_uuid(header.to).c_str(),
+                header.full() ? " in full" : (" since " + format_uuid(header.from)).c_str(),
+                static_cast<unsigned long long>(header.chunks),
+                static_cast<unsigned long long>(header.chunk_bytes()),
+                static_cast<unsigned long long>(stream::stream_bytes(header, runs)));
+}
+
+// The header, with what it announces counted.
+stream::Header announce(const Volume& volume, Daemon& daemon, const SendEnds& ends)
+{
+    stream::Header header = header_of(volume, daemon.status(), ends);
+    header.chunks = count_chunks(runs_of(daemon, ends, header.all_chunks()));
+    return header;
+}
+
+const SnapshotEntry* readable(const std::vector<SnapshotEntry>& list, const std::string& uuid)
+{
+    const auto found = std::find_if(list.begin(), list.end(), [&](const SnapshotEntry& snapshot) {
+        return snapshot.uuid == uuid && !snapshot.squashed;
+    });
+    return found == list.end() ? nullptr : &*found;
+}
+
+// The newest snapshot older than `to` that the receiver has, too.
+const SnapshotEntry* common_base(const std::vector<SnapshotEntry>& mine, const ReplicaOffer& offer,
+                                 const SnapshotEntry& to)
+{
+    for (auto theirs = offer.snapshots.rbegin(); theirs != offer.snapshots.rend(); ++theirs) {
+        const SnapshotEntry* base = readable(mine, *theirs);
+        if (base != nullptr && base->epoch < to.epoch) {
+            return base;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<SnapshotEntry>& mine,
+                                 const ReplicaOffer& offer, const SnapshotEntry& to, bool full)
+{
+    if (std::find(offer.snapshots.begin(), offer.snapshots.end(), to.uuid) != offer.snapshots.end()) {
+        return std::nullopt;
+    }
+    if (offer.reception && !full) {
+        const SnapshotEntry* begun = readable(mine, offer.reception->to);
+        const SnapshotEntry* from = readable(mine, offer.reception->from);
+        if (begun != nullptr && (from != nullptr || offer.reception->from.empty())) {
+            SendEnds ends{{}, *begun, offer.reception->next_chunk};
+            if (from != nullptr) {
+                ends.from = *from;
+            }
+            return ends;
+        }
+    }
+    if (full || offer.snapshots.empty()) {
+        return SendEnds{{}, to, 0};
+    }
+    if (const SnapshotEntry* base = common_base(mine, offer, to)) {
+        return SendEnds{*base, to, 0};
+    }
+    throw Failure(Exit::not_found,
+                  volume.what() + ": none of the replica's snapshots is here any more (its newest is " +
+                      offer.snapshots.back() + ")",
+                  "send everything again: zumastor replicate VOL HOST --full");
+}
+
+void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
+             int fd)
+{
+    Daemon daemon = volume.daemon();
+    // Open snapshots cannot be deleted: both stay as long as this program needs them.
+    const auto content = open_content(volume, ends.to);
+    const auto base = ends.from ? open_content(volume, *ends.from) : nullptr;
+    const stream::Header header = announce(volume, daemon, ends);
+    (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
+    stream::FdSink sink(fd);
+    Progress progress(args, header);
+    try {
+        const auto sent = stream::send(header, runs_of(daemon, ends, header.all_chunks()), *content, sink,
+                                       options, [&](const stream::SendProgress& p) {
+                                           check_interrupt();
+                                           progress.show(p.chunks, p.bytes);
+                                       });
+        progress.finish(sent.chunks, sent.bytes);
+    } catch (const stream::SinkError&) {
+        throw; // the caller knows more about who is at the other end
+    } catch (const stream::TransferError& error) {
+        throw Failure(Exit::failed, volume.what() + ": " + error.what());
+    }
+}
+
+stream::SendOptions send_options(const Args& args)
 {
     stream::SendOptions options;
     const std::string compression = args.get("--compress").value_or("zstd");
@@ -131,48 +221,18 @@ stream::SendOptions options_of(const Args& args)
     return options;
 }
 
-void print_plan(const stream::Header& header, const stream::RunSource& runs)
-{
-    std::printf("would send snapshot %s%s: %llu chunks of %llu bytes, %llu bytes uncompressed\n",
-                format_uuid(header.to).c_str(),
-                header.full() ? " in full" : (" since " + format_uuid(header.from)).c_str(),
-                static_cast<unsigned long long>(header.chunks),
-                static_cast<unsigned long long>(header.chunk_bytes()),
-                static_cast<unsigned long long>(stream::stream_bytes(header, runs)));
-}
-
-void transmit(const Args& args, const stream::Header& header, const stream::RunSource& runs,
-              SnapshotContent& content, const stream::SendOptions& options)
-{
-    (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
-    stream::FdSink sink(STDOUT_FILENO);
-    Progress progress(args, header);
-    try {
-        const auto sent = stream::send(header, runs, content, sink, options, [&](const auto& p) {
-            check_interrupt();
-            progress.show(p.chunks, p.bytes);
-        });
-        progress.finish(sent.chunks, sent.bytes);
-    } catch (const stream::TransferError& error) {
-        throw Failure(Exit::failed, "volume " + args.need("VOL") + ": " + error.what(),
-                      "the receiver can go on where it stopped: zumastor receive --resume-token");
-    }
-}
-
-} // namespace
-
 Exit send_stream(const Args& args)
 {
+    if (args.has("--session")) {
+        return serve_session(args, true);
+    }
+
     const Volume volume(load_config(args.need("VOL")));
     Daemon daemon = volume.daemon();
-    const stream::SendOptions options = options_of(args);
-    const Ends ends = find_ends(daemon.list(), volume.config(), args);
-    stream::Header header = header_of(volume, daemon.status(), ends);
-    // Open snapshots cannot be deleted: both stay as long as this program needs them.
-    const auto content = open_content(volume, ends.to);
-    const auto base = ends.from ? open_content(volume, *ends.from) : nullptr;
-    header.chunks = count_chunks(runs_of(daemon, ends, header.all_chunks()));
+    const stream::SendOptions options = send_options(args);
+    const SendEnds ends = find_ends(daemon.list(), volume.config(), args);
     if (args.has("--dry-run")) {
+        const stream::Header header = announce(volume, daemon, ends);
         print_plan(header, runs_of(daemon, ends, header.all_chunks()));
         return Exit::ok;
     }
@@ -180,7 +240,12 @@ Exit send_stream(const Args& args)
         throw Failure(Exit::usage, "a stream is not for a terminal",
                       "send it somewhere: zumastor send … | ssh HOST zumastor receive VOL");
     }
-    transmit(args, header, runs_of(daemon, ends, header.all_chunks()), *content, options);
+    try {
+        send_to(volume, ends, options, args, STDOUT_FILENO);
+    } catch (const stream::SinkError& error) {
+        throw Failure(Exit::failed, volume.what() + ": " + error.what(),
+                      "the receiver can go on where it stopped: zumastor receive --resume-token");
+    }
     return Exit::ok;
 }
 

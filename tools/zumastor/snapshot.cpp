@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <set>
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
+#include "tools/zumastor/target_state.h"
+#include "tools/zumastor/transfer.h"
 
 namespace zumastor {
 namespace {
@@ -24,6 +27,10 @@ constexpr std::size_t kMaxTag = 31; // what the store keeps
 std::string need_tag(const VolumeConfig& config, const std::vector<std::string>& kinds)
 {
     for (const std::string& kind : kinds) {
+        if (kind == kReplicateKind) {
+            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' are replication's own",
+                          "choose another kind");
+        }
         const bool builtin =
             std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), kind) != kBuiltinKinds.end();
         const bool scheduled = find_kind(config.schedule, kind) != nullptr;
@@ -59,7 +66,9 @@ void flush_device(const std::string& device)
     }
 }
 
-SnapshotEntry create_consistent(const Volume& volume, Daemon& daemon, const std::string& tag)
+} // namespace
+
+SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::string& tag)
 {
     const auto mount = volume.origin_mount();
     if (!mount) {
@@ -77,6 +86,8 @@ SnapshotEntry create_consistent(const Volume& volume, Daemon& daemon, const std:
                       " had to be thawed before it was taken; it is deleted again",
                   "is the store device stalled or overloaded?");
 }
+
+namespace {
 
 // What the rotation drops. What is busy stays, and is tried again by the next rotation.
 void rotate(Volume& volume, Daemon& daemon, const std::vector<std::uint64_t>& out, Troubles& troubles)
@@ -109,10 +120,34 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
 
 } // namespace
 
+void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
+{
+    std::vector<SnapshotEntry> snapshots = daemon.list();
+    volume.mount_snapshots(snapshots, troubles);
+    const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
+    std::vector<std::uint64_t> out = rotated_out(snapshots, volume.config().schedule);
+    std::erase_if(out, [&](std::uint64_t id) {
+        return std::any_of(snapshots.begin(), snapshots.end(), [&](const SnapshotEntry& snapshot) {
+            return snapshot.id == id && needed.count(snapshot.uuid) > 0;
+        });
+    });
+    std::erase_if(snapshots, [&](const SnapshotEntry& snapshot) {
+        return std::find(out.begin(), out.end(), snapshot.id) != out.end();
+    });
+    volume.refresh_links(snapshots); // before their targets go
+    rotate(volume, daemon, out, troubles);
+}
+
 Exit take_snapshot(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
+    if (volume.config().source) {
+        throw Failure(Exit::usage,
+                      volume.what() + " is a replica: its snapshots come from " +
+                          volume.config().source->host,
+                      "take it there; or ask for the newest: zumastor replicate " + volume.config().name);
+    }
     const std::string tag = need_tag(volume.config(), args.all("KIND"));
     Daemon daemon = volume.daemon();
     if (!mapper::find(volume.paths().origin_name)) {
@@ -124,16 +159,9 @@ Exit take_snapshot(const Args& args)
         return Exit::ok;
     }
     check_interrupt();
-    const SnapshotEntry created = create_consistent(volume, daemon, tag);
+    const SnapshotEntry created = take_consistent(volume, daemon, tag);
     Troubles troubles;
-    std::vector<SnapshotEntry> snapshots = daemon.list();
-    volume.mount_snapshots(snapshots, troubles);
-    const std::vector<std::uint64_t> out = rotated_out(snapshots, volume.config().schedule);
-    std::erase_if(snapshots, [&](const SnapshotEntry& snapshot) {
-        return std::find(out.begin(), out.end(), snapshot.id) != out.end();
-    });
-    volume.refresh_links(snapshots); // before their targets go
-    rotate(volume, daemon, out, troubles);
+    rotate_snapshots(volume, daemon, troubles);
     std::printf("%" PRIu64 "\n", created.id);
     return conclude(troubles);
 }

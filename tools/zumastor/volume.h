@@ -58,6 +58,9 @@ public:
     // Maps and mounts what is not, as far as the role wants it; takes away what has no content any more.
     // `snapshots`: all of the store, oldest first.
     void mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
+    // A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old
+    // one goes on reading it.
+    void show_snapshot(const SnapshotEntry& snapshot);
     // Makes the KIND.N links those of `snapshots`.
     void refresh_links(const std::vector<SnapshotEntry>& snapshots) const;
     // Unmounts, unmaps and deletes one snapshot. Throws Exit::busy if it is in use.
@@ -74,6 +77,8 @@ private:
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;
+    bool wants_snapshot_mounts() const noexcept;
+    void unmap_unused(std::uint64_t shown) const;
     std::vector<std::uint64_t> mapped_snapshots() const;
     std::string table_of(const StorePaths& paths, const std::string& id) const;
 

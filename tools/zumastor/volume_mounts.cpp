@@ -194,9 +194,53 @@ void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& di
     }
 }
 
+bool Volume::wants_snapshot_mounts() const noexcept
+{
+    return (config_.master && config_.master->mount_snapshots) ||
+           (config_.source && config_.source->mount_snapshots);
+}
+
+// Snapshots' devices that nobody sees any more. One that is still read stays, and goes the next time.
+void Volume::unmap_unused(std::uint64_t shown) const
+{
+    for (const std::uint64_t id : mapped_snapshots()) {
+        const auto device = mapper::find(paths_.snapshot_name(id));
+        if (id != shown && device && device->open_count == 0) {
+            unmap_snapshot(id);
+        }
+    }
+}
+
+void Volume::show_snapshot(const SnapshotEntry& snapshot)
+{
+    map_snapshot(attach_devices(), snapshot);
+    const std::string device = paths_.snapshot_device(snapshot.id);
+    const std::string target = mount_point();
+    const std::string ours = canonical(target);
+    for (const Mount& mount : mounts_of(mapper::find(paths_.snapshot_name(snapshot.id))->number)) {
+        if (mount.target == ours) {
+            return;
+        }
+    }
+    const auto type = filesystem_on(device);
+    if (!type) {
+        note("snapshot " + std::to_string(snapshot.id) + " holds no filesystem: its device is " + device);
+        return;
+    }
+    // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
+    const std::string aside = paths_.runtime + "/incoming";
+    mount_filesystem(device, aside, *type, snapshot_mount_options(*type));
+    if (is_mount_point(target)) {
+        detach_mount(ours);
+    }
+    bind_tree(aside, target);
+    unmount(aside);
+    unmap_unused(snapshot.id);
+}
+
 void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
 {
-    if (!config_.master || !config_.master->mount_snapshots) {
+    if (!wants_snapshot_mounts()) {
         return;
     }
     std::set<std::uint64_t> readable;

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/peer.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "tools/common/failure.h"
+
+namespace zumastor {
+namespace {
+
+// A connection that is dead is noticed within a minute.
+std::vector<std::string> ssh_command(const std::string& host, std::uint64_t port,
+                                     const std::vector<std::string>& words)
+{
+    std::vector<std::string> command{
+        "ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
+    if (port != 0) {
+        command.insert(command.end(), {"-p", std::to_string(port)});
+    }
+    command.insert(command.end(), {"--", host});
+    command.insert(command.end(), words.begin(), words.end());
+    return command;
+}
+
+struct Pipe {
+    ddsnap::UniqueFd read;
+    ddsnap::UniqueFd write;
+};
+
+Pipe make_pipe()
+{
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        throw errno_failure("cannot make a pipe");
+    }
+    return {ddsnap::UniqueFd(ends[0]), ddsnap::UniqueFd(ends[1])};
+}
+
+int wait_for(pid_t child)
+{
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+} // namespace
+
+Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words)
+{
+    const std::vector<std::string> command = ssh_command(host, port, words);
+    std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
+    for (const std::string& word : command) {
+        argv.push_back(const_cast<char*>(word.c_str())); // execvp() writes to none of them
+    }
+    argv.push_back(nullptr);
+    Pipe input = make_pipe();
+    Pipe output = make_pipe();
+    (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
+    child_ = ::fork();
+    if (child_ < 0) {
+        throw errno_failure("cannot start ssh");
+    }
+    if (child_ == 0) {
+        ::dup2(input.read.get(), STDIN_FILENO);
+        ::dup2(output.write.get(), STDOUT_FILENO);
+        (void)std::signal(SIGPIPE, SIG_DFL);
+        ::execvp(argv[0], argv.data());
+        ::_exit(127);
+    }
+    to_ = std::move(input.write);
+    from_ = std::move(output.read);
+}
+
+Peer::~Peer()
+{
+    if (child_ > 0) {
+        ::kill(child_, SIGTERM);
+        wait_for(child_);
+    }
+}
+
+int Peer::finish()
+{
+    to_.reset();
+    from_.reset();
+    const int status = wait_for(child_);
+    child_ = -1;
+    return status;
+}
+
+} // namespace zumastor

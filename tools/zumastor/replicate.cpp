@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor replicate: one cycle between two hosts, begun from either side. The two ends of a session
+// (session.h) are here; transfer.h has what they send.
+#include <sys/types.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "tools/common/text.h"
+#include "tools/replication/byte_stream.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/lock.h"
+#include "tools/zumastor/peer.h"
+#include "tools/zumastor/replica.h"
+#include "tools/zumastor/snapshot_ref.h"
+#include "tools/zumastor/target_state.h"
+#include "tools/zumastor/transfer.h"
+#include "tools/zumastor/uuid_text.h"
+
+namespace zumastor {
+namespace {
+
+struct Pipes {
+    int from = -1;
+    int to = -1;
+};
+
+SendPlan refusal(const Failure& failure)
+{
+    SendPlan plan;
+    plan.error = failure.what();
+    plan.next = failure.next();
+    plan.code = static_cast<int>(failure.code());
+    return plan;
+}
+
+// Ends what had been begun before anything new is sent.
+bool can_go_on(const std::vector<SnapshotEntry>& mine, const ReplicaOffer& offer)
+{
+    return offer.reception && std::any_of(mine.begin(), mine.end(), [&](const SnapshotEntry& snapshot) {
+               return snapshot.uuid == offer.reception->to && !snapshot.squashed;
+           });
+}
+
+// What the replica is to have after this cycle: a snapshot that is there, or a new one. A replica has no
+// moment of its own to take one of: it hands on what it received.
+SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, const Args& args)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    if (const auto wanted = args.get("--snapnum")) {
+        return find_snapshot(list, volume.config(), *wanted);
+    }
+    if (can_go_on(list, offer) && !args.has("--full")) {
+        return find_snapshot(list, volume.config(), offer.reception->to);
+    }
+    const ReplicaState replica = load_replica_state(volume.paths().state);
+    if (!volume.config().source) {
+        const VolumeLock lock(volume.config().name);
+        return take_consistent(volume, daemon, kReplicateKind);
+    }
+    if (replica.last.empty()) {
+        throw Failure(Exit::not_found, volume.what() + " is a replica that has received nothing yet",
+                      "replicate to it first: zumastor replicate " + volume.config().name);
+    }
+    return find_snapshot(list, volume.config(), replica.last);
+}
+
+void drop_superseded(Volume& volume, Daemon& daemon)
+{
+    const VolumeLock lock(volume.config().name);
+    Troubles troubles;
+    drop_replication_snapshots(volume, daemon, troubles);
+    for (const std::string& trouble : troubles) {
+        note(trouble);
+    }
+}
+
+void need_success(const ReplicaResult& result)
+{
+    if (!result.ok) {
+        throw Failure(static_cast<Exit>(result.code), "the replica: " + result.error, result.next);
+    }
+}
+
+void transmit(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
+              const Args& args, Pipes pipes)
+{
+    try {
+        send_to(volume, ends, options, args, pipes.to);
+    } catch (const stream::SinkError&) {
+        need_success(parse_result(read_line(pipes.from))); // it says why it has stopped reading, if it can
+        throw;
+    }
+    need_success(parse_result(read_line(pipes.from)));
+}
+
+// The sender's end. True if another session is needed to finish the cycle.
+bool send_session(Volume& volume, const Args& args, const stream::SendOptions& options,
+                  const std::string& host, Pipes pipes)
+{
+    const ReplicaOffer offer = parse_offer(read_line(pipes.from));
+    const VolumeLock lock(volume.config().name, "send." + offer.uuid);
+    Daemon daemon = volume.daemon();
+    TargetState target = load_target_state(volume.paths().state, offer.uuid);
+    target.host = host;
+    target.volume = offer.volume;
+    SendPlan plan;
+    std::optional<SendEnds> ends;
+    try {
+        const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
+        const SnapshotEntry to = choose(volume, daemon, offer, args);
+        ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
+        target.in_flight = ends ? ends->to.uuid : to.uuid;
+        save_target_state(volume.paths().state, target);
+        plan.nothing = !ends;
+        plan.more = goes_on || target.in_flight != to.uuid;
+    } catch (const Failure& failure) {
+        write_line(pipes.to, format(refusal(failure)));
+        throw;
+    }
+    write_line(pipes.to, format(plan));
+    if (ends) {
+        if (ends->first_chunk > 0) {
+            note(volume.what() + ": goes on at chunk " + std::to_string(ends->first_chunk) +
+                 ", where the last transfer broke off");
+        }
+        transmit(volume, *ends, options, args, pipes);
+    }
+    target.base = target.in_flight;
+    target.in_flight.clear();
+    save_target_state(volume.paths().state, target);
+    drop_superseded(volume, daemon);
+    return plan.more;
+}
+
+// The receiver's end.
+bool receive_session(Volume& volume, const Args& args, Pipes pipes)
+{
+    const VolumeLock lock(volume.config().name, "receive");
+    if (!volume.config().source) {
+        throw Failure(Exit::usage, volume.what() + " is no replica",
+                      "make it one: zumastor define source " + volume.config().name + " HOST");
+    }
+    write_line(pipes.to, format(offer_of(volume)));
+    const SendPlan plan = parse_plan(read_line(pipes.from));
+    if (!plan.error.empty()) {
+        throw Failure(static_cast<Exit>(plan.code), "the upstream side: " + plan.error, plan.next);
+    }
+    if (plan.nothing) {
+        return plan.more;
+    }
+    ReplicaResult result;
+    try {
+        const SnapshotEntry taken = receive_from(volume, args, true, pipes.from);
+        show_received(volume);
+        result.ok = true;
+        result.snapshot = taken.uuid;
+        result.id = taken.id;
+    } catch (const Failure& failure) {
+        result.error = failure.what();
+        result.next = failure.next();
+        result.code = static_cast<int>(failure.code());
+        write_line(pipes.to, format(result));
+        throw;
+    }
+    write_line(pipes.to, format(result));
+    return plan.more;
+}
+
+// A session with a peer whose connection may break.
+template <class Session>
+bool with_peer(Peer& peer, const std::string& host, const Session& session)
+{
+    try {
+        const bool more = session(Pipes{peer.from(), peer.to()});
+        if (const int status = peer.finish(); status != 0) {
+            throw Failure(Exit::failed,
+                          host + ": zumastor there ended with exit code " + std::to_string(status));
+        }
+        return more;
+    } catch (const stream::TransferError& error) {
+        const int status = peer.finish();
+        if (status == 255 || status == 127) {
+            throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke",
+                          "try: ssh -o BatchMode=yes " + host + " true");
+        }
+        throw Failure(status > 0 && status < 127 ? static_cast<Exit>(status) : Exit::peer_unreachable,
+                      host + ": " + error.what(),
+                      "its own message is above; another cycle goes on from here");
+    }
+}
+
+std::vector<std::string> remote_words(const char* verb, const std::string& volume, const Args& args)
+{
+    std::vector<std::string> words{"zumastor", verb, volume, "--session", "--quiet"};
+    if (std::string(verb) == "send") {
+        if (args.has("--full")) {
+            words.emplace_back("--full");
+        }
+        if (const auto number = args.get("--snapnum")) {
+            words.insert(words.end(), {"--snapnum", *number});
+        }
+    }
+    return words;
+}
+
+void push(Volume& volume, const Target& target, const Args& args)
+{
+    stream::SendOptions options;
+    options.bytes_per_second = target.bytes_per_second;
+    if (!target.compress) {
+        options.compression.zstd.reset();
+    }
+    const std::string remote = target.volume.empty() ? volume.config().name : target.volume;
+    bool more = true;
+    while (more) {
+        Peer peer(target.host, 0, remote_words("receive", remote, args));
+        more = with_peer(peer, target.host, [&](Pipes pipes) {
+            return send_session(volume, args, options, target.host, pipes);
+        });
+    }
+}
+
+void pull(Volume& volume, const Args& args)
+{
+    const SourceRole& source = *volume.config().source;
+    const std::string remote = source.volume.empty() ? volume.config().name : source.volume;
+    bool more = true;
+    while (more) {
+        Peer peer(source.host, source.port, remote_words("send", remote, args));
+        more =
+            with_peer(peer, source.host, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
+    }
+}
+
+} // namespace
+
+Exit serve_session(const Args& args, bool sends)
+{
+    Volume volume(load_config(args.need("VOL")));
+    const Pipes pipes{0, 1};
+    (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
+    try {
+        if (sends) {
+            send_session(volume, args, send_options(args), {}, pipes);
+        } else {
+            receive_session(volume, args, pipes);
+        }
+    } catch (const stream::TransferError& error) {
+        throw Failure(Exit::failed, volume.what() + ": " + error.what());
+    }
+    return Exit::ok;
+}
+
+Exit replicate(const Args& args)
+{
+    Volume volume(load_config(args.need("VOL")));
+    const VolumeConfig& config = volume.config();
+    const auto host = args.get("HOST");
+    if (!host && config.source) {
+        pull(volume, args);
+        return Exit::ok;
+    }
+    if (host && find_target(config, *host) == nullptr) {
+        throw Failure(Exit::not_found, volume.what() + " has no target " + *host,
+                      "define it: zumastor define target " + config.name + " " + *host);
+    }
+    if (config.targets.empty()) {
+        throw Failure(Exit::usage, volume.what() + " has neither a source nor a target",
+                      "define one: zumastor define target " + config.name + " HOST");
+    }
+    Troubles troubles;
+    for (const Target& target : config.targets) {
+        if (host && target.host != *host) {
+            continue;
+        }
+        try {
+            push(volume, target, args);
+        } catch (const Failure& failure) {
+            if (host || config.targets.size() == 1 || failure.code() == Exit::interrupted) {
+                throw;
+            }
+            troubles.push_back(target.host + ": " + failure.what());
+        }
+    }
+    return conclude(troubles);
+}
+
+} // namespace zumastor

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+// How two volumes agree on what is sent, over any pair of pipes (ssh makes them):
+//
+//   receiver                                   sender
+//      offer: what it has        ── JSON line ──►
+//      ◄── JSON line ──  plan: what comes now, nothing, or why it cannot be
+//      ◄── the stream, if the plan says so ──
+//      result                    ── JSON line ──►
+//
+// Who has started the other is of no importance. Fields are only ever added; unknown ones are ignored.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/zumastor/replica_state.h"
+
+namespace zumastor {
+
+struct ReplicaOffer {
+    std::string volume;  // its name there
+    std::string uuid;    // of its store: which replica this is
+    std::string lineage; // empty: nothing was ever received
+    std::uint64_t chunk_bytes = 0;
+    std::uint64_t sectors = 0;
+    std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
+    std::optional<Reception> reception; // broken off
+};
+
+struct SendPlan {
+    bool nothing = false; // the receiver has it already
+    bool more = false;    // afterwards another session is needed: this one ends what was broken off
+    std::string error;    // not empty: it cannot be; `next` says what to do
+    std::string next;
+    int code = 1; // exit code of the error
+};
+
+struct ReplicaResult {
+    bool ok = false;
+    std::string snapshot; // UUID
+    std::uint64_t id = 0; // its number there
+    std::string error;
+    std::string next;
+    int code = 1;
+};
+
+// A line of at most 4 MiB, without what follows it. Throws stream::TransferError if it ends too early.
+std::string read_line(int fd);
+void write_line(int fd, const std::string& line);
+
+// Throw Exit::failed if the text is not understood.
+std::string format(const ReplicaOffer& offer);
+std::string format(const SendPlan& plan);
+std::string format(const ReplicaResult& result);
+ReplicaOffer parse_offer(const std::string& line);
+SendPlan parse_plan(const std::string& line);
+ReplicaResult parse_result(const std::string& line);
+
+} // namespace zumastor

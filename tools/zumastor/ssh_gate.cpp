@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor ssh-gate: the forced command of an ssh key. The key can then take part in sessions of the volumes
+// named here, in the direction named here, and do nothing else.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+
+namespace zumastor {
+namespace {
+
+[[noreturn]] void deny(const std::string& asked)
+{
+    throw Failure(Exit::usage, "this key may not run: " + (asked.empty() ? "a shell" : asked),
+                  "it is for: zumastor replicate");
+}
+
+bool is_number(const std::string& word)
+{
+    return !word.empty() && word.size() < 20 && word.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// The options that a session may come with; --snapnum has a value.
+bool good_options(const std::vector<std::string>& words, bool sends)
+{
+    bool session = false;
+    for (std::size_t i = 3; i < words.size(); ++i) {
+        if (words[i] == "--session") {
+            session = true;
+        } else if (sends && words[i] == "--snapnum" && i + 1 < words.size() && is_number(words[i + 1])) {
+            ++i;
+        } else if (words[i] != "--quiet" && !(sends && words[i] == "--full")) {
+            return false;
+        }
+    }
+    return session;
+}
+
+} // namespace
+
+Exit ssh_gate(const Args& args)
+{
+    const char* asked = std::getenv("SSH_ORIGINAL_COMMAND");
+    const std::string command = asked == nullptr ? "" : asked;
+    const std::vector<std::string> words = split(command, ' ');
+    const std::vector<std::string> volumes = args.all("VOL");
+    if (!args.has("--send") && !args.has("--receive")) {
+        throw Failure(Exit::usage, "ssh-gate: give --send, --receive or both");
+    }
+    if (words.size() < 4 || words[0] != "zumastor") {
+        deny(command);
+    }
+    const bool sends = words[1] == "send" && args.has("--send");
+    const bool receives = words[1] == "receive" && args.has("--receive");
+    if ((!sends && !receives) || std::find(volumes.begin(), volumes.end(), words[2]) == volumes.end() ||
+        !good_options(words, sends)) {
+        deny(command);
+    }
+    // In a process of its own name and no environment of the peer's: sshd has set SSH_ORIGINAL_COMMAND only.
+    std::vector<std::string> copy = words;
+    std::vector<char*> argv;
+    argv.reserve(copy.size() + 1);
+    for (std::string& word : copy) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    ::execv("/proc/self/exe", argv.data());
+    throw errno_failure("cannot run zumastor");
+}
+
+} // namespace zumastor

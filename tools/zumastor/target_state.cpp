@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/target_state.h"
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/zumastor/replica_state.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int kVersion = 1;
+
+std::string file_of(const std::string& directory, const std::string& replica)
+{
+    return directory + "/target-" + replica + ".json";
+}
+
+TargetState read_state(const std::string& path)
+{
+    try {
+        const auto object = nlohmann::json::parse(read_text(path));
+        if (object.at("version").get<int>() != kVersion) {
+            throw Failure(Exit::failed, path + ": written by another version of zumastor");
+        }
+        return {object.at("replica").get<std::string>(), object.at("host").get<std::string>(),
+                object.at("volume").get<std::string>(), object.at("base").get<std::string>(),
+                object.at("in_flight").get<std::string>()};
+    } catch (const nlohmann::json::exception& error) {
+        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
+                      "if it cannot be mended, remove it: the replica's base is not kept any more then");
+    }
+}
+
+} // namespace
+
+std::vector<TargetState> load_target_states(const std::string& directory)
+{
+    std::vector<TargetState> states;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with("target-") && name.ends_with(".json")) {
+            states.push_back(read_state(entry.path().string()));
+        }
+    }
+    return states;
+}
+
+TargetState load_target_state(const std::string& directory, const std::string& replica)
+{
+    const std::string path = file_of(directory, replica);
+    return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}};
+}
+
+void save_target_state(const std::string& directory, const TargetState& state)
+{
+    std::error_code error;
+    fs::create_directories(directory, error);
+    const nlohmann::ordered_json object{{"version", kVersion}, {"replica", state.replica},
+                                        {"host", state.host},  {"volume", state.volume},
+                                        {"base", state.base},  {"in_flight", state.in_flight}};
+    write_text(file_of(directory, state.replica), object.dump(2) + "\n");
+}
+
+void forget_target_state(const std::string& directory, const std::string& replica)
+{
+    std::error_code error;
+    fs::remove(file_of(directory, replica), error);
+}
+
+std::set<std::string> snapshots_in_use(const std::string& directory)
+{
+    std::set<std::string> used;
+    for (const TargetState& state : load_target_states(directory)) {
+        used.insert(state.base);
+        used.insert(state.in_flight);
+    }
+    used.insert(load_replica_state(directory).last);
+    used.erase("");
+    return used;
+}
+
+} // namespace zumastor

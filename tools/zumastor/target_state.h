@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+// What an upstream volume remembers of each of its replicas: /var/lib/zumastor/.state/VOL/target-UUID.json,
+// named for the replica's store, so that a host may change its name. The snapshots named there are kept: the
+// next stream to that replica is based on one of them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace zumastor {
+
+struct TargetState {
+    std::string replica;   // UUID of its store
+    std::string host;      // the target it was last reached as; empty: it asked by itself
+    std::string volume;    // its name there
+    std::string base;      // UUID of the snapshot that it has; empty: none yet
+    std::string in_flight; // UUID of the one that is being sent; empty: none
+
+    bool operator==(const TargetState&) const = default;
+};
+
+std::vector<TargetState> load_target_states(const std::string& directory);
+TargetState load_target_state(const std::string& directory, const std::string& replica);
+void save_target_state(const std::string& directory, const TargetState& state);
+void forget_target_state(const std::string& directory, const std::string& replica);
+
+// UUIDs of the snapshots that replication needs here: bases, those being sent, and on a replica the one that
+// was received last. No rotation may delete them.
+std::set<std::string> snapshots_in_use(const std::string& directory);
+
+} // namespace zumastor

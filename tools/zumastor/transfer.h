@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+// A volume's side of a stream: what `zumastor send`, `receive` and `replicate` share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/replication/sender.h"
+#include "tools/zumastor/progress.h"
+#include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/session.h"
+#include "tools/zumastor/volume.h"
+
+namespace zumastor {
+
+// The kind of the snapshots that replication takes for itself. They go when they are no base any more.
+inline const std::string kReplicateKind = "replicate";
+
+// ---- sending (send.cpp) ----
+
+struct SendEnds {
+    std::optional<SnapshotEntry> from; // none: a full stream
+    SnapshotEntry to;
+    std::uint64_t first_chunk = 0; // > 0: the receiver has what is below it
+};
+
+// From --compress and --rate-limit. Throws Exit::usage.
+stream::SendOptions send_options(const Args& args);
+
+// What a receiver is to be sent so that it has `to`: what it broke off, what changed since the newest
+// snapshot that both have, or, if `full` or it has nothing, everything. Empty: it has `to`. Throws if none of
+// it is possible.
+std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<SnapshotEntry>& mine,
+                                 const ReplicaOffer& offer, const SnapshotEntry& to, bool full);
+
+// Writes the stream. Throws Failure, or stream::SinkError if nobody reads it to its end.
+void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
+             int fd);
+
+// ---- receiving (receive.cpp) ----
+
+ReplicaOffer offer_of(const Volume& volume);
+// Reads a stream and takes its snapshot. `yes`: the volume may be overwritten. Throws Failure.
+SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd);
+
+} // namespace zumastor
