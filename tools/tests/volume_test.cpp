@@ -10,6 +10,7 @@
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/rotation.h"
+#include "tools/zumastor/snapshot_ref.h"
 
 namespace zumastor {
 namespace {
@@ -157,14 +158,22 @@ TEST(Rotation, LinksCountFromTheNewest)
               (std::map<std::string, std::uint64_t>{{"hourly.0", 9}, {"daily.0", 5}}));
 }
 
-TEST(Rotation, SnapshotsAreNamedByNumberOrLink)
+TEST(Rotation, SnapshotsAreCalledManyThings)
 {
-    const std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(9, "hourly")};
-    EXPECT_EQ(snapshot_named(list, {}, "5"), 5u);
-    EXPECT_EQ(snapshot_named(list, {}, "hourly.1"), 3u);
-    for (const char* text : {"4", "-3", "hourly", "hourly.2", "", "9x"}) {
-        EXPECT_EQ(snapshot_named(list, {}, text), std::nullopt) << text;
+    std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(9, "hourly")};
+    list[1].uuid = "11111111-2222-3333-4444-555555555555";
+    list[1].name = "before the upgrade";
+    const auto id = [&](const char* text) { return find_snapshot(list, VolumeConfig{}, text).id; };
+    EXPECT_EQ(id("5"), 5u);
+    EXPECT_EQ(id("hourly.1"), 3u);
+    EXPECT_EQ(id("latest"), 9u);
+    EXPECT_EQ(id("before the upgrade"), 5u);
+    EXPECT_EQ(id("11111111-2222-3333-4444-555555555555"), 5u);
+    for (const char* text : {"4", "-3", "hourly", "hourly.2", "", "9x", "before"}) {
+        EXPECT_THROW(id(text), Failure) << text;
     }
+    list[0].name = "5"; // a name that is another one's number
+    EXPECT_THROW(id("5"), Failure);
 }
 
 TEST(Rotation, DirectoriesOfOneSecondDiffer)

@@ -10,7 +10,7 @@
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/rotation.h"
+#include "tools/zumastor/snapshot_ref.h"
 
 namespace zumastor {
 namespace {
@@ -79,24 +79,12 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-SnapshotEntry need_snapshot(const Volume& volume, const std::vector<SnapshotEntry>& list,
-                            const std::string& text)
-{
-    const auto id = snapshot_named(list, volume.config().schedule, text);
-    if (!id) {
-        throw Failure(Exit::not_found, volume.what() + " has no snapshot " + text,
-                      "see: zumastor status " + volume.config().name);
-    }
-    return *std::find_if(list.begin(), list.end(),
-                         [&](const SnapshotEntry& entry) { return entry.id == *id; });
-}
-
 Ends find_ends(const Volume& volume, Daemon& daemon, const Args& args)
 {
     const std::vector<SnapshotEntry> list = daemon.list();
-    Ends ends{need_snapshot(volume, list, args.need("SNAP1")), {}};
+    Ends ends{find_snapshot(list, volume.config(), args.need("SNAP1")), {}};
     if (const auto name = args.get("SNAP2")) {
-        ends.to = need_snapshot(volume, list, *name);
+        ends.to = find_snapshot(list, volume.config(), *name);
         if (ends.from.epoch >= ends.to->epoch) {
             throw Failure(Exit::usage, "snapshot " + args.need("SNAP1") + " is not older than " + *name,
                           "give the older one first");

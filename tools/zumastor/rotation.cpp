@@ -57,20 +57,6 @@ std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>
     return links;
 }
 
-std::optional<std::uint64_t> snapshot_named(const std::vector<SnapshotEntry>& snapshots,
-                                            const std::vector<Kind>& schedule, const std::string& text)
-{
-    const auto links = kind_links(snapshots, schedule);
-    if (const auto link = links.find(text); link != links.end()) {
-        return link->second;
-    }
-    const auto number = parse_integer(text);
-    const bool known = number && std::any_of(snapshots.begin(), snapshots.end(), [&](const SnapshotEntry& s) {
-                           return s.id == static_cast<std::uint64_t>(*number);
-                       });
-    return known ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
-}
-
 std::map<std::uint64_t, std::string> directory_names(const std::vector<SnapshotEntry>& snapshots)
 {
     std::map<std::uint64_t, std::string> names;

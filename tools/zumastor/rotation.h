@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,10 +26,6 @@ std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapsho
 // Squashed snapshots have no content and so no links.
 std::map<std::string, std::uint64_t> kind_links(const std::vector<SnapshotEntry>& snapshots,
                                                 const std::vector<Kind>& schedule);
-
-// The snapshot that the user means: by its number, or by a link's name ("hourly.0").
-std::optional<std::uint64_t> snapshot_named(const std::vector<SnapshotEntry>& snapshots,
-                                            const std::vector<Kind>& schedule, const std::string& text);
 
 // The directory that a snapshot is to be mounted at: its time in UTC; ".N" with its number is added if an
 // older snapshot of the list is of the same second.

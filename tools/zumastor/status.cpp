@@ -15,6 +15,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
+#include "tools/zumastor/snapshot_ref.h"
 
 namespace zumastor {
 namespace {
@@ -329,12 +330,12 @@ void select_snapshot(VolumeView& view, const std::string& text)
     for (const SnapshotView& snapshot : view.snapshots) {
         list.push_back(snapshot.entry);
     }
-    const auto id = snapshot_named(list, view.config.schedule, text);
-    std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) { return snapshot.entry.id != id; });
-    if (view.snapshots.empty()) {
+    if (!view.problem.empty() && list.empty()) {
         throw Failure(Exit::not_found, "volume " + view.config.name + " has no snapshot " + text,
-                      view.problem.empty() ? "see: zumastor status " + view.config.name : view.problem);
+                      view.problem);
     }
+    const std::uint64_t id = find_snapshot(list, view.config, text).id;
+    std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) { return snapshot.entry.id != id; });
 }
 
 } // namespace
