@@ -29,7 +29,6 @@ struct SourceRole {
     std::string host;             // as ssh knows it
     std::uint64_t port = 0;       // 0: as ssh's configuration says
     std::string volume;           // its name there; empty: the same
-    std::uint64_t period_s = 0;   // how often it is asked; 0: never by itself
     bool mount_snapshots = false; // all of them, not only the newest
     bool operator==(const SourceRole&) const = default;
 };

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+// What two sides of a replication say to each other, and what each remembers.
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/config.h"
+#include "tools/zumastor/resume_token.h"
+#include "tools/zumastor/session.h"
+#include "tools/zumastor/target_state.h"
+#include "tools/zumastor/transfer.h"
+
+namespace zumastor {
+namespace {
+
+const std::string kFirst = "11111111-2222-3333-4444-555555555555";
+const std::string kSecond = "22222222-2222-3333-4444-555555555555";
+const std::string kThird = "33333333-2222-3333-4444-555555555555";
+const std::string kOther = "99999999-2222-3333-4444-555555555555";
+
+class Directory {
+public:
+    Directory()
+    {
+        std::string name = (std::filesystem::temp_directory_path() / "replication_test.XXXXXX").string();
+        EXPECT_NE(::mkdtemp(name.data()), nullptr);
+        path_ = name;
+    }
+    ~Directory() { std::filesystem::remove_all(path_); }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    std::string path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+TEST(Session, LinesAreUnderstoodByTheOtherSide)
+{
+    ReplicaOffer offer{"b", kOther, kFirst, 16384, 2048, {kFirst, kSecond}, Reception{kSecond, kThird, 77}};
+    const ReplicaOffer read = parse_offer(format(offer));
+    EXPECT_EQ(read.volume, offer.volume);
+    EXPECT_EQ(read.snapshots, offer.snapshots);
+    EXPECT_EQ(read.reception, offer.reception);
+    EXPECT_EQ(read.sectors, 2048u);
+    offer.reception.reset();
+    EXPECT_FALSE(parse_offer(format(offer)).reception);
+
+    SendPlan plan;
+    plan.more = true;
+    plan.error = "a \"quoted\" reason";
+    plan.code = 4;
+    EXPECT_EQ(parse_plan(format(plan)).error, plan.error);
+    EXPECT_TRUE(parse_plan(format(plan)).more);
+    const ReplicaResult result = parse_result(format(ReplicaResult{true, kFirst, 12, "", "", 0}));
+    EXPECT_TRUE(result.ok);
+    EXPECT_EQ(result.id, 12u);
+}
+
+TEST(Session, GarbageIsRefused)
+{
+    for (const char* line : {"", "{}", "[]", "null", "{\"zumastor\":2}", "{\"zumastor\":\"1\"}",
+                             "bash: zumastor: not found", "{\"zumastor\":1,\"volume\":7}"}) {
+        EXPECT_THROW(parse_offer(line), Failure) << line;
+        EXPECT_THROW(parse_plan(line), Failure) << line;
+        EXPECT_THROW(parse_result(line), Failure) << line;
+    }
+    ReplicaOffer offer{"b", "../../etc/passwd", "", 16384, 2048, {}, {}};
+    EXPECT_THROW(parse_offer(format(offer)), Failure); // its UUID becomes part of a file's name
+}
+
+TEST(ResumeToken, IsReadBackAndNothingElse)
+{
+    const Reception reception{kFirst, kSecond, 123};
+    EXPECT_EQ(parse_token(format_token(reception)), reception);
+    const Reception full{"", kSecond, 0};
+    EXPECT_EQ(parse_token(format_token(full)), full);
+    for (const std::string& text :
+         {std::string(), std::string("1:-:x:3"), "2:-:" + kFirst + ":3", "1:" + kFirst + ":3",
+          "1:-:" + kFirst + ":-3", "1:-:" + kFirst + ":3:4"}) {
+        EXPECT_THROW(parse_token(text), Failure) << text;
+    }
+}
+
+TEST(ReplicaState, IsRemembered)
+{
+    const Directory directory;
+    EXPECT_EQ(load_replica_state(directory.path()), ReplicaState{});
+    const ReplicaState state{kOther, kFirst, Reception{kFirst, kSecond, 5}};
+    save_replica_state(directory.path(), state);
+    EXPECT_EQ(load_replica_state(directory.path()), state);
+    save_target_state(directory.path(), {kOther, "host", "b", kSecond, kThird});
+    EXPECT_EQ(load_target_state(directory.path(), kOther).in_flight, kThird);
+    EXPECT_EQ(load_target_state(directory.path(), kFirst), (TargetState{kFirst, {}, {}, {}, {}}));
+    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kFirst, kSecond, kThird}));
+    forget_target_state(directory.path(), kOther);
+    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kFirst}));
+}
+
+// ---- what is sent ------------------------------------------------------------------------------
+
+SnapshotEntry snapshot(std::uint64_t id, const std::string& uuid, bool squashed = false)
+{
+    SnapshotEntry entry;
+    entry.id = id;
+    entry.epoch = id + 1;
+    entry.uuid = uuid;
+    entry.squashed = squashed;
+    return entry;
+}
+
+class PlanTest : public testing::Test {
+protected:
+    std::optional<SendEnds> plan(const ReplicaOffer& offer, std::size_t to = 2, bool full = false) const
+    {
+        VolumeConfig config;
+        config.name = "a";
+        return plan_for(Volume(config), mine, offer, mine.at(to), full);
+    }
+    static ReplicaOffer has(std::vector<std::string> snapshots)
+    {
+        return {"b", kOther, kOther, 16384, 2048, std::move(snapshots), {}};
+    }
+
+    std::vector<SnapshotEntry> mine{snapshot(1, kFirst), snapshot(2, kSecond), snapshot(3, kThird)};
+};
+
+TEST_F(PlanTest, FromTheNewestThatBothHave)
+{
+    EXPECT_EQ(plan(has({kFirst, kSecond}))->from->uuid, kSecond);
+    EXPECT_EQ(plan(has({kFirst, kOther}))->from->uuid, kFirst);
+    EXPECT_FALSE(plan(has({kFirst, kThird})));                     // it has it
+    EXPECT_EQ(plan(has({kThird, kFirst}), 1)->from->uuid, kFirst); // a newer one is no base
+}
+
+TEST_F(PlanTest, EverythingIfItHasNothingOrIsToldTo)
+{
+    EXPECT_FALSE(plan(has({}))->from);
+    EXPECT_FALSE(plan(has({kFirst}), 2, true)->from);
+    EXPECT_THROW(plan(has({kOther})), Failure); // never by itself, over what is there
+}
+
+TEST_F(PlanTest, ASquashedSnapshotIsNoBase)
+{
+    mine[1].squashed = true;
+    EXPECT_EQ(plan(has({kFirst, kSecond}))->from->uuid, kFirst);
+}
+
+TEST_F(PlanTest, GoesOnWhereItBrokeOff)
+{
+    ReplicaOffer offer = has({kFirst});
+    offer.reception = Reception{kFirst, kSecond, 99};
+    const auto ends = plan(offer);
+    EXPECT_EQ(ends->to.uuid, kSecond); // first, whatever is wanted
+    EXPECT_EQ(ends->from->uuid, kFirst);
+    EXPECT_EQ(ends->first_chunk, 99u);
+    offer.reception->to = kOther; // that one is gone
+    EXPECT_EQ(plan(offer)->to.uuid, kThird);
+    offer.reception = Reception{"", kSecond, 7}; // a full stream
+    EXPECT_FALSE(plan(offer)->from);
+    EXPECT_EQ(plan(offer)->first_chunk, 7u);
+}
+
+TEST(Config, SourceAndTargetsAreReadBack)
+{
+    VolumeConfig config;
+    config.name = "v";
+    config.origin = "/dev/a";
+    config.store = "/dev/b";
+    config.source = SourceRole{"upstream", 2222, "other", true};
+    config.targets = {Target{"one", "", 1000, false}, Target{"user@two", "x", 0, true}};
+    const VolumeConfig read = parse_config(format_config(config), "v", "test");
+    EXPECT_EQ(read.source, config.source);
+    EXPECT_EQ(read.targets, config.targets);
+    EXPECT_EQ(format_config(read), format_config(config));
+    config.master = MasterRole{};
+    EXPECT_THROW(parse_config(format_config(config), "v", "test"), Failure); // both roles
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='-oProxyCommand=x'\n", "v", "test"),
+                 Failure);
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a b'\n", "v", "test"), Failure);
+}
+
+} // namespace
+} // namespace zumastor
