@@ -209,7 +209,7 @@ def everything():
     checks = [
         Check("build:release", "compile everything, warnings being errors", build("release"), quick=True),
         Check("unit:release", "every part against a plain model; the simulation's share of seeds",
-              ctest("release", "-LE", "full"), ("build:release",), quick=True),
+              ctest("release"), ("build:release",), quick=True),
         Check("text:format", "C++ as .clang-format says", clang_format, quick=True),
         Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
         Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
@@ -219,8 +219,6 @@ def everything():
         Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE), ("build:release",)),
         Check("text:clang-analyzer", "no path through a function of ours that ends badly", clang_tidy(tidy.ANALYZER),
               ("build:release",), named=True),
-        Check("unit:release-full", "the longer unit tests and more seeds", ctest("release", "-L", "full"),
-              ("build:release",)),
         Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan", *ASAN)),
         Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
               ctest("asan", "-L", "unit|native|sim-asan"), ("build:asan",)),

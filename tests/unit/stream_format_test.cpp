@@ -30,10 +30,10 @@ Header example()
 Content example_stream()
 {
     MemoryVolume volume(Content(example().sectors * 512));
-    for (std::size_t i = 4096; i < 3 * 4096; ++i) {
+    for (std::size_t i = 4096; i < 3UL * 4096; ++i) {
         volume.content[i] = static_cast<std::byte>(i / 64);
     }
-    volume.content[9 * 4096] = std::byte{0xff};
+    volume.content[9UL * 4096] = std::byte{0xff};
     MemorySink sink;
     SendOptions options;
     options.compression.zstd.reset(); // zstd's output is not ours to promise
@@ -55,9 +55,9 @@ TEST(StreamFormat, SampleIsUnderstood)
     MemoryVolume target(Content(example().sectors * 512, std::byte{5}));
     receive(reader, target, {}, {[](const auto&) {}, [](std::uint64_t) {}});
     EXPECT_EQ(target.content[4096], std::byte{64});
-    EXPECT_EQ(target.content[3 * 4096], std::byte{0}); // a zero run
-    EXPECT_EQ(target.content[6 * 4096], std::byte{5}); // not in the stream
-    EXPECT_EQ(target.content[9 * 4096], std::byte{0xff});
+    EXPECT_EQ(target.content[3UL * 4096], std::byte{0}); // a zero run
+    EXPECT_EQ(target.content[6UL * 4096], std::byte{5}); // not in the stream
+    EXPECT_EQ(target.content[9UL * 4096], std::byte{0xff});
 }
 
 template <class Change>

@@ -19,9 +19,9 @@ struct Arrived {
     Piece piece;
     std::uint64_t offset = 0; // in the stream
 };
-using Workers = OrderedWorkers<Arrived, Record>;
+using Appliers = OrderedWorkers<Arrived, Record>;
 
-Workers::Work make_worker(const Header& header, VolumeWriter& writer)
+Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
 {
     auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
     auto decoder = std::make_shared<Decoder>();
@@ -52,7 +52,7 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
                         const ReceiveHooks& hooks)
 {
     const Header& header = reader.header();
-    Workers workers(options.threads, kReceiveWindow, [&] { return make_worker(header, writer); });
+    Appliers workers(options.threads, kReceiveWindow, [&] { return make_applier(header, writer); });
     ReceiveProgress progress;
     progress.next_chunk = header.first_chunk;
     std::uint64_t unremembered = 0; // bytes of the volume

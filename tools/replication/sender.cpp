@@ -52,9 +52,9 @@ private:
     ChunkRun left_; // of the run under way
 };
 
-using Workers = OrderedWorkers<Batch, std::vector<Piece>>;
+using Readers = OrderedWorkers<Batch, std::vector<Piece>>;
 
-Workers::Work make_worker(const Header& header, SnapshotReader& reader, Compression compression)
+Readers::Work make_reader(const Header& header, SnapshotReader& reader, Compression compression)
 {
     auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
     auto encoder = std::make_shared<Encoder>(compression);
@@ -103,8 +103,8 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
 {
     StreamWriter writer(sink);
     need(writer.begin(header));
-    Workers workers(options.threads, kSendWindow,
-                    [&] { return make_worker(header, reader, options.compression); });
+    Readers workers(options.threads, kSendWindow,
+                    [&] { return make_reader(header, reader, options.compression); });
     Batcher batches(header, runs);
     const Pace pace(options.bytes_per_second);
     SendProgress progress;

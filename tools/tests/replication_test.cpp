@@ -15,10 +15,10 @@
 namespace zumastor {
 namespace {
 
-const std::string kFirst = "11111111-2222-3333-4444-555555555555";
-const std::string kSecond = "22222222-2222-3333-4444-555555555555";
-const std::string kThird = "33333333-2222-3333-4444-555555555555";
-const std::string kOther = "99999999-2222-3333-4444-555555555555";
+const std::string kUuid1 = "11111111-2222-3333-4444-555555555555";
+const std::string kUuid2 = "22222222-2222-3333-4444-555555555555";
+const std::string kUuid3 = "33333333-2222-3333-4444-555555555555";
+const std::string kStranger = "99999999-2222-3333-4444-555555555555";
 
 class Directory {
 public:
@@ -39,7 +39,7 @@ private:
 
 TEST(Session, LinesAreUnderstoodByTheOtherSide)
 {
-    ReplicaOffer offer{"b", kOther, kFirst, 16384, 2048, {kFirst, kSecond}, Reception{kSecond, kThird, 77}};
+    ReplicaOffer offer{"b", kStranger, kUuid1, 16384, 2048, {kUuid1, kUuid2}, Reception{kUuid2, kUuid3, 77}};
     const ReplicaOffer read = parse_offer(format(offer));
     EXPECT_EQ(read.volume, offer.volume);
     EXPECT_EQ(read.snapshots, offer.snapshots);
@@ -54,7 +54,7 @@ TEST(Session, LinesAreUnderstoodByTheOtherSide)
     plan.code = 4;
     EXPECT_EQ(parse_plan(format(plan)).error, plan.error);
     EXPECT_TRUE(parse_plan(format(plan)).more);
-    const ReplicaResult result = parse_result(format(ReplicaResult{true, kFirst, 12, "", "", 0}));
+    const ReplicaResult result = parse_result(format(ReplicaResult{true, kUuid1, 12, "", "", 0}));
     EXPECT_TRUE(result.ok);
     EXPECT_EQ(result.id, 12u);
 }
@@ -73,13 +73,13 @@ TEST(Session, GarbageIsRefused)
 
 TEST(ResumeToken, IsReadBackAndNothingElse)
 {
-    const Reception reception{kFirst, kSecond, 123};
+    const Reception reception{kUuid1, kUuid2, 123};
     EXPECT_EQ(parse_token(format_token(reception)), reception);
-    const Reception full{"", kSecond, 0};
+    const Reception full{"", kUuid2, 0};
     EXPECT_EQ(parse_token(format_token(full)), full);
     for (const std::string& text :
-         {std::string(), std::string("1:-:x:3"), "2:-:" + kFirst + ":3", "1:" + kFirst + ":3",
-          "1:-:" + kFirst + ":-3", "1:-:" + kFirst + ":3:4"}) {
+         {std::string(), std::string("1:-:x:3"), "2:-:" + kUuid1 + ":3", "1:" + kUuid1 + ":3",
+          "1:-:" + kUuid1 + ":-3", "1:-:" + kUuid1 + ":3:4"}) {
         EXPECT_THROW(parse_token(text), Failure) << text;
     }
 }
@@ -88,27 +88,26 @@ TEST(ReplicaState, IsRemembered)
 {
     const Directory directory;
     EXPECT_EQ(load_replica_state(directory.path()), ReplicaState{});
-    const ReplicaState state{kOther, kFirst, Reception{kFirst, kSecond, 5}};
+    const ReplicaState state{kStranger, kUuid1, Reception{kUuid1, kUuid2, 5}};
     save_replica_state(directory.path(), state);
     EXPECT_EQ(load_replica_state(directory.path()), state);
-    save_target_state(directory.path(), {kOther, "host", "b", kSecond, kThird});
-    EXPECT_EQ(load_target_state(directory.path(), kOther).in_flight, kThird);
-    EXPECT_EQ(load_target_state(directory.path(), kFirst), (TargetState{kFirst, {}, {}, {}, {}}));
-    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kFirst, kSecond, kThird}));
-    forget_target_state(directory.path(), kOther);
-    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kFirst}));
+    save_target_state(directory.path(), {kStranger, "host", "b", kUuid2, kUuid3});
+    EXPECT_EQ(load_target_state(directory.path(), kStranger).in_flight, kUuid3);
+    EXPECT_EQ(load_target_state(directory.path(), kUuid1), (TargetState{kUuid1, {}, {}, {}, {}}));
+    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1, kUuid2, kUuid3}));
+    forget_target_state(directory.path(), kStranger);
+    EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1}));
 }
 
 // ---- what is sent ------------------------------------------------------------------------------
 
-SnapshotEntry snapshot(std::uint64_t id, const std::string& uuid, bool squashed = false)
+SnapshotEntry entry(std::uint64_t id, const std::string& uuid)
 {
-    SnapshotEntry entry;
-    entry.id = id;
-    entry.epoch = id + 1;
-    entry.uuid = uuid;
-    entry.squashed = squashed;
-    return entry;
+    SnapshotEntry made;
+    made.id = id;
+    made.epoch = id + 1;
+    made.uuid = uuid;
+    return made;
 }
 
 class PlanTest : public testing::Test {
@@ -121,44 +120,44 @@ protected:
     }
     static ReplicaOffer has(std::vector<std::string> snapshots)
     {
-        return {"b", kOther, kOther, 16384, 2048, std::move(snapshots), {}};
+        return {"b", kStranger, kStranger, 16384, 2048, std::move(snapshots), {}};
     }
 
-    std::vector<SnapshotEntry> mine{snapshot(1, kFirst), snapshot(2, kSecond), snapshot(3, kThird)};
+    std::vector<SnapshotEntry> mine{entry(1, kUuid1), entry(2, kUuid2), entry(3, kUuid3)};
 };
 
 TEST_F(PlanTest, FromTheNewestThatBothHave)
 {
-    EXPECT_EQ(plan(has({kFirst, kSecond}))->from->uuid, kSecond);
-    EXPECT_EQ(plan(has({kFirst, kOther}))->from->uuid, kFirst);
-    EXPECT_FALSE(plan(has({kFirst, kThird})));                     // it has it
-    EXPECT_EQ(plan(has({kThird, kFirst}), 1)->from->uuid, kFirst); // a newer one is no base
+    EXPECT_EQ(plan(has({kUuid1, kUuid2}))->from->uuid, kUuid2);
+    EXPECT_EQ(plan(has({kUuid1, kStranger}))->from->uuid, kUuid1);
+    EXPECT_FALSE(plan(has({kUuid1, kUuid3})));                     // it has it
+    EXPECT_EQ(plan(has({kUuid3, kUuid1}), 1)->from->uuid, kUuid1); // a newer one is no base
 }
 
 TEST_F(PlanTest, EverythingIfItHasNothingOrIsToldTo)
 {
     EXPECT_FALSE(plan(has({}))->from);
-    EXPECT_FALSE(plan(has({kFirst}), 2, true)->from);
-    EXPECT_THROW(plan(has({kOther})), Failure); // never by itself, over what is there
+    EXPECT_FALSE(plan(has({kUuid1}), 2, true)->from);
+    EXPECT_THROW(plan(has({kStranger})), Failure); // never by itself, over what is there
 }
 
 TEST_F(PlanTest, ASquashedSnapshotIsNoBase)
 {
     mine[1].squashed = true;
-    EXPECT_EQ(plan(has({kFirst, kSecond}))->from->uuid, kFirst);
+    EXPECT_EQ(plan(has({kUuid1, kUuid2}))->from->uuid, kUuid1);
 }
 
 TEST_F(PlanTest, GoesOnWhereItBrokeOff)
 {
-    ReplicaOffer offer = has({kFirst});
-    offer.reception = Reception{kFirst, kSecond, 99};
+    ReplicaOffer offer = has({kUuid1});
+    offer.reception = Reception{kUuid1, kUuid2, 99};
     const auto ends = plan(offer);
-    EXPECT_EQ(ends->to.uuid, kSecond); // first, whatever is wanted
-    EXPECT_EQ(ends->from->uuid, kFirst);
+    EXPECT_EQ(ends->to.uuid, kUuid2); // first, whatever is wanted
+    EXPECT_EQ(ends->from->uuid, kUuid1);
     EXPECT_EQ(ends->first_chunk, 99u);
-    offer.reception->to = kOther; // that one is gone
-    EXPECT_EQ(plan(offer)->to.uuid, kThird);
-    offer.reception = Reception{"", kSecond, 7}; // a full stream
+    offer.reception->to = kStranger; // that one is gone
+    EXPECT_EQ(plan(offer)->to.uuid, kUuid3);
+    offer.reception = Reception{"", kUuid2, 7}; // a full stream
     EXPECT_FALSE(plan(offer)->from);
     EXPECT_EQ(plan(offer)->first_chunk, 7u);
 }

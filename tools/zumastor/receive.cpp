@@ -251,7 +251,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
 
     Progress progress(args, header);
     const auto got = apply(volume, reader, state, progress);
-    const SnapshotEntry taken = take_received(daemon, header);
+    SnapshotEntry taken = take_received(daemon, header);
     state.last = taken.uuid;
     state.reception.reset();
     save_replica_state(volume.paths().state, state);

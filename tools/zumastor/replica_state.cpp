@@ -11,21 +11,21 @@
 namespace zumastor {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kReplicaVersion = 1;
 
-std::string file_of(const std::string& directory) { return directory + "/replica.json"; }
+std::string replica_file(const std::string& directory) { return directory + "/replica.json"; }
 
 } // namespace
 
 ReplicaState load_replica_state(const std::string& directory)
 {
-    const std::string path = file_of(directory);
+    const std::string path = replica_file(directory);
     if (!std::filesystem::exists(path)) {
         return {};
     }
     try {
         const auto object = nlohmann::json::parse(read_text(path));
-        if (object.at("version").get<int>() != kVersion) {
+        if (object.at("version").get<int>() != kReplicaVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
         ReplicaState state{object.at("lineage").get<std::string>(), object.at("last").get<std::string>(), {}};
@@ -51,9 +51,11 @@ void save_replica_state(const std::string& directory, const ReplicaState& state)
                      {"to", state.reception->to},
                      {"next_chunk", state.reception->next_chunk}};
     }
-    const nlohmann::ordered_json object{
-        {"version", kVersion}, {"lineage", state.lineage}, {"last", state.last}, {"reception", reception}};
-    write_text(file_of(directory), object.dump(2) + "\n");
+    const nlohmann::ordered_json object{{"version", kReplicaVersion},
+                                        {"lineage", state.lineage},
+                                        {"last", state.last},
+                                        {"reception", reception}};
+    write_text(replica_file(directory), object.dump(2) + "\n");
 }
 
 } // namespace zumastor

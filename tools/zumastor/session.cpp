@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kSessionVersion = 1;
 constexpr std::size_t kLongestLine = 4u << 20; // 65,536 snapshots' UUIDs fit
 
 template <class Read>
@@ -21,7 +21,7 @@ auto parse(const std::string& line, const char* what, const Read& read)
 {
     try {
         const json object = json::parse(line);
-        if (object.at("zumastor").get<int>() != kVersion) {
+        if (object.at("zumastor").get<int>() != kSessionVersion) {
             throw Failure(Exit::failed, "the other side speaks another version of the protocol");
         }
         return read(object);
@@ -71,7 +71,7 @@ std::string format(const ReplicaOffer& offer)
                      {"to", offer.reception->to},
                      {"next_chunk", offer.reception->next_chunk}};
     }
-    return ordered_json{{"zumastor", kVersion},
+    return ordered_json{{"zumastor", kSessionVersion},
                         {"volume", offer.volume},
                         {"uuid", offer.uuid},
                         {"lineage", offer.lineage},
@@ -104,8 +104,8 @@ ReplicaOffer parse_offer(const std::string& line)
 
 std::string format(const SendPlan& plan)
 {
-    return ordered_json{{"zumastor", kVersion}, {"nothing", plan.nothing}, {"more", plan.more},
-                        {"error", plan.error},  {"next", plan.next},       {"code", plan.code}}
+    return ordered_json{{"zumastor", kSessionVersion}, {"nothing", plan.nothing}, {"more", plan.more},
+                        {"error", plan.error},         {"next", plan.next},       {"code", plan.code}}
         .dump();
 }
 
@@ -120,8 +120,9 @@ SendPlan parse_plan(const std::string& line)
 
 std::string format(const ReplicaResult& result)
 {
-    return ordered_json{{"zumastor", kVersion}, {"ok", result.ok},       {"snapshot", result.snapshot},
-                        {"id", result.id},      {"error", result.error}, {"next", result.next},
+    return ordered_json{{"zumastor", kSessionVersion}, {"ok", result.ok},
+                        {"snapshot", result.snapshot}, {"id", result.id},
+                        {"error", result.error},       {"next", result.next},
                         {"code", result.code}}
         .dump();
 }

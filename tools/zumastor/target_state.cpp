@@ -13,9 +13,9 @@ namespace zumastor {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kVersion = 1;
+constexpr int kTargetVersion = 1;
 
-std::string file_of(const std::string& directory, const std::string& replica)
+std::string target_file(const std::string& directory, const std::string& replica)
 {
     return directory + "/target-" + replica + ".json";
 }
@@ -24,7 +24,7 @@ TargetState read_state(const std::string& path)
 {
     try {
         const auto object = nlohmann::json::parse(read_text(path));
-        if (object.at("version").get<int>() != kVersion) {
+        if (object.at("version").get<int>() != kTargetVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
         return {object.at("replica").get<std::string>(), object.at("host").get<std::string>(),
@@ -53,7 +53,7 @@ std::vector<TargetState> load_target_states(const std::string& directory)
 
 TargetState load_target_state(const std::string& directory, const std::string& replica)
 {
-    const std::string path = file_of(directory, replica);
+    const std::string path = target_file(directory, replica);
     return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}};
 }
 
@@ -61,16 +61,16 @@ void save_target_state(const std::string& directory, const TargetState& state)
 {
     std::error_code error;
     fs::create_directories(directory, error);
-    const nlohmann::ordered_json object{{"version", kVersion}, {"replica", state.replica},
-                                        {"host", state.host},  {"volume", state.volume},
-                                        {"base", state.base},  {"in_flight", state.in_flight}};
-    write_text(file_of(directory, state.replica), object.dump(2) + "\n");
+    const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica},
+                                        {"host", state.host},        {"volume", state.volume},
+                                        {"base", state.base},        {"in_flight", state.in_flight}};
+    write_text(target_file(directory, state.replica), object.dump(2) + "\n");
 }
 
 void forget_target_state(const std::string& directory, const std::string& replica)
 {
     std::error_code error;
-    fs::remove(file_of(directory, replica), error);
+    fs::remove(target_file(directory, replica), error);
 }
 
 std::set<std::string> snapshots_in_use(const std::string& directory)
