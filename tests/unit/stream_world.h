@@ -2,6 +2,7 @@
 // Volumes and streams in memory, for the tests of the replication stream.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -35,7 +36,7 @@ struct MemorySource final : ByteSource {
     std::size_t read(std::span<std::byte> out) override
     {
         const std::size_t n = std::min(out.size(), bytes.size());
-        std::memcpy(out.data(), bytes.data(), n);
+        std::copy_n(bytes.begin(), n, out.begin());
         bytes = bytes.subspan(n);
         return n;
     }
