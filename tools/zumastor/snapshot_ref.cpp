@@ -46,7 +46,7 @@ const SnapshotEntry& find_snapshot(const std::vector<SnapshotEntry>& snapshots, 
                       "name one by its number: zumastor status " + config.name);
     }
     if (found.empty()) {
-        throw Failure(Exit::not_found, "volume " + config.name + " has no snapshot '" + text + "'",
+        throw Failure(Exit::not_found, "volume " + config.name + " has no snapshot " + text,
                       what_there_is(snapshots));
     }
     return *found.front();
