@@ -8,23 +8,11 @@
 #include "tools/replication/receiver.h"
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/stream_world.h"
 
 namespace {
 
 using namespace zumastor::stream;
-
-struct Source final : ByteSource {
-    explicit Source(Bytes b) : bytes(b) {}
-    std::size_t read(std::span<std::byte> out) override
-    {
-        const std::size_t n = std::min(out.size(), bytes.size());
-        std::copy_n(bytes.begin(), n, out.begin());
-        bytes = bytes.subspan(n);
-        return n;
-    }
-    std::string error() const override { return {}; }
-    Bytes bytes;
-};
 
 // Looks at where it is written, and keeps nothing.
 struct Volume final : VolumeWriter {
@@ -83,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto* begin = reinterpret_cast<const std::byte*>(data);
     std::vector<std::byte> bytes(begin, begin + size);
     put_hashes(bytes);
-    Source source(bytes);
+    test::MemorySource source(bytes);
     StreamReader reader(source);
     const auto header = reader.begin();
     if (!header) {
