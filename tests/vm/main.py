@@ -16,7 +16,7 @@ import signal
 import stat
 import sys
 
-from lib import initramfs, kernels, klog, module, rundir, session
+from lib import initramfs, kernels, klog, module, peers, rundir, session
 from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
@@ -25,6 +25,8 @@ EXIT_POWER_CUT = 95
 EXIT_HARNESS = 96
 EXIT_KERNEL_LOG = 99
 EXIT_TIMEOUT = 124
+
+MAX_HOSTS = 8
 
 EPILOG = f"""\
 exit status:
@@ -95,6 +97,9 @@ def parse(argv):
         help="for the command, from its start (default 600; the boot has a limit of its own)")
     add("--power-cut", type=seconds_range, metavar="S[-S]",
         help="kill the guest so many seconds (a random moment in the range) after the command calls vm-mark")
+    add("--hosts", type=int, default=1, metavar="N",
+        help="guests host1 … hostN on one private network, each with its own disks; the command runs on host1, whose root "
+             "reaches root on the others with ssh, by name")
     add("--results", type=pathlib.Path, metavar="DIR", help="a folder of the host, writable in the guest as $RESULTS")
     add("--kernel-log", type=pathlib.Path, metavar="FILE", help="keep the guest's kernel log there")
     add("--env", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="for the command")
@@ -110,6 +115,8 @@ def parse(argv):
         parser.error("no command: put it after --")
     if not 0 <= options.disks <= MAX_DISKS:
         parser.error(f"--disks goes from 0 to {MAX_DISKS}")
+    if not 1 <= options.hosts <= MAX_HOSTS:
+        parser.error(f"--hosts goes from 1 to {MAX_HOSTS}")
     return options
 
 
@@ -148,7 +155,8 @@ def resolve_command(command):
     return command
 
 
-def fill_share(share, options, tree):
+def fill_share(share, options, tree, number=1, keys=None):
+    """`number`: of the host. `keys`: a folder with those of a network, if there is one."""
     (share / "bin").mkdir()
     # Copies: a build that goes on beside this run must not change a program under a guest's feet.
     for path in [*programs(options.preset), *sorted((VM / "bin").iterdir())]:
@@ -156,7 +164,11 @@ def fill_share(share, options, tree):
     shutil.copy2(VM / "guest" / "start", share / "start")
     shutil.copy2(supervisor(), share / "supervise")
 
-    command = resolve_command(options.command)
+    if keys:
+        shutil.copy2(VM / "guest" / "network", share / "network-up")
+        shutil.copy2(VM / "guest" / "peer", share / "peer")
+        peers.write_network(share, number, options.hosts, keys)
+    command = resolve_command(options.command) if number == 1 else ["/run/vm/peer"]
     strings = [os.getcwd(), *command]
     (share / "command").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in strings))
     disks = " ".join(f"/dev/vd{chr(ord('a') + n)}" for n in range(options.disks))
@@ -171,8 +183,8 @@ def fill_share(share, options, tree):
     shown = [p for p in shown if not any(p != q and p.is_relative_to(q) for q in shown)]
     (share / "show-read-only").write_text("".join(f"{p}\n" for p in shown))
     (share / "modules").write_text(f"{tree}\n")
-    (share / "hostname").write_text("host1\n")
-    (share / "features").write_text("results\n" if options.results else "")
+    (share / "hostname").write_text(f"{peers.name_of(number)}\n")
+    (share / "features").write_text("results\n" if options.results and number == 1 else "")
     if options.keep_disks:
         (share / "sync-at-end").touch()
 
@@ -208,32 +220,77 @@ def tail(text, count):
     return "\n".join(text.splitlines()[-count:])
 
 
+def settings_of(options, kernel, small_root, share, images, number, network):
+    return Settings(
+        kernel=kernel, initramfs=small_root, share=share,
+        disks=rundir.make_disks(images, options.disks, options.disk_size, options.preallocate),
+        results=options.results.resolve() if options.results and number == 1 else None,
+        memory=f"{options.mem >> 20}M", processors=options.smp, throttle=options.throttle,
+        sector_size=options.sector_size, cmdline=options.cmdline, name=peers.name_of(number), number=number,
+        network=network)
+
+
+def start_peers(others, options, kernel, tree, folder, small_root, keys, network):
+    for number in range(2, options.hosts + 1):
+        name = peers.name_of(number)
+        share = folder.path / name / "share"
+        share.mkdir(parents=True, mode=0o755)
+        fill_share(share, options, tree, number, keys)
+        images = options.keep_disks / name if options.keep_disks else folder.path / name / "disks"
+        settings = settings_of(options, kernel, small_root, share, images, number, network)
+        # The first guest's boot comes before its command: the others must outlive both.
+        others.add(name, settings, folder.path / name / "kernel.log", options.timeout + session.BOOT_LIMIT)
+
+
+def keep_log(options, log_path, suffix=""):
+    if options.kernel_log and log_path.exists():
+        options.kernel_log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log_path, f"{options.kernel_log}{suffix}")
+
+
+def judge_peers(others, options, status):
+    """A complaint of another guest's kernel fails the run, too."""
+    for peer in others.all:
+        keep_log(options, peer.log_path, f".{peer.name}")
+        text = peer.log_path.read_bytes().decode("latin-1")
+        found = klog.findings(text)
+        if found:
+            say(f"the kernel of {peer.name} complained ({len(found)} lines):\n{klog.excerpt(text, found)}")
+            status = EXIT_KERNEL_LOG
+        elif peer.error or (peer.outcome and peer.outcome.timed_out):
+            say(f"{peer.name} failed: {peer.error or peer.outcome.timed_out}")
+            status = status or EXIT_HARNESS
+    return status
+
+
 def boot(options, kernel, tree, folder):
-    fill_share(folder.share, options, tree)
+    keys, network = None, None
+    if options.hosts > 1:
+        keys, network = folder.path / "keys", peers.free_port()
+        peers.make_keys(keys)
+    fill_share(folder.share, options, tree, 1, keys)
     small_root = folder.path / "initramfs"
     small_root.write_bytes(initramfs.make(kernel))
     if options.results:
         options.results.mkdir(parents=True, exist_ok=True)
-    images = options.keep_disks or folder.path / "disks"
-    guest = Guest(Settings(
-        kernel=kernel, initramfs=small_root, share=folder.share,
-        disks=rundir.make_disks(images, options.disks, options.disk_size, options.preallocate),
-        results=options.results.resolve() if options.results else None, memory=f"{options.mem >> 20}M",
-        processors=options.smp, throttle=options.throttle, sector_size=options.sector_size, cmdline=options.cmdline))
+    guest = Guest(settings_of(options, kernel, small_root, folder.share, options.keep_disks or folder.path / "disks", 1,
+                              network))
     log_path = folder.path / "kernel.log"
+    others = peers.Peers()
     try:
+        start_peers(others, options, kernel, tree, folder, small_root, keys, network)
+        others.wait_until_booted()
         with open(log_path, "wb") as log:
             outcome = session.Session(guest, log, options.timeout, options.power_cut).run()
     finally:
         guest.close()
-        if options.kernel_log and log_path.exists():
-            options.kernel_log.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log_path, options.kernel_log)
+        others.stop()
+        keep_log(options, log_path)
     if options.verbose and outcome.booted_after is not None:
         took = f", the command {outcome.command_seconds:.1f} s" if outcome.command_seconds is not None else ""
         say(f"kernel {kernel.release}: booted in {outcome.booted_after:.1f} s{took}")
     # One character a byte, so that places in the one are places in the other.
-    return judge(outcome, log_path.read_bytes().decode("latin-1"), options)
+    return judge_peers(others, options, judge(outcome, log_path.read_bytes().decode("latin-1"), options))
 
 
 class Interrupted(Exception):

@@ -42,6 +42,8 @@ class Settings:
     sector_size: int = 512
     cmdline: str = ""
     name: str = "host1"
+    number: int = 1
+    network: int | None = None  # port of the multicast group that is the guests' network
 
 
 class Guest:
@@ -116,6 +118,9 @@ class Guest:
             argv += self._folder("results", s.results, False)
         for number, image in enumerate(s.disks):
             argv += self._disk(number, image)
+        if s.network:
+            argv += ["-netdev", f"socket,id=net,mcast=230.0.0.1:{s.network},localaddr=127.0.0.1",
+                     "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{s.number:02x},romfile="]
         return [str(a) for a in argv]
 
     @staticmethod

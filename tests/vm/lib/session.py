@@ -28,11 +28,13 @@ class Outcome:
 
 
 class Session:
-    def __init__(self, guest, kernel_log, timeout, power_cut=None):
+    def __init__(self, guest, kernel_log, timeout, power_cut=None, on_started=None, out=1):
         self.guest = guest
         self.log = kernel_log  # a file, open for writing bytes
         self.timeout = timeout
         self.power_cut = power_cut  # (shortest, longest) seconds after the mark
+        self.on_started = on_started  # called when the command has been started
+        self.out = out  # file descriptor for what the command prints to its stdout
         self.outcome = Outcome()
         self.selector = selectors.DefaultSelector()
         self.control = b""
@@ -45,7 +47,7 @@ class Session:
         self.started = time.monotonic()
         self.guest.start()
         self.deadline = (self.started + BOOT_LIMIT, "the guest's boot")
-        handlers = {"out": self._to_fd(1), "err": self._to_fd(2), "serial": self._to_log, "control": self._on_control,
+        handlers = {"out": self._to_fd(self.out), "err": self._to_fd(2), "serial": self._to_log, "control": self._on_control,
                     "qmp": lambda data: None, "complaints": self._on_complaint}
         for port, end in self.guest.sockets.items():
             os.set_blocking(end.fileno(), False)
@@ -131,6 +133,8 @@ class Session:
         if word == "started":
             self.outcome.booted_after = now - self.started
             self.deadline = (now + self.timeout, "the command")
+            if self.on_started:
+                self.on_started()
         elif word == "exit":
             self.outcome.status = int(rest)
             self.outcome.command_seconds = now - self.started - (self.outcome.booted_after or 0)
