@@ -66,9 +66,10 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
     return find_snapshot(list, volume.config(), replica.last);
 }
 
-void drop_superseded(Volume& volume, Daemon& daemon)
+void drop_superseded(Volume& volume)
 {
     const VolumeLock lock(volume.config().name);
+    Daemon daemon = volume.daemon(); // it may have been started again during the transfer
     Troubles troubles;
     drop_replication_snapshots(volume, daemon, troubles);
     for (const std::string& trouble : troubles) {
@@ -130,7 +131,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
     target.base = target.in_flight;
     target.in_flight.clear();
     save_target_state(volume.paths().state, target);
-    drop_superseded(volume, daemon);
+    drop_superseded(volume);
     return plan.more;
 }
 
