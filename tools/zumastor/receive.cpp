@@ -251,7 +251,8 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
 
     Progress progress(args, header);
     const auto got = apply(volume, reader, state, progress);
-    SnapshotEntry taken = take_received(daemon, header);
+    Daemon after = volume.daemon(); // it may have been started again during the transfer
+    SnapshotEntry taken = take_received(after, header);
     state.last = taken.uuid;
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
