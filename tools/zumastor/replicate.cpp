@@ -56,7 +56,6 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
     }
     const ReplicaState replica = load_replica_state(volume.paths().state);
     if (!volume.config().source) {
-        const VolumeLock lock(volume.config().name);
         return take_consistent(volume, daemon, kReplicateKind);
     }
     if (replica.last.empty()) {
@@ -109,6 +108,8 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
     SendPlan plan;
     std::optional<SendEnds> ends;
     try {
+        // Until it is written down that the snapshot is needed, nobody else may tidy up.
+        const VolumeLock no_rotation(volume.config().name);
         const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
         const SnapshotEntry to = choose(volume, daemon, offer, args);
         ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
