@@ -46,6 +46,8 @@ Exit forget_target(const Args& args);
 Exit forget_source(const Args& args);
 Exit start_source(const Args& args);
 Exit stop_source(const Args& args);
+// Of "HOST" or "HOST:PORT" and the volume's name there (empty: the same). Throws Exit::usage.
+SourceRole parse_source(const std::string& text, const std::string& volume);
 // ssh_gate.cpp
 Exit ssh_gate(const Args& args);
 

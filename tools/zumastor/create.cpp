@@ -84,7 +84,11 @@ NewVolume common_request(const Args& args)
 {
     NewVolume wanted;
     wanted.config.name = args.need("VOL");
-    wanted.config.master = MasterRole{};
+    if (const auto host = args.get("--replica-of")) {
+        wanted.config.source = parse_source(*host, args.get("--name").value_or(""));
+    } else {
+        wanted.config.master = MasterRole{};
+    }
     wanted.initialize = true;
     wanted.yes = args.has("--yes");
     if (const auto chunk = args.get("--chunksize")) {
@@ -94,11 +98,25 @@ NewVolume common_request(const Args& args)
     return wanted;
 }
 
-// Store, daemon, device, filesystem if there is none, mounts.
+// The filesystem to make, and what it is called if it is not named. A replica has its master's.
+std::string type_from(const Args& args, const char* usual)
+{
+    if (args.has("--replica-of") && args.has("--fstype")) {
+        throw Failure(Exit::usage, "a replica gets the filesystem that its master has", "leave --fstype out");
+    }
+    return args.has("--replica-of") ? "" : args.get("--fstype").value_or(usual);
+}
+
+// Store, daemon, device; on a master filesystem if there is none, and mounts.
 Exit build(const NewVolume& wanted, const std::string& type)
 {
     Volume volume = make_volume(wanted);
     const std::string name = volume.config().name;
+    if (volume.config().source) {
+        std::printf("volume %s is a replica of %s; ask for the first snapshot: zumastor replicate %s\n",
+                    name.c_str(), volume.config().source->host.c_str(), name.c_str());
+        return Exit::ok;
+    }
     Troubles troubles;
     try {
         if (!type.empty()) {
@@ -125,17 +143,21 @@ Exit build(const NewVolume& wanted, const std::string& type)
 
 Exit create_in_files(const Args& args, NewVolume wanted)
 {
-    const std::string type = args.get("--fstype").value_or("ext4");
-    require_mkfs(type);
+    const std::string type = type_from(args, "ext4");
+    if (!type.empty()) {
+        require_mkfs(type);
+    }
     const Files files = files_from(args, wanted.config.name);
     wanted.paths.origin = {files.origin, files.origin, 0, files.origin_bytes};
     wanted.paths.store = {files.store, files.store, 0, files.store_bytes};
     check_store_fits(wanted.paths, wanted.format);
     find_daemon();
     if (args.has("--dry-run")) {
-        std::printf("would make %s (%s) and %s (%s), and a %s filesystem on volume %s\n",
-                    files.origin.c_str(), format_size(files.origin_bytes).c_str(), files.store.c_str(),
-                    format_size(files.store_bytes).c_str(), type.c_str(), wanted.config.name.c_str());
+        std::printf("would make %s (%s) and %s (%s), and %s volume %s\n", files.origin.c_str(),
+                    format_size(files.origin_bytes).c_str(), files.store.c_str(),
+                    format_size(files.store_bytes).c_str(),
+                    type.empty() ? "of them" : ("a " + type + " filesystem on").c_str(),
+                    wanted.config.name.c_str());
         return Exit::ok;
     }
     mapper::require_target();
@@ -161,6 +183,28 @@ Exit create_in_files(const Args& args, NewVolume wanted)
     }
 }
 
+// The filesystem to make on an origin device; empty: none, as it has one or becomes a replica.
+std::string type_for_device(const Args& args, const DeviceNode& origin)
+{
+    const std::string type = type_from(args, "");
+    if (args.has("--replica-of")) {
+        return type;
+    }
+    const auto present = filesystem_on(origin.path);
+    if (present && !type.empty() && type != *present) {
+        throw Failure(Exit::usage, "origin " + origin.given + " holds " + *present + " already",
+                      "it is kept as it is: leave --fstype out");
+    }
+    if (!present && type.empty()) {
+        throw Failure(Exit::usage, "origin " + origin.given + " holds no filesystem",
+                      "give --fstype TYPE to make one, or use define volume");
+    }
+    if (!present) {
+        require_mkfs(type);
+    }
+    return present ? "" : type;
+}
+
 Exit create_on_devices(const Args& args, NewVolume wanted)
 {
     wanted.paths = need_store_paths(*args.get("--store"), *args.get("--origin"), args.get("--metadev"));
@@ -170,28 +214,19 @@ Exit create_on_devices(const Args& args, NewVolume wanted)
         wanted.config.meta = stable_name(*wanted.paths.meta);
     }
     check_new_devices(wanted);
-    const auto present = filesystem_on(wanted.paths.origin.path);
-    std::string type = args.get("--fstype").value_or("");
-    if (present && !type.empty() && type != *present) {
-        throw Failure(Exit::usage, "origin " + wanted.paths.origin.given + " holds " + *present + " already",
-                      "it is kept as it is: leave --fstype out");
-    }
-    if (!present && type.empty()) {
-        throw Failure(Exit::usage, "origin " + wanted.paths.origin.given + " holds no filesystem",
-                      "give --fstype TYPE to make one, or use define volume");
-    }
-    if (present) {
-        type.clear();
-    } else {
-        require_mkfs(type);
-    }
+    const std::string type = type_for_device(args, wanted.paths.origin);
     if (args.has("--dry-run")) {
-        std::printf("would make a new snapshot store on %s and mount volume %s\n",
-                    wanted.config.store.c_str(), wanted.config.name.c_str());
+        std::printf("would make a new snapshot store on %s and %s volume %s\n", wanted.config.store.c_str(),
+                    wanted.config.source ? "make a replica of" : "mount", wanted.config.name.c_str());
         return Exit::ok;
     }
     mapper::require_target();
     confirm_new_volume(wanted);
+    if (wanted.config.source) {
+        confirm("what is on origin " + wanted.paths.origin.given + " will be overwritten with what " +
+                    wanted.config.source->host + " sends",
+                wanted.yes);
+    }
     return build(wanted, type);
 }
 
@@ -201,6 +236,9 @@ Exit create_volume(const Args& args)
 {
     const NewVolume wanted = common_request(args);
     check_volume_name(wanted.config.name);
+    if (args.has("--name") && !args.has("--replica-of")) {
+        throw Failure(Exit::usage, "--name is a volume's name on another host", "give --replica-of HOST");
+    }
     const bool files = args.has("--file");
     if (files == (args.has("--origin") || args.has("--store")) ||
         args.has("--origin") != args.has("--store")) {

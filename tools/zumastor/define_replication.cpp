@@ -13,8 +13,19 @@
 namespace zumastor {
 namespace {
 
+Volume& need_source(Volume& volume)
+{
+    if (!volume.config().source) {
+        throw Failure(Exit::not_found, volume.what() + " has no source",
+                      "define it: zumastor define source " + volume.config().name + " HOST");
+    }
+    return volume;
+}
+
+} // namespace
+
 // "HOST" or "HOST:PORT"; an IPv6 address with a port is "[ADDRESS]:PORT".
-SourceRole parse_source(const std::string& text)
+SourceRole parse_source(const std::string& text, const std::string& volume)
 {
     SourceRole source;
     source.host = text;
@@ -27,19 +38,12 @@ SourceRole parse_source(const std::string& text)
         std::erase_if(source.host, [](char c) { return c == '[' || c == ']'; });
     }
     check_host(source.host, "source");
+    source.volume = volume;
+    if (!source.volume.empty()) {
+        check_volume_name(source.volume);
+    }
     return source;
 }
-
-Volume& need_source(Volume& volume)
-{
-    if (!volume.config().source) {
-        throw Failure(Exit::not_found, volume.what() + " has no source",
-                      "define it: zumastor define source " + volume.config().name + " HOST");
-    }
-    return volume;
-}
-
-} // namespace
 
 Exit define_target(const Args& args)
 {
@@ -75,11 +79,7 @@ Exit define_source(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     const std::string& name = volume.config().name;
-    SourceRole source = parse_source(args.need("HOST"));
-    source.volume = args.get("--name").value_or("");
-    if (!source.volume.empty()) {
-        check_volume_name(source.volume);
-    }
+    SourceRole source = parse_source(args.need("HOST"), args.get("--name").value_or(""));
     source.mount_snapshots = args.has("--mount-snap");
     if (volume.config().master) {
         volume.refuse_if_used();

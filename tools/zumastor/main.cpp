@@ -49,6 +49,8 @@ constexpr std::array kCreate{
     OptionSpec{"--store", "DEV", "with a new snapshot store on this one"},
     OptionSpec{"--metadev", "DEV", "a device of its own for the metadata"},
     OptionSpec{"--fstype", "TYPE", "the filesystem to make where there is none (--file: ext4)"},
+    OptionSpec{"--replica-of", "HOST[:PORT]", "no master: a replica of the volume on this host"},
+    OptionSpec{"--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
     ZUMASTOR_KINDS,
     ZUMASTOR_YES,

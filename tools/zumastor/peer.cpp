@@ -54,7 +54,8 @@ int wait_for(pid_t child)
 
 Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words)
 {
-    const std::vector<std::string> command = ssh_command(host, port, words);
+    const bool local = host == kThisHost && port == 0;
+    const std::vector<std::string> command = local ? words : ssh_command(host, port, words);
     std::vector<char*> argv;
     argv.reserve(command.size() + 1);
     for (const std::string& word : command) {
@@ -66,13 +67,13 @@ Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::s
     (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
     child_ = ::fork();
     if (child_ < 0) {
-        throw errno_failure("cannot start ssh");
+        throw errno_failure("cannot start " + command.front());
     }
     if (child_ == 0) {
         ::dup2(input.read.get(), STDIN_FILENO);
         ::dup2(output.write.get(), STDOUT_FILENO);
         (void)std::signal(SIGPIPE, SIG_DFL);
-        ::execvp(argv[0], argv.data());
+        ::execvp(local ? "/proc/self/exe" : argv[0], argv.data()); // the same program, wherever it is
         ::_exit(127);
     }
     to_ = std::move(input.write);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor on another host, through ssh: whatever the user's ssh_config says counts. Its messages go to our
-// stderr.
+// stderr. For another volume of this host ("localhost", without a port) it is started directly.
 #pragma once
 
 #include <sys/types.h>
@@ -13,10 +13,12 @@
 
 namespace zumastor {
 
+inline const std::string kThisHost = "localhost";
+
 class Peer {
 public:
-    // Starts ssh, which asks nothing: keys have to be set up. `words` are made of characters that mean
-    // nothing to a shell.
+    // Starts ssh (or zumastor), which asks nothing: keys have to be set up. `words` are made of characters
+    // that mean nothing to a shell.
     Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words);
     ~Peer(); // ends ssh if it still runs
     Peer(const Peer&) = delete;
