@@ -2,6 +2,7 @@
 #include "tools/replication/devices.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -51,6 +52,9 @@ void DeviceWriter::read(std::uint64_t offset, std::span<std::byte> data) const
 void DeviceWriter::write(std::uint64_t offset, stream::Bytes data)
 {
     if (!disk_.write(offset, data)) {
+        if (errno == ENOSPC) {
+            throw NoSpace(fmt::format("{}: its snapshot store is full", path_));
+        }
         throw stream::TransferError(fmt::format("{}: cannot be written at byte {}", path_, offset));
     }
 }

@@ -23,13 +23,19 @@ private:
     std::unique_ptr<ddsnap::client::SnapshotDevice> device_;
 };
 
+// The snapshot store has no room for what a write to its origin overwrites.
+class NoSpace : public stream::TransferError {
+public:
+    using TransferError::TransferError;
+};
+
 // A device or a file, written with O_DIRECT. Zeros are written only where something else is, so that
 // what is zero already is neither copied out nor allocated.
 class DeviceWriter final : public stream::VolumeWriter {
 public:
     explicit DeviceWriter(const std::string& path);
     void read(std::uint64_t offset, std::span<std::byte> data) const;
-    void write(std::uint64_t offset, stream::Bytes data) override;
+    void write(std::uint64_t offset, stream::Bytes data) override; // NoSpace
     void zero(std::uint64_t offset, std::uint64_t length) override;
     void flush() override;
 

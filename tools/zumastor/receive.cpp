@@ -19,8 +19,10 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/replica.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
 
@@ -186,6 +188,11 @@ stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader
                                      }};
     try {
         return stream::receive(reader, writer, {}, hooks);
+    } catch (const NoSpace& error) {
+        throw Failure(Exit::store_full,
+                      volume.what() + ": " + error.what() +
+                          ", and the snapshot that it shows cannot be kept without more",
+                      "delete other snapshots or enlarge the store, then replicate again");
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what(),
                       "what was right so far is kept; go on with: zumastor send VOL --resume " +
@@ -249,6 +256,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     state.reception = Reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
     save_replica_state(volume.paths().state, state);
 
+    protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
     const auto got = apply(volume, reader, state, progress);
     Daemon after = volume.daemon(); // it may have been started again during the transfer
@@ -256,6 +264,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     state.last = taken.uuid;
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
+    release_shown(volume.paths().state, after);
     progress.finish(got.chunks, got.bytes);
     return taken;
 }
@@ -271,6 +280,9 @@ Exit receive_stream(const Args& args)
     const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
     if (!args.has("--resume-token") && !args.has("--abort")) {
         const SnapshotEntry taken = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
+        if (volume.config().source) {
+            show_received(volume);
+        }
         std::printf("%llu\n", static_cast<unsigned long long>(taken.id));
         return Exit::ok;
     }

@@ -7,6 +7,7 @@
 #include "tools/common/failure.h"
 #include "tools/replication/aligned_memory.h"
 #include "tools/replication/devices.h"
+#include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/snapshot_content.h"
 
 namespace zumastor {
@@ -73,6 +74,7 @@ void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
     origin.flush();
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
+    release_shown(volume.paths().state, daemon);
 }
 
 } // namespace zumastor

@@ -149,6 +149,13 @@ const SnapshotEntry* common_base(const std::vector<SnapshotEntry>& mine, const R
     return nullptr;
 }
 
+// UUID of the volume that the content comes from, however often it was handed on.
+std::string lineage_of(const Volume& volume)
+{
+    const ReplicaState state = load_replica_state(volume.paths().state);
+    return state.lineage.empty() ? volume.config().uuid : state.lineage;
+}
+
 } // namespace
 
 std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<SnapshotEntry>& mine,
@@ -156,6 +163,12 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
 {
     if (std::find(offer.snapshots.begin(), offer.snapshots.end(), to.uuid) != offer.snapshots.end()) {
         return std::nullopt;
+    }
+    if (const std::string mine_is = lineage_of(volume); !offer.lineage.empty() && offer.lineage != mine_is) {
+        throw Failure(Exit::mismatch,
+                      "volume " + offer.volume + " there is a replica of volume " + offer.lineage + ", " +
+                          volume.what() + " is " + mine_is,
+                      "replicate to another volume; nothing was sent");
     }
     if (offer.reception && !full) {
         const SnapshotEntry* begun = readable(mine, offer.reception->to);
