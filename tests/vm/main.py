@@ -104,6 +104,8 @@ def parse(argv):
     add("--kernel-log", type=pathlib.Path, metavar="FILE", help="keep the guest's kernel log there")
     add("--env", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="for the command")
     add("--preset", default="release", help="whose programs are in the guest's PATH (default release)")
+    add("--systemd", action="store_true",
+        help="systemd is process 1 and boots to multi-user.target, with nothing enabled; the command runs in a unit of it")
     add("--no-module", action="store_true", help="do not build dm-ddsnap; the guest does without")
     add("--verbose", action="store_true", help="say how long the boot and the command took")
     add("--update-kernels", action="store_true", help="look for a newer build of the kernel than the cached one first")
@@ -161,7 +163,8 @@ def fill_share(share, options, tree, number=1, keys=None):
     # Copies: a build that goes on beside this run must not change a program under a guest's feet.
     for path in [*programs(options.preset), *sorted((VM / "bin").iterdir())]:
         shutil.copy2(path, share / "bin" / path.name)
-    shutil.copy2(VM / "guest" / "start", share / "start")
+    for name in ("start", "ready", *(["boot-systemd"] if options.systemd else [])):
+        shutil.copy2(VM / "guest" / name, share / name)
     shutil.copy2(supervisor(), share / "supervise")
 
     if keys:
@@ -184,7 +187,8 @@ def fill_share(share, options, tree, number=1, keys=None):
     (share / "show-read-only").write_text("".join(f"{p}\n" for p in shown))
     (share / "modules").write_text(f"{tree}\n")
     (share / "hostname").write_text(f"{peers.name_of(number)}\n")
-    (share / "features").write_text("results\n" if options.results and number == 1 else "")
+    features = {"results": options.results and number == 1, "systemd": options.systemd}
+    (share / "features").write_text("".join(f"{name}\n" for name, wanted in features.items() if wanted))
     if options.keep_disks:
         (share / "sync-at-end").touch()
 

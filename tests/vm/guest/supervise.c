@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Process 1 of a test guest once it has booted: runs the command, passes on what it prints, tells the host how it ended,
- * and switches the machine off.
+ * Process 1 of a test guest once it has booted (with --systemd: the main process of a unit): runs the command, passes on
+ * what it prints, tells the host how it ended, and switches the machine off.
  *
  * A program of its own, because a shell cannot do all of this: reap orphans; keep stdout and stderr apart and live; let
  * the command open /dev/stdout again (a virtio port can be opened only once, so there is a pipe between); and pass on
@@ -37,7 +37,10 @@
 
 static void die(const char *what)
 {
-	/* Process 1 ending panics the kernel; the harness shows the log, of which this becomes a line. */
+	/*
+	 * Process 1 ending panics the kernel, the unit ending switches off; the harness shows the log, of which this
+	 * becomes a line.
+	 */
 	fprintf(stderr, "supervise: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
