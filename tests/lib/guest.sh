@@ -47,3 +47,11 @@ tree_sum() {
     (cd "$1" && find . -xdev \( -name lost+found -prune \) -o -printf '%y %m %p %l\n' | LC_ALL=C sort &&
         find . -xdev -type f -print0 | LC_ALL=C sort -z | xargs -0r b2sum) | b2sum | cut -d' ' -f1
 }
+
+# What a package would put there: programs, systemd's units and generator.
+install_zumastor() {
+    local part
+    for part in ddsnapd tools; do
+        cmake -DCMAKE_INSTALL_PREFIX=/usr -P "$ZUMASTOR_ROOT/build/$ZUMASTOR_PRESET/$part/cmake_install.cmake" >/dev/null
+    done
+}

@@ -48,6 +48,11 @@ Exit start_source(const Args& args);
 Exit stop_source(const Args& args);
 // Of "HOST" or "HOST:PORT" and the volume's name there (empty: the same). Throws Exit::usage.
 SourceRole parse_source(const std::string& text, const std::string& volume);
+Exit start_target(const Args& args);
+Exit stop_target(const Args& args);
+// scheduled.cpp
+Exit scheduled_cycle(const Args& args);
+Exit scheduled_snapshot(const Args& args);
 // ssh_gate.cpp
 Exit ssh_gate(const Args& args);
 

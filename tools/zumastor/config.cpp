@@ -134,6 +134,8 @@ SourceRole read_source(const toml::table& table, const std::string& where)
     source.port = fields.number("port");
     source.volume = fields.get<std::string>("volume", "");
     source.mount_snapshots = fields.get<bool>("snapmount", false);
+    source.period = fields.number("period");
+    source.stopped = fields.get<bool>("stopped", false);
     fields.finish();
     return source;
 }
@@ -146,6 +148,8 @@ Target read_target(const toml::table& table, const std::string& where)
     target.volume = fields.get<std::string>("volume", "");
     target.bytes_per_second = fields.number("ratelimit");
     target.compress = fields.get<bool>("compress", true);
+    target.period = fields.number("period");
+    target.stopped = fields.get<bool>("stopped", false);
     fields.finish();
     return target;
 }
@@ -217,6 +221,12 @@ std::string quoted(const std::string& value)
     return out.str();
 }
 
+std::string intervals(std::uint64_t period, bool stopped)
+{
+    return (period > 0 ? "period = " + std::to_string(period) + "\n" : "") +
+           (stopped ? "stopped = true\n" : "");
+}
+
 } // namespace
 
 const std::vector<std::string> kBuiltinKinds{"hourly", "daily", "weekly", "monthly"};
@@ -285,12 +295,14 @@ std::string format_config(const VolumeConfig& config)
         const SourceRole& source = *config.source;
         out << "\n[source]\nhost = " << quoted(source.host) << "\nport = " << source.port
             << "\nvolume = " << quoted(source.volume)
-            << "\nsnapmount = " << (source.mount_snapshots ? "true" : "false") << "\n";
+            << "\nsnapmount = " << (source.mount_snapshots ? "true" : "false") << "\n"
+            << intervals(source.period, source.stopped);
     }
     for (const Target& target : config.targets) {
         out << "\n[[target]]\nhost = " << quoted(target.host) << "\nvolume = " << quoted(target.volume)
             << "\nratelimit = " << target.bytes_per_second
-            << "\ncompress = " << (target.compress ? "true" : "false") << "\n";
+            << "\ncompress = " << (target.compress ? "true" : "false") << "\n"
+            << intervals(target.period, target.stopped);
     }
     if (!config.schedule.empty()) {
         out << "\n[schedule]\n";

@@ -30,6 +30,8 @@ struct SourceRole {
     std::uint64_t port = 0;       // 0: as ssh's configuration says
     std::string volume;           // its name there; empty: the same
     bool mount_snapshots = false; // all of them, not only the newest
+    std::uint64_t period = 0;     // seconds from one cycle's start to the next one's; 0: none by itself
+    bool stopped = false;         // ... and none until `start source`
     bool operator==(const SourceRole&) const = default;
 };
 
@@ -39,6 +41,8 @@ struct Target {
     std::string volume;                 // its name there; empty: the same
     std::uint64_t bytes_per_second = 0; // 0: no limit
     bool compress = true;
+    std::uint64_t period = 0; // as a source's
+    bool stopped = false;
     bool operator==(const Target&) const = default;
 };
 

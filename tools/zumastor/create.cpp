@@ -12,6 +12,7 @@
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/timers.h"
 
 namespace zumastor {
 namespace {
@@ -138,6 +139,9 @@ Exit build(const NewVolume& wanted, const std::string& type)
     }
     std::printf("volume %s is mounted at %s; take a snapshot with: zumastor snapshot %s\n", name.c_str(),
                 volume.mount_point().c_str(), name.c_str());
+    VolumeConfig none;
+    none.name = name;
+    follow_config(none, volume.config());
     return conclude(troubles);
 }
 

@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/timers.h"
 
 namespace zumastor {
 namespace {
@@ -147,7 +148,8 @@ Exit define_schedule(const Args& args)
     LockedVolume locked = lock_volume(args);
     VolumeConfig& config = locked.volume.config();
     const std::string& name = config.name;
-    const std::vector<Kind> before = config.schedule;
+    const VolumeConfig was = config;
+    const std::vector<Kind>& before = was.schedule;
     read_schedule(args, config.schedule);
     if (!args.has("--dry-run") && config.schedule != before) {
         save_config(config);
@@ -160,6 +162,9 @@ Exit define_schedule(const Args& args)
         if (find_kind(config.schedule, kind.name) == nullptr) {
             note("existing " + kind.name + " snapshots stay: this kind is not rotated any more");
         }
+    }
+    if (!args.has("--dry-run")) {
+        follow_config(was, config);
     }
     return Exit::ok;
 }

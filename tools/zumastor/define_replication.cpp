@@ -6,12 +6,56 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/cycle.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/target_state.h"
+#include "tools/zumastor/timers.h"
 
 namespace zumastor {
 namespace {
+
+constexpr std::int64_t kLongestPeriod = 366LL * 24 * 3600;
+
+std::uint64_t period_from(const Args& args)
+{
+    const auto text = args.get("--period");
+    return text ? static_cast<std::uint64_t>(need_integer(*text, "period", 0, kLongestPeriod)) : 0;
+}
+
+// What the administrator wants to know after having said how often.
+void tell_period(const std::string& volume, const std::string& role, std::uint64_t period, bool stopped)
+{
+    if (period > 0) {
+        std::printf("a cycle every %llu s%s\n", static_cast<unsigned long long>(period),
+                    stopped ? (", but it is stopped: zumastor start " + role + " " + volume).c_str() : "");
+    }
+}
+
+Target& need_target(VolumeConfig& config, const std::string& host)
+{
+    for (Target& target : config.targets) {
+        if (target.host == host) {
+            return target;
+        }
+    }
+    throw Failure(Exit::not_found, "volume " + config.name + " has no target " + host,
+                  "see: zumastor status " + config.name + " --full");
+}
+
+// Saved, and systemd told; what systemd does not do is a trouble, no reason to stop halfway.
+void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubles& troubles)
+{
+    save_config(now);
+    try {
+        follow_config(before, now);
+    } catch (const Failure& failure) {
+        if (failure.code() != Exit::partly) {
+            throw;
+        }
+        troubles.push_back(failure.what() + ("; " + failure.next()));
+    }
+}
 
 Volume& need_source(Volume& volume)
 {
@@ -60,18 +104,23 @@ Exit define_target(const Args& args)
         target.bytes_per_second = need_size(*rate, "rate limit");
     }
     target.compress = !args.has("--uncompressed");
-    const bool known = find_target(config, target.host) != nullptr;
+    target.period = period_from(args);
+    const Target* known = find_target(config, target.host);
+    target.stopped = known != nullptr && known->stopped; // all else is as this command says
     if (args.has("--dry-run")) {
-        std::printf("would %s target %s of volume %s\n", known ? "change" : "add", target.host.c_str(),
-                    config.name.c_str());
+        std::printf("would %s target %s of volume %s\n", known != nullptr ? "change" : "add",
+                    target.host.c_str(), config.name.c_str());
         return Exit::ok;
     }
+    const VolumeConfig before = config;
     std::erase_if(config.targets, [&](const Target& other) { return other.host == target.host; });
     config.targets.push_back(target);
-    save_config(config);
+    Troubles troubles;
+    save_and_follow(before, config, troubles);
     std::printf("volume %s is sent to %s by: zumastor replicate %s %s\n", config.name.c_str(),
                 target.host.c_str(), config.name.c_str(), target.host.c_str());
-    return Exit::ok;
+    tell_period(config.name + " " + target.host, "target", target.period, target.stopped);
+    return conclude(troubles);
 }
 
 Exit define_source(const Args& args)
@@ -81,6 +130,8 @@ Exit define_source(const Args& args)
     const std::string& name = volume.config().name;
     SourceRole source = parse_source(args.need("HOST"), args.get("--name").value_or(""));
     source.mount_snapshots = args.has("--mount-snap");
+    source.period = period_from(args);
+    source.stopped = volume.config().source && volume.config().source->stopped;
     if (volume.config().master) {
         volume.refuse_if_used();
     }
@@ -97,12 +148,16 @@ Exit define_source(const Args& args)
         volume.unmount_all();
         volume.config().master.reset();
     }
+    const VolumeConfig before = volume.config();
     volume.config().source = source;
     save_config(volume.config());
     volume.start_devices();
+    Troubles troubles;
+    save_and_follow(before, volume.config(), troubles);
     std::printf("volume %s is a replica; ask for the first snapshot: zumastor replicate %s\n", name.c_str(),
                 name.c_str());
-    return Exit::ok;
+    tell_period(name, "source", source.period, source.stopped);
+    return conclude(troubles);
 }
 
 Exit forget_target(const Args& args)
@@ -110,23 +165,22 @@ Exit forget_target(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     VolumeConfig& config = volume.config();
-    const Target* target = find_target(config, args.need("HOST"));
-    if (target == nullptr) {
-        throw Failure(Exit::not_found, volume.what() + " has no target " + args.need("HOST"),
-                      "see: zumastor status " + config.name + " --full");
-    }
+    const Target target = need_target(config, args.need("HOST"));
     if (args.has("--dry-run")) {
-        std::printf("would forget target %s of volume %s\n", target->host.c_str(), config.name.c_str());
+        std::printf("would forget target %s of volume %s\n", target.host.c_str(), config.name.c_str());
         return Exit::ok;
     }
+    const VolumeConfig before = config;
+    std::erase_if(config.targets, [&](const Target& other) { return other.host == target.host; });
+    Troubles troubles;
+    save_and_follow(before, config, troubles);
+    end_cycle(volume, target.host);
     for (const TargetState& state : load_target_states(volume.paths().state)) {
-        if (state.host == target->host) {
+        if (state.host == target.host) {
             forget_target_state(volume.paths().state, state.replica);
         }
     }
-    std::erase_if(config.targets, [&](const Target& other) { return other.host == args.need("HOST"); });
-    save_config(config);
-    Troubles troubles;
+    forget_cycle(volume.paths().state, target.host);
     if (auto daemon = volume.try_daemon()) {
         drop_replication_snapshots(volume, *daemon, troubles);
     }
@@ -137,16 +191,21 @@ Exit forget_source(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     Volume& volume = need_source(locked.volume);
+    Troubles troubles;
     if (!args.has("--dry-run")) {
         volume.refuse_if_used();
+        const VolumeConfig before = volume.config();
+        VolumeConfig after = before;
+        after.source.reset();
+        save_and_follow(before, after, troubles);
+        end_cycle(volume, "");
         revive_for_unmount(volume);
         volume.unmount_all();
-        volume.config().source.reset();
-        save_config(volume.config());
+        forget_cycle(volume.paths().state, "");
     }
     std::printf("volume %s %s no replica any more; its snapshots stay\n", volume.config().name.c_str(),
                 args.has("--dry-run") ? "would be" : "is");
-    return Exit::ok;
+    return conclude(troubles);
 }
 
 Exit start_source(const Args& args)
@@ -158,24 +217,75 @@ Exit start_source(const Args& args)
         return Exit::ok;
     }
     {
-        const VolumeLock lock(volume.config().name);
-        volume.start_devices();
+        LockedVolume locked = lock_volume(args);
+        need_source(locked.volume).start_devices();
     }
     show_received(volume);
-    return Exit::ok;
+    LockedVolume locked = lock_volume(args);
+    VolumeConfig& config = need_source(locked.volume).config();
+    const VolumeConfig before = config;
+    config.source->stopped = false;
+    Troubles troubles;
+    save_and_follow(before, config, troubles);
+    wake_timers(config);
+    return conclude(troubles);
 }
 
 Exit stop_source(const Args& args)
 {
+    Troubles troubles;
+    {
+        LockedVolume locked = lock_volume(args);
+        VolumeConfig& config = need_source(locked.volume).config();
+        locked.volume.refuse_if_used();
+        if (args.has("--dry-run")) {
+            std::printf("would unmount volume %s and its snapshots\n", config.name.c_str());
+            return Exit::ok;
+        }
+        const VolumeConfig before = config;
+        config.source->stopped = true;
+        save_and_follow(before, config, troubles);
+    }
+    end_cycle(Volume(load_config(args.need("VOL"))), ""); // it may wait for the lock
     LockedVolume locked = lock_volume(args);
-    Volume& volume = need_source(locked.volume);
-    volume.refuse_if_used();
+    locked.volume.unmount_all();
+    return conclude(troubles);
+}
+
+namespace {
+
+Exit set_stopped(const Args& args, bool stopped)
+{
+    LockedVolume locked = lock_volume(args);
+    VolumeConfig& config = locked.volume.config();
+    const VolumeConfig before = config;
+    Target& target = need_target(config, args.need("HOST"));
     if (args.has("--dry-run")) {
-        std::printf("would unmount volume %s and its snapshots\n", volume.config().name.c_str());
+        std::printf("would %s the cycles of volume %s to %s\n", stopped ? "stop" : "start",
+                    config.name.c_str(), target.host.c_str());
         return Exit::ok;
     }
-    volume.unmount_all();
-    return Exit::ok;
+    target.stopped = stopped;
+    Troubles troubles;
+    save_and_follow(before, config, troubles);
+    if (target.period == 0) {
+        note(locked.volume.what() + " has no period for " + target.host +
+             "; give it one: zumastor define target " + config.name + " " + target.host + " --period SEC");
+    }
+    return conclude(troubles);
+}
+
+} // namespace
+
+Exit start_target(const Args& args) { return set_stopped(args, false); }
+
+Exit stop_target(const Args& args)
+{
+    const Exit stored = set_stopped(args, true);
+    if (!args.has("--dry-run")) {
+        end_cycle(Volume(load_config(args.need("VOL"))), args.need("HOST")); // it may wait for the lock
+    }
+    return stored;
 }
 
 } // namespace zumastor

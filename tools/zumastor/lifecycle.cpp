@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/timers.h"
 
 namespace zumastor {
 namespace {
@@ -27,6 +28,7 @@ void start_and_remember(Volume& volume)
     if (volume.config().uuid != uuid) {
         save_config(volume.config());
     }
+    wake_timers(volume.config());
 }
 
 } // namespace
@@ -58,6 +60,7 @@ void revive_for_unmount(Volume& volume)
 void stop_completely(Volume& volume)
 {
     volume.refuse_if_used();
+    rest_timers(volume.config());
     revive_for_unmount(volume);
     volume.unmount_all();
     volume.stop_devices();
@@ -130,6 +133,7 @@ Exit forget_volume(const Args& args)
     }
     stop_completely(volume);
     remove_config(name);
+    follow_config(volume.config(), VolumeConfig{});
     std::error_code error;
     std::filesystem::remove_all(volume.paths().runtime, error);
     for (const std::string& directory : {volume.paths().default_mount, volume.paths().default_snapshots}) {

@@ -4,12 +4,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
@@ -21,16 +26,53 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds(120);
 constexpr int kPollMs = 50; // there is no event for a lock that becomes free, only a wait without limit
 
+std::string path_for(const std::string& volume, std::string purpose)
+{
+    std::replace(purpose.begin(), purpose.end(), '/', '_');
+    return Paths(volume).lock + "." + purpose;
+}
+
+// The kernel's list knows who locks what by device and inode: "1: FLOCK ADVISORY WRITE 1234 00:16:567 0 EOF".
+bool is_locked(const std::string& path)
+{
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        return false;
+    }
+    char wanted[64];
+    (void)std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(info.st_dev), minor(info.st_dev),
+                        static_cast<unsigned long long>(info.st_ino));
+    std::ifstream locks("/proc/locks");
+    for (std::string line; std::getline(locks, line);) {
+        std::istringstream words(line);
+        std::string number;
+        std::string type;
+        std::string rest;
+        std::string place;
+        words >> number >> type >> rest >> rest >> rest >> place;
+        if (type == "FLOCK" && place == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 VolumeLock::VolumeLock(const std::string& volume) { take(volume, Paths(volume).lock, kPatience); }
 
 VolumeLock::VolumeLock(const std::string& volume, const std::string& purpose)
 {
-    std::string path = Paths(volume).lock + "." + purpose;
-    std::replace(path.begin() + static_cast<std::ptrdiff_t>(path.size() - purpose.size()), path.end(), '/',
-                 '_');
-    take(volume, path, std::chrono::seconds(0));
+    take(volume, path_for(volume, purpose), std::chrono::seconds(0));
+}
+
+std::optional<int> VolumeLock::holder(const std::string& volume, const std::string& purpose)
+{
+    const std::string path = path_for(volume, purpose);
+    const std::string text = read_text(path);
+    int pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    return error == std::errc{} && pid > 0 && is_locked(path) ? std::optional(pid) : std::nullopt;
 }
 
 void VolumeLock::take(const std::string& volume, const std::string& path, std::chrono::seconds patience)

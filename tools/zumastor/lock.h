@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "ddsnapd/client/unique_fd.h"
@@ -16,6 +17,9 @@ public:
     // Beside it, for what takes long and leaves the volume usable: a stream of `purpose` ("receive",
     // "send to HOST"). Does not wait: throws Exit::busy if there is one.
     VolumeLock(const std::string& volume, const std::string& purpose);
+
+    // The process that has the second kind. Takes nothing, disturbs nobody.
+    static std::optional<int> holder(const std::string& volume, const std::string& purpose);
 
 private:
     void take(const std::string& volume, const std::string& path, std::chrono::seconds patience);

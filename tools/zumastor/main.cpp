@@ -79,16 +79,22 @@ constexpr std::array kDiff{
     }
 constexpr std::array kReplicate{
     ZUMASTOR_CYCLE,
-    OptionSpec{"-w,--wait", "", "return when the cycle is done: this is always so"},
+    OptionSpec{"-w,--wait", "", "return when the cycle is done; this is so unless --nowait is given"},
+    OptionSpec{"-n,--nowait", "", "return at once; how it ends: zumastor status VOL"},
+    OptionSpec{"-d,--delay", "SEC", "begin after so many seconds"},
     ZUMASTOR_PROGRESS,
 };
+#define ZUMASTOR_PERIOD                                                                                      \
+    OptionSpec { "-p,--period", "SEC", "a cycle so often by itself, from start to start (0: none)" }
 constexpr std::array kDefineTarget{
+    ZUMASTOR_PERIOD,
     OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
     OptionSpec{"-u,--uncompressed", "", "do not compress"},
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSource{
+    ZUMASTOR_PERIOD,
     OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"-m,--mount-snap", "", "mount all snapshots, not only the newest"},
     ZUMASTOR_YES,
@@ -133,12 +139,17 @@ constexpr std::array kCommands{
     CommandSpec{"start volume", "VOL", "Start the daemon and create /dev/mapper/VOL.", kDryRun, start_volume},
     CommandSpec{"start master", "VOL", "The same, and mount the volume and its snapshots.", kDryRun,
                 start_master},
-    CommandSpec{"start source", "VOL", "Start a replica and mount its newest snapshot.", kDryRun,
+    CommandSpec{"start source", "VOL",
+                "Start a replica, mount its newest snapshot; its cycles go on at their period.", kDryRun,
                 start_source},
+    CommandSpec{"start target", "VOL HOST", "Cycles to HOST go on at their period.", kDryRun, start_target},
     CommandSpec{"stop volume", "VOL", "Unmount all, remove the devices, end the daemon.", kDryRun,
                 stop_volume},
     CommandSpec{"stop master", "VOL", "Unmount the volume and its snapshots.", kDryRun, stop_master},
-    CommandSpec{"stop source", "VOL", "Unmount a replica.", kDryRun, stop_source},
+    CommandSpec{"stop source", "VOL", "Unmount a replica; no cycles by themselves until it is started.",
+                kDryRun, stop_source},
+    CommandSpec{"stop target", "VOL HOST", "No cycles to HOST by themselves until it is started.", kDryRun,
+                stop_target},
     CommandSpec{"forget target", "VOL HOST", "Replicate to HOST no longer.", kDryRun, forget_target},
     CommandSpec{"forget source", "VOL", "Make the volume a replica no longer; its snapshots stay.", kDryRun,
                 forget_source},
@@ -154,6 +165,9 @@ constexpr std::array kCommands{
     CommandSpec{"receive", "VOL", "Make a snapshot of a stream from standard input.", kReceive,
                 receive_stream},
     CommandSpec{"replicate", "VOL [HOST]", "Bring a replica up to date: one cycle.", kReplicate, replicate},
+    CommandSpec{"scheduled cycle", "INSTANCE", "What zumastor-replicate@.service runs.", {}, scheduled_cycle},
+    CommandSpec{
+        "scheduled snapshot", "INSTANCE", "What zumastor-snapshot@.service runs.", {}, scheduled_snapshot},
     CommandSpec{"ssh-gate", "VOL...", "The forced command of a key that is for replication only.", kGate,
                 ssh_gate},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},

@@ -10,6 +10,8 @@
 #include "tools/common/text.h"
 #include "tools/replication/byte_stream.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/cycle.h"
+#include "tools/zumastor/detach.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/replica.h"
@@ -25,6 +27,24 @@ struct Pipes {
     int from = -1;
     int to = -1;
 };
+
+// A failure that the other side was told of: it says it to whoever began.
+class Refused : public Failure {
+public:
+    explicit Refused(const Failure& failure) : Failure(failure) {}
+};
+
+// Runs the part of a session before its first line.
+template <class Part>
+auto or_refuse(Pipes pipes, const Part& part)
+{
+    try {
+        return part();
+    } catch (const Failure& failure) {
+        write_line(pipes.to, format_refusal(failure));
+        throw Refused(failure);
+    }
+}
 
 SendPlan refusal(const Failure& failure)
 {
@@ -100,10 +120,11 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
                   const std::string& host, Pipes pipes)
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
-    const VolumeLock lock(volume.config().name, "send." + offer.uuid);
-    Daemon daemon = volume.daemon();
+    const VolumeLock lock =
+        or_refuse(pipes, [&] { return VolumeLock(volume.config().name, "send." + offer.uuid); });
+    Daemon daemon = or_refuse(pipes, [&] { return volume.daemon(); });
     TargetState target = load_target_state(volume.paths().state, offer.uuid);
-    target.host = host;
+    target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too
     target.volume = offer.volume;
     SendPlan plan;
     std::optional<SendEnds> ends;
@@ -119,7 +140,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         plan.more = goes_on || target.in_flight != to.uuid;
     } catch (const Failure& failure) {
         write_line(pipes.to, format(refusal(failure)));
-        throw;
+        throw Refused(failure);
     }
     write_line(pipes.to, format(plan));
     if (ends) {
@@ -139,12 +160,15 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
 // The receiver's end.
 bool receive_session(Volume& volume, const Args& args, Pipes pipes)
 {
-    const VolumeLock lock(volume.config().name, "receive");
-    if (!volume.config().source) {
-        throw Failure(Exit::usage, volume.what() + " is no replica",
-                      "make it one: zumastor define source " + volume.config().name + " HOST");
-    }
-    write_line(pipes.to, format(offer_of(volume)));
+    const VolumeLock lock = or_refuse(pipes, [&] { return VolumeLock(volume.config().name, "receive"); });
+    const ReplicaOffer offer = or_refuse(pipes, [&] {
+        if (!volume.config().source) {
+            throw Failure(Exit::usage, volume.what() + " is no replica",
+                          "make it one: zumastor define source " + volume.config().name + " HOST");
+        }
+        return offer_of(volume);
+    });
+    write_line(pipes.to, format(offer));
     const SendPlan plan = parse_plan(read_line(pipes.from));
     if (!plan.error.empty()) {
         throw Failure(static_cast<Exit>(plan.code), "the upstream side: " + plan.error, plan.next);
@@ -164,7 +188,7 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
         result.next = failure.next();
         result.code = static_cast<int>(failure.code());
         write_line(pipes.to, format(result));
-        throw;
+        throw Refused(failure);
     }
     write_line(pipes.to, format(result));
     return plan.more;
@@ -236,6 +260,31 @@ void pull(Volume& volume, const Args& args)
     }
 }
 
+// Its target, all its targets, or ("") its source.
+std::vector<std::string> cycles_asked_for(const Volume& volume, const Args& args)
+{
+    const VolumeConfig& config = volume.config();
+    const auto host = args.get("HOST");
+    if (!host && config.source) {
+        return {""};
+    }
+    if (host && find_target(config, *host) == nullptr) {
+        throw Failure(Exit::not_found, volume.what() + " has no target " + *host,
+                      "define it: zumastor define target " + config.name + " " + *host);
+    }
+    if (config.targets.empty()) {
+        throw Failure(Exit::usage, volume.what() + " has neither a source nor a target",
+                      "define one: zumastor define target " + config.name + " HOST");
+    }
+    std::vector<std::string> hosts;
+    for (const Target& target : config.targets) {
+        if (!host || target.host == *host) {
+            hosts.push_back(target.host);
+        }
+    }
+    return hosts;
+}
+
 } // namespace
 
 Exit serve_session(const Args& args, bool sends)
@@ -249,6 +298,8 @@ Exit serve_session(const Args& args, bool sends)
         } else {
             receive_session(volume, args, pipes);
         }
+    } catch (const Refused& refused) {
+        return refused.code();
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what());
     }
@@ -257,36 +308,38 @@ Exit serve_session(const Args& args, bool sends)
 
 Exit replicate(const Args& args)
 {
-    Volume volume(load_config(args.need("VOL")));
-    const VolumeConfig& config = volume.config();
-    const auto host = args.get("HOST");
-    if (!host && config.source) {
-        pull(volume, args);
-        return Exit::ok;
-    }
-    if (host && find_target(config, *host) == nullptr) {
-        throw Failure(Exit::not_found, volume.what() + " has no target " + *host,
-                      "define it: zumastor define target " + config.name + " " + *host);
-    }
-    if (config.targets.empty()) {
-        throw Failure(Exit::usage, volume.what() + " has neither a source nor a target",
-                      "define one: zumastor define target " + config.name + " HOST");
-    }
-    Troubles troubles;
-    for (const Target& target : config.targets) {
-        if (host && target.host != *host) {
-            continue;
+    {
+        const Volume volume(load_config(args.need("VOL")));
+        const std::vector<std::string> hosts = cycles_asked_for(volume, args);
+        if (args.has("--nowait") && !go_on_detached(volume, hosts, args)) {
+            return Exit::ok;
         }
+    }
+    keep_delay(args);
+    Volume volume(load_config(args.need("VOL"))); // as it is now
+    const std::vector<std::string> hosts = cycles_asked_for(volume, args);
+    Troubles troubles;
+    Exit first = Exit::ok;
+    for (const std::string& host : hosts) {
         try {
-            push(volume, target, args);
+            run_cycle(volume, host, [&] {
+                if (host.empty()) {
+                    pull(volume, args);
+                } else {
+                    push(volume, *find_target(volume.config(), host), args);
+                }
+            });
         } catch (const Failure& failure) {
-            if (host || config.targets.size() == 1 || failure.code() == Exit::interrupted) {
+            if (hosts.size() == 1 || failure.code() == Exit::interrupted) {
                 throw;
             }
-            troubles.push_back(target.host + ": " + failure.what());
+            first = troubles.empty() ? failure.code() : first;
+            troubles.push_back(host + ": " + failure.what() +
+                               (failure.next().empty() ? "" : "; " + failure.next()));
         }
     }
-    return conclude(troubles);
+    const Exit partly = conclude(troubles);
+    return troubles.size() == hosts.size() ? first : partly;
 }
 
 } // namespace zumastor

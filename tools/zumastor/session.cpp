@@ -24,6 +24,11 @@ auto parse(const std::string& line, const char* what, const Read& read)
         if (object.at("zumastor").get<int>() != kSessionVersion) {
             throw Failure(Exit::failed, "the other side speaks another version of the protocol");
         }
+        if (const auto refused = object.find("refused"); refused != object.end()) {
+            throw Failure(static_cast<Exit>(refused->at("code").get<int>()),
+                          "the other side: " + refused->at("error").get<std::string>(),
+                          refused->at("next").get<std::string>());
+        }
         return read(object);
     } catch (const json::exception&) {
         throw Failure(Exit::failed,
@@ -61,6 +66,13 @@ void write_line(int fd, const std::string& line)
     if (!sink.write(std::as_bytes(std::span(text)))) {
         throw stream::TransferError("the other side: " + sink.error());
     }
+}
+
+std::string format_refusal(const Failure& failure)
+{
+    const ordered_json refused{
+        {"error", failure.what()}, {"next", failure.next()}, {"code", static_cast<int>(failure.code())}};
+    return ordered_json{{"zumastor", kSessionVersion}, {"refused", refused}}.dump();
 }
 
 std::string format(const ReplicaOffer& offer)

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/failure.h"
 #include "tools/zumastor/replica_state.h"
 
 namespace zumastor {
@@ -50,7 +51,10 @@ struct ReplicaResult {
 std::string read_line(int fd);
 void write_line(int fd, const std::string& line);
 
-// Throw Exit::failed if the text is not understood.
+// Instead of any of them: why there will be none.
+std::string format_refusal(const Failure& failure);
+
+// Throw Exit::failed if the text is not understood; if it is a refusal, what the other side said.
 std::string format(const ReplicaOffer& offer);
 std::string format(const SendPlan& plan);
 std::string format(const ReplicaResult& result);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+// The systemd units that a configuration asks for.
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/units.h"
+
+namespace zumastor {
+namespace {
+
+VolumeConfig replicated()
+{
+    VolumeConfig config;
+    config.name = "web-1";
+    config.origin = "/dev/a";
+    config.store = "/dev/b";
+    Target target;
+    target.host = "root@backup.example";
+    target.period = 600;
+    config.targets = {target};
+    return config;
+}
+
+TEST(Units, NamesAreEscapedAsSystemdDoes) // compared with systemd-escape
+{
+    EXPECT_EQ(escape_unit("web-1/root@backup.example"), R"(web\x2d1-root\x40backup.example)");
+    EXPECT_EQ(escape_unit("my.vol-1_2+3=4:5#6"), R"(my.vol\x2d1_2\x2b3\x3d4:5\x236)");
+    EXPECT_EQ(escape_unit("a/[fe80::1%eth0]"), R"(a-\x5bfe80::1\x25eth0\x5d)");
+    EXPECT_EQ(escape_unit(".a"), R"(\x2ea)");
+    EXPECT_EQ(replicate_unit("a", "", "service"), "zumastor-replicate@a.service");
+    EXPECT_EQ(snapshot_unit("a", "hourly", "timer"), "zumastor-snapshot@a-hourly.timer");
+}
+
+TEST(Units, AnInstanceIsReadBack)
+{
+    EXPECT_EQ(Instance::parse("a").rest, "");
+    const Instance both = Instance::parse("web-1/root@backup");
+    EXPECT_EQ(both.volume, "web-1");
+    EXPECT_EQ(both.rest, "root@backup");
+    EXPECT_EQ(both.word(), "web-1/root@backup");
+}
+
+TEST(Units, TimersAreWhatTheConfigurationAsksFor)
+{
+    VolumeConfig config = replicated();
+    set_kind(config.schedule, "daily", 7);
+    set_kind(config.schedule, "mine", 7); // has no time of its own
+    const auto timers = timers_of(config);
+    ASSERT_EQ(timers.size(), 2u);
+    const std::string unit = R"(zumastor-replicate@web\x2d1-root\x40backup.example.timer)";
+    const Timer* cycle = find_timer(timers, unit);
+    ASSERT_NE(cycle, nullptr);
+    EXPECT_NE(cycle->text.find("\nOnUnitActiveSec=600s\n"), std::string::npos);
+    EXPECT_EQ(cycle->cron,
+              "*/10 * * * * root /usr/sbin/zumastor replicate web-1 root@backup.example --quiet");
+    const Timer* daily = find_timer(timers, R"(zumastor-snapshot@web\x2d1-daily.timer)");
+    ASSERT_NE(daily, nullptr);
+    EXPECT_NE(daily->text.find("\nOnCalendar=daily\nPersistent=true\n"), std::string::npos);
+    config.targets[0].stopped = true;
+    EXPECT_EQ(find_timer(timers_of(config), unit), nullptr);
+    config.targets[0].stopped = false;
+    config.targets[0].period = 0;
+    EXPECT_EQ(find_timer(timers_of(config), unit), nullptr);
+    config.source = SourceRole{"up", 0, "", false, 7200, false};
+    const auto both = timers_of(config);
+    const Timer* pull = find_timer(both, R"(zumastor-replicate@web\x2d1.timer)");
+    ASSERT_NE(pull, nullptr);
+    EXPECT_EQ(pull->cron, "0 */2 * * * root /usr/sbin/zumastor replicate web-1 --quiet");
+}
+
+TEST(Units, PercentSignsMeanThemselves)
+{
+    VolumeConfig config = replicated();
+    config.targets[0].host = "fe80::1%i";
+    EXPECT_NE(timers_of(config).front().text.find("to fe80::1%%i\n"), std::string::npos);
+}
+
+TEST(Config, PeriodsAreReadBack)
+{
+    VolumeConfig config = replicated();
+    config.targets[0].stopped = true;
+    config.source = SourceRole{"up", 0, "", false, 60, true};
+    EXPECT_EQ(parse_config(format_config(config), config.name, "x"), config);
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='h'\nperiod=-1\n", "v", "x"), Failure);
+}
+
+} // namespace
+} // namespace zumastor

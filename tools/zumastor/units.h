@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+// The systemd units of a volume: which timers its configuration asks for, what they are called and what is in
+// them. The services are templates that are installed (units/); the timers are made of the configuration by
+// zumastor-generator, at boot and at every `systemctl daemon-reload`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/zumastor/config.h"
+
+namespace zumastor {
+
+// What a timer starts, as one word that its unit hands on: "VOL" (a cycle from its source), "VOL/HOST" (to a
+// target), "VOL/KIND" (a snapshot). No volume's, host's or kind's name has a slash.
+struct Instance {
+    std::string volume;
+    std::string rest; // empty: none
+
+    std::string word() const { return rest.empty() ? volume : volume + "/" + rest; }
+    static Instance parse(const std::string& word);
+};
+
+// As systemd-escape: "/" becomes "-", what unit names may not have becomes \xNN.
+std::string escape_unit(const std::string& word);
+
+// zumastor-replicate@….SUFFIX; no host: from its source. SUFFIX is "timer" or "service".
+std::string replicate_unit(const std::string& volume, const std::string& host, const std::string& suffix);
+std::string snapshot_unit(const std::string& volume, const std::string& kind, const std::string& suffix);
+
+struct Timer {
+    std::string unit; // its name
+    std::string text; // its unit file
+    std::string cron; // a line for /etc/cron.d that comes close, where there is no systemd
+    bool operator==(const Timer&) const = default;
+};
+
+// Cycles at intervals that are not stopped, and the kinds of the schedule that have a time of their own.
+std::vector<Timer> timers_of(const VolumeConfig& config);
+
+// Timer or null.
+const Timer* find_timer(const std::vector<Timer>& timers, const std::string& unit);
+
+} // namespace zumastor
