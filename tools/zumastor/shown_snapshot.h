@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// What a replica shows while the next snapshot arrives must not be squashed if the store fills up: neither its
-// readers nor a way back would be left. Older snapshots go first; when none is left, the stream is refused.
+// What a replica shows while the next snapshot arrives must not be squashed if the store fills up: neither
+// its readers nor a way back would be left. Older snapshots go first; when none is left, the stream is
+// refused.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace zumastor {
 
-// Gives the snapshot with this UUID the priority that is never squashed, and remembers, on disk, which it had.
-// One that was protected before is released. Nothing if there is no such snapshot.
+// Gives the snapshot with this UUID the priority that is never squashed, and remembers, on disk, which it
+// had. One that was protected before is released. Nothing if there is no such snapshot.
 void protect_shown(const std::string& state_directory, Daemon& daemon, const std::string& uuid);
 
 // Gives the protected snapshot its priority back, unless somebody has changed it meanwhile.
