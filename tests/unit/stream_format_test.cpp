@@ -160,7 +160,8 @@ TEST(StreamFormat, FramesExpandToTheirChunksAndNoMore)
     pieces[0].record.count = 3;
     EXPECT_FALSE(decoder.decode(header, pieces[0], buffer));
     pieces[0].record.count = 2;
-    pieces[0].payload.assign(100, std::byte{0x5a});
+    const Content garbage(100, std::byte{0x5a});
+    pieces[0].payload = garbage;
     EXPECT_FALSE(decoder.decode(header, pieces[0], buffer));
 }
 

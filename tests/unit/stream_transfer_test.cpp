@@ -233,6 +233,49 @@ TEST(Stream, ASinkThatFailsEndsTheSending)
     EXPECT_THROW(send(c.header, runs_of(c.runs), source, sink, {}, [](const auto&) {}), std::runtime_error);
 }
 
+// A device tells of a failed write-back once, at the next flush; the one after that succeeds again.
+TEST(Stream, AFlushThatFailsOnceEndsTheReception)
+{
+    struct FailsOnce final : VolumeWriter {
+        void write(std::uint64_t, Bytes) override {}
+        void zero(std::uint64_t, std::uint64_t) override {}
+        void flush() override
+        {
+            if (++flushes == failing) {
+                throw std::runtime_error("not flushed");
+            }
+        }
+        int flushes = 0;
+        int failing = 0;
+    };
+    const Case c = make_case(14, true, 14);
+    const Content bytes = send_to_memory(c, Compression{});
+    int last = 1;
+    for (int failing = 1; failing <= last; ++failing) {
+        MemorySource source(bytes);
+        StreamReader reader(source);
+        ASSERT_TRUE(reader.begin());
+        FailsOnce target;
+        target.failing = failing;
+        ReceiveOptions options;
+        options.interval = 1 << 20;
+        std::uint64_t reached = 0;
+        const ReceiveHooks hooks{[](const auto&) {}, [&](std::uint64_t next) { reached = next; }};
+        EXPECT_THROW(receive(reader, target, options, hooks), std::runtime_error) << failing;
+        EXPECT_LT(reached, c.header.all_chunks());
+        if (failing == 1) { // how many there are in all
+            MemorySource again(bytes);
+            StreamReader second(again);
+            ASSERT_TRUE(second.begin());
+            FailsOnce sound;
+            receive(second, sound, options, hooks);
+            last = sound.flushes;
+            reached = 0;
+        }
+    }
+    EXPECT_GT(last, 3);
+}
+
 TEST(Stream, CompressionIsParsed)
 {
     EXPECT_EQ(Compression::parse("none")->zstd, std::nullopt);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -20,6 +21,10 @@ public:
         if (!memory_) {
             throw std::bad_alloc();
         }
+    }
+    static bool is_aligned(const void* memory) noexcept
+    {
+        return reinterpret_cast<std::uintptr_t>(memory) % kAlignment == 0;
     }
     std::span<std::byte> bytes() const noexcept { return {memory_.get(), size_}; }
 

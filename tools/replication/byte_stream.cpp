@@ -4,9 +4,25 @@
 #include <cerrno>
 #include <system_error>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace zumastor::stream {
+namespace {
+
+// As large as everybody may make one by default (/proc/sys/fs/pipe-max-size). With 64 KiB, both ends would
+// sleep and wake sixteen times as often.
+constexpr int kPipeBytes = 1 << 20;
+
+void widen(int fd) noexcept
+{
+    (void)::fcntl(fd, F_SETPIPE_SZ, kPipeBytes); // fails if it is no pipe, or not allowed: it works as it is
+}
+
+} // namespace
+
+FdSink::FdSink(int fd) noexcept : fd_(fd) { widen(fd); }
+FdSource::FdSource(int fd) noexcept : fd_(fd) { widen(fd); }
 
 bool FdSink::write(std::span<const std::byte> bytes)
 {

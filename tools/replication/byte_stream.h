@@ -38,11 +38,11 @@ public:
     virtual std::string error() const = 0;
 };
 
-// File descriptors, blocking, not owned. A pipe's reader that has gone is an error, not a signal: the
-// program ignores SIGPIPE.
+// File descriptors, blocking, not owned. A pipe is made larger if the system allows it. A pipe's reader that
+// has gone is an error, not a signal: the program ignores SIGPIPE.
 class FdSink final : public ByteSink {
 public:
-    explicit FdSink(int fd) noexcept : fd_(fd) {}
+    explicit FdSink(int fd) noexcept;
     bool write(std::span<const std::byte> bytes) override;
     std::string error() const override { return error_; }
 
@@ -51,9 +51,16 @@ private:
     std::string error_;
 };
 
+// Nowhere: a dry run's stream is only measured.
+class NullSink final : public ByteSink {
+public:
+    bool write(std::span<const std::byte>) override { return true; }
+    std::string error() const override { return {}; }
+};
+
 class FdSource final : public ByteSource {
 public:
-    explicit FdSource(int fd) noexcept : fd_(fd) {}
+    explicit FdSource(int fd) noexcept;
     std::size_t read(std::span<std::byte> bytes) override;
     std::string error() const override { return error_; }
 

@@ -8,6 +8,8 @@
 
 #include <zstd.h>
 
+#include "tools/replication/buffer_pool.h"
+
 namespace zumastor::stream {
 
 std::optional<Compression> Compression::parse(const std::string& text)
@@ -42,7 +44,10 @@ bool all_zero(Bytes bytes) noexcept
 struct Encoder::Context {
     Compression compression;
     std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd{nullptr, &ZSTD_freeCCtx};
-    std::vector<std::byte> scratch;
+    // Frames lie one behind the other in a buffer of the pool: the present one, and what is left of it.
+    BufferPool pool{kMaxDataBytes};
+    std::shared_ptr<AlignedMemory> memory;
+    std::span<std::byte> room;
 };
 
 Encoder::Encoder(Compression compression) : context_(std::make_unique<Context>())
@@ -53,7 +58,6 @@ Encoder::Encoder(Compression compression) : context_(std::make_unique<Context>()
         if (!context_->zstd) {
             throw std::bad_alloc();
         }
-        context_->scratch.resize(ZSTD_compressBound(kMaxDataBytes));
     }
 }
 Encoder::~Encoder() = default;
@@ -68,21 +72,36 @@ Piece Encoder::encode_data(const Header& header, std::uint64_t first, Bytes plai
     piece.record.count =
         static_cast<std::uint32_t>((plain.size() + header.chunk_bytes() - 1) >> header.chunk_shift);
     piece.record.hash = hash_of(plain);
-    if (context_->zstd) {
-        auto& scratch = context_->scratch;
-        const std::size_t size = ZSTD_compressCCtx(context_->zstd.get(), scratch.data(), scratch.size(),
-                                                   plain.data(), plain.size(), *context_->compression.zstd);
-        if (ZSTD_isError(size) == 0 && size < plain.size()) { // else as it is
-            piece.record.flags = Record::kZstd;
-            plain = Bytes(scratch).first(size);
-        }
+    if (!context_->zstd || !compress(piece, plain)) {
+        piece.payload = plain;
     }
-    piece.payload.assign(plain.begin(), plain.end());
     piece.record.payload = static_cast<std::uint32_t>(piece.payload.size());
     return piece;
 }
 
-std::vector<Piece> Encoder::encode(const Header& header, std::uint64_t first, Bytes plain)
+// False if that does not make it smaller.
+bool Encoder::compress(Piece& piece, Bytes plain)
+{
+    Context& c = *context_;
+    if (c.room.size() < plain.size()) {
+        c.memory = c.pool.get();
+        c.room = c.memory->bytes();
+    }
+    // No room for anything that is not smaller: zstd gives up early then.
+    const std::size_t size = ZSTD_compressCCtx(c.zstd.get(), c.room.data(), plain.size() - 1, plain.data(),
+                                               plain.size(), *c.compression.zstd);
+    if (ZSTD_isError(size) != 0) {
+        return false;
+    }
+    piece.record.flags = Record::kZstd;
+    piece.payload = c.room.first(size);
+    piece.memory = c.memory;
+    c.room = c.room.subspan(size);
+    return true;
+}
+
+std::vector<Piece> Encoder::encode(const Header& header, std::uint64_t first, Bytes plain,
+                                   const std::shared_ptr<const void>& memory)
 {
     std::vector<Piece> pieces;
     const std::size_t chunk = header.chunk_bytes();
@@ -105,6 +124,9 @@ std::vector<Piece> Encoder::encode(const Header& header, std::uint64_t first, By
             pieces.push_back(std::move(piece));
         } else {
             pieces.push_back(encode_data(header, at, plain.subspan(begin, end - begin)));
+            if (!pieces.back().memory) {
+                pieces.back().memory = memory;
+            }
         }
         begin = end;
     }
@@ -130,23 +152,26 @@ Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 tl::expected<Bytes, std::string> Decoder::decode(const Header& header, const Piece& piece,
                                                  std::span<std::byte> buffer)
 {
-    const std::span<std::byte> plain =
+    const std::span<std::byte> room =
         buffer.first(plain_bytes(header, piece.record.first, piece.record.count));
+    Bytes plain = room;
     if ((piece.record.flags & Record::kZstd) != 0) {
-        const std::size_t size = ZSTD_decompressDCtx(context_->zstd.get(), plain.data(), plain.size(),
+        const std::size_t size = ZSTD_decompressDCtx(context_->zstd.get(), room.data(), room.size(),
                                                      piece.payload.data(), piece.payload.size());
-        if (ZSTD_isError(size) != 0 || size != plain.size()) {
+        if (ZSTD_isError(size) != 0 || size != room.size()) {
             return tl::unexpected(std::string("a record cannot be decompressed"));
         }
-    } else if (piece.payload.size() == plain.size()) {
-        std::memcpy(plain.data(), piece.payload.data(), plain.size()); // to where O_DIRECT accepts it
-    } else {
+    } else if (piece.payload.size() != room.size()) {
         return tl::unexpected(std::string("a record has the wrong length"));
+    } else if (AlignedMemory::is_aligned(piece.payload.data())) {
+        plain = piece.payload;
+    } else {
+        std::memcpy(room.data(), piece.payload.data(), room.size());
     }
     if (hash_of(plain) != piece.record.hash) {
         return tl::unexpected(std::string("a record's content does not match its checksum"));
     }
-    return Bytes(plain);
+    return plain;
 }
 
 } // namespace zumastor::stream

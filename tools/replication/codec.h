@@ -23,7 +23,8 @@ struct Compression {
 // A record and what follows it. For type zero there is no payload.
 struct Piece {
     Record record; // without sequence, which the writer counts
-    std::vector<std::byte> payload;
+    Bytes payload;
+    std::shared_ptr<const void> memory; // that the payload is in; none: the caller's
 };
 
 class Encoder {
@@ -34,11 +35,14 @@ public:
     Encoder& operator=(Encoder&&) noexcept;
 
     // The content of chunks [first, …), at most kMaxDataBytes, as pieces: runs of zero chunks, and data
-    // compressed where that makes it smaller.
-    std::vector<Piece> encode(const Header& header, std::uint64_t first, Bytes plain);
+    // compressed where that makes it smaller. What is not compressed stays where it is, in `memory`, which
+    // the pieces hold.
+    std::vector<Piece> encode(const Header& header, std::uint64_t first, Bytes plain,
+                              const std::shared_ptr<const void>& memory = nullptr);
 
 private:
     Piece encode_data(const Header& header, std::uint64_t first, Bytes plain);
+    bool compress(Piece& piece, Bytes plain);
 
     struct Context;
     std::unique_ptr<Context> context_;
@@ -51,8 +55,8 @@ public:
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
 
-    // The content of a data record, whose fields StreamReader has judged, in `buffer` of kMaxDataBytes.
-    // The error has no offset: the caller knows it.
+    // The content of a data record, whose fields StreamReader has judged: where it is if that is aligned for
+    // O_DIRECT, else in `buffer` of kMaxDataBytes. The error has no offset: the caller knows it.
     tl::expected<Bytes, std::string> decode(const Header& header, const Piece& piece,
                                             std::span<std::byte> buffer);
 

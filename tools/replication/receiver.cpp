@@ -13,13 +13,25 @@
 namespace zumastor::stream {
 namespace {
 
-constexpr std::size_t kReceiveWindow = 16; // records being verified and written
+constexpr std::size_t kReceiveWindow = 32; // records being verified and written
 
 struct Arrived {
     Piece piece;
     std::uint64_t offset = 0; // in the stream
 };
 using Appliers = OrderedWorkers<Arrived, Record>;
+
+// Flushes while more is being written: a chunk number below which all is written goes in, and comes out when
+// that has been flushed.
+using Flusher = OrderedWorkers<std::uint64_t, std::uint64_t>;
+
+Flusher::Work make_flusher(VolumeWriter& writer)
+{
+    return [&writer](const std::uint64_t& written) {
+        writer.flush();
+        return written;
+    };
+}
 
 Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
 {
@@ -52,6 +64,7 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
                         const ReceiveHooks& hooks)
 {
     const Header& header = reader.header();
+    Flusher flusher(1, 1, [&] { return make_flusher(writer); });
     Appliers workers(options.threads, kReceiveWindow, [&] { return make_applier(header, writer); });
     ReceiveProgress progress;
     progress.next_chunk = header.first_chunk;
@@ -62,18 +75,26 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
         progress.next_chunk = record.first + record.count;
         unremembered += plain_bytes(header, record.first, record.count);
         if (unremembered >= options.interval) {
-            writer.flush();
-            hooks.reached(progress.next_chunk);
+            if (flusher.full()) {
+                hooks.reached(flusher.take());
+            }
+            flusher.put(progress.next_chunk);
             unremembered = 0;
         }
+    };
+    const auto settle_all = [&] {
+        while (!workers.empty()) {
+            settle();
+        }
+        while (!flusher.empty()) { // a flush that failed says so only once
+            hooks.reached(flusher.take());
+        }
+        writer.flush();
     };
     for (;;) {
         auto piece = reader.next();
         if (!piece) {
-            while (!workers.empty()) { // what came before is good: a resumed stream need not send it again
-                settle();
-            }
-            writer.flush();
+            settle_all(); // what came before is good: a resumed stream need not send it again
             hooks.reached(progress.next_chunk);
             throw BadStream(piece.error());
         }
@@ -87,10 +108,7 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
         workers.put({std::move(**piece), reader.record_offset()});
         hooks.moved(progress);
     }
-    while (!workers.empty()) {
-        settle();
-    }
-    writer.flush();
+    settle_all();
     hooks.moved(progress);
     return progress;
 }

@@ -22,8 +22,12 @@ public:
 };
 
 struct ReceiveOptions {
-    std::size_t threads = 4;
-    std::uint64_t interval = 64ull << 20; // bytes of the volume between two calls of `reached`
+    // They wait for copies of what they overwrite more than they work; copies asked for together are made
+    // durable together.
+    std::size_t threads = 16;
+    // Bytes of the volume between two flushes. `reached` is called for one when the next is due, so that up
+    // to twice as much may have to be sent again after a crash.
+    std::uint64_t interval = 64ull << 20;
 };
 
 struct ReceiveProgress {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "tools/replication/aligned_memory.h"
+#include "tools/replication/buffer_pool.h"
 #include "tools/replication/ordered_workers.h"
 
 namespace zumastor::stream {
@@ -56,14 +56,17 @@ using Readers = OrderedWorkers<Batch, std::vector<Piece>>;
 
 Readers::Work make_reader(const Header& header, SnapshotReader& reader, Compression compression)
 {
-    auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
+    auto pool = std::make_shared<BufferPool>(kMaxDataBytes);
     auto encoder = std::make_shared<Encoder>(compression);
-    return [&header, &reader, buffer, encoder](Batch& batch) {
+    return [&header, &reader, pool, encoder](Batch& batch) {
         std::vector<Piece> pieces;
+        const auto memory = pool->get();
+        auto room = memory->bytes(); // every run but the volume's last chunk ends at a multiple of 4096
         for (const ChunkRun& run : batch) {
-            const auto content = buffer->bytes().first(plain_bytes(header, run.first, run.count));
+            const auto content = room.first(plain_bytes(header, run.first, run.count));
+            room = room.subspan(content.size());
             reader.read(run.first << header.chunk_shift, content);
-            auto encoded = encoder->encode(header, run.first, content);
+            auto encoded = encoder->encode(header, run.first, content, memory);
             std::move(encoded.begin(), encoded.end(), std::back_inserter(pieces));
         }
         return pieces;

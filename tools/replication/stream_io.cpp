@@ -190,9 +190,15 @@ Result<std::optional<Piece>> StreamReader::next()
     if (record->type == RecordType::end) {
         return finish(*record, digest);
     }
-    Piece piece{*record, std::vector<std::byte>(record->payload)};
-    if (auto got = get(piece.payload); !got) {
-        return tl::unexpected(got.error());
+    Piece piece{*record, {}, nullptr};
+    if (record->payload > 0) {
+        const auto memory = pool_.get();
+        const auto payload = memory->bytes().first(record->payload);
+        if (auto got = get(payload); !got) {
+            return tl::unexpected(got.error());
+        }
+        piece.payload = payload;
+        piece.memory = memory;
     }
     digest_.add(bytes);
     digest_.add(piece.payload);

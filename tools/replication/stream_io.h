@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-// A stream written and read, record by record. Neither ever holds more than one record.
+// A stream written and read, record by record. Neither ever holds more than one record, but the caller may.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 
+#include "tools/replication/buffer_pool.h"
 #include "tools/replication/byte_stream.h"
 #include "tools/replication/codec.h"
 #include "tools/replication/stream_format.h"
@@ -69,6 +70,7 @@ private:
     tl::unexpected<Error> refuse(std::string what) const;
 
     ByteSource& source_;
+    BufferPool pool_{kMaxDataBytes};
     Header header_;
     Digest digest_;
     std::uint64_t next_chunk_ = 0; // no record may begin below it
