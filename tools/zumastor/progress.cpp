@@ -37,56 +37,65 @@ Progress::Progress(const Args& args, const stream::Header& header)
     }
 }
 
-// As long as what is done took, in proportion to what is left.
-double Progress::seconds_left(std::uint64_t chunks, double seconds) const
+// `rate`: chunks per second.
+std::string Progress::text(std::uint64_t chunks, std::uint64_t bytes, double rate) const
 {
-    return chunks == 0 ? 0.0 : seconds * static_cast<double>(total_ - chunks) / static_cast<double>(chunks);
-}
-
-std::string Progress::text(std::uint64_t chunks, std::uint64_t bytes, double seconds) const
-{
-    const double done = static_cast<double>(chunks * chunk_bytes_);
-    const auto rate = static_cast<std::uint64_t>(seconds > 0 ? done / seconds : 0);
     return format_size(chunks * chunk_bytes_) + " of " + format_size(total_ * chunk_bytes_) + ", " +
-           format_size(rate) + "/s, " + format_size(bytes) + " in the stream";
+           format_size(static_cast<std::uint64_t>(rate * static_cast<double>(chunk_bytes_))) + "/s, " +
+           format_size(bytes) + " in the stream";
 }
 
 std::string Progress::json(const char* event, std::uint64_t chunks, std::uint64_t bytes, double seconds) const
 {
-    return nlohmann::ordered_json{{"version", 1},
-                                  {"event", event},
-                                  {"bytes_done", chunks * chunk_bytes_},
-                                  {"bytes_total", total_ * chunk_bytes_},
-                                  {"stream_bytes", bytes},
-                                  {"seconds", seconds},
-                                  {"seconds_left", seconds_left(chunks, seconds)}}
-        .dump();
+    nlohmann::ordered_json line{{"version", 1},
+                                {"event", event},
+                                {"bytes_done", chunks * chunk_bytes_},
+                                {"bytes_left", (total_ - chunks) * chunk_bytes_},
+                                {"bytes_total", total_ * chunk_bytes_},
+                                {"stream_bytes", bytes},
+                                {"seconds", seconds},
+                                {"bytes_per_second", nullptr},
+                                {"seconds_left", nullptr}};
+    if (const auto rate = estimate_.rate()) {
+        line["bytes_per_second"] = std::llround(*rate * static_cast<double>(chunk_bytes_));
+        line["seconds_left"] = *estimate_.seconds_left(total_);
+    }
+    return line.dump();
 }
 
 void Progress::show(std::uint64_t chunks, std::uint64_t bytes)
 {
+    if (style_ != Style::line && style_ != Style::json) {
+        return;
+    }
     const auto now = Clock::now();
-    if ((style_ != Style::line && style_ != Style::json) || now < next_) {
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    estimate_.reached(seconds, chunks);
+    if (now < next_) {
         return;
     }
     next_ = now + kInterval;
-    const double seconds = std::chrono::duration<double>(now - start_).count();
     if (style_ == Style::json) {
         (void)std::fprintf(stderr, "%s\n", json("progress", chunks, bytes, seconds).c_str());
-    } else {
-        (void)std::fprintf(stderr, "\r%s, %s left \033[K", text(chunks, bytes, seconds).c_str(),
-                           format_seconds(seconds_left(chunks, seconds)).c_str());
+        return;
     }
+    const auto left = estimate_.seconds_left(total_);
+    (void)std::fprintf(stderr, "\r%s; %s and %s left \033[K",
+                       text(chunks, bytes, estimate_.rate().value_or(0)).c_str(),
+                       format_size((total_ - chunks) * chunk_bytes_).c_str(),
+                       left ? format_seconds(*left).c_str() : "?:??:??");
 }
 
 void Progress::finish(std::uint64_t chunks, std::uint64_t bytes)
 {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    estimate_.reached(seconds, chunks);
     if (style_ == Style::json) {
         (void)std::fprintf(stderr, "%s\n", json("end", chunks, bytes, seconds).c_str());
     } else if (style_ != Style::quiet) {
+        const double rate = seconds > 0 ? static_cast<double>(chunks) / seconds : 0; // over all
         (void)std::fprintf(stderr, "%s%s, %s\n", style_ == Style::line ? "\r\033[K" : "",
-                           text(chunks, bytes, seconds).c_str(), format_seconds(seconds).c_str());
+                           text(chunks, bytes, rate).c_str(), format_seconds(seconds).c_str());
     }
 }
 

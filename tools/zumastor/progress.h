@@ -9,6 +9,7 @@
 
 #include "tools/common/command_line.h"
 #include "tools/replication/stream_format.h"
+#include "tools/zumastor/estimate.h"
 
 namespace zumastor {
 
@@ -23,13 +24,13 @@ private:
     using Clock = std::chrono::steady_clock;
     enum class Style : std::uint8_t { quiet, line, json, end_only };
 
-    std::string text(std::uint64_t chunks, std::uint64_t bytes, double seconds) const;
+    std::string text(std::uint64_t chunks, std::uint64_t bytes, double rate) const;
     std::string json(const char* event, std::uint64_t chunks, std::uint64_t bytes, double seconds) const;
-    double seconds_left(std::uint64_t chunks, double seconds) const;
 
     Style style_;
     std::uint64_t total_;
     std::uint64_t chunk_bytes_;
+    Estimate estimate_; // in chunks
     Clock::time_point start_ = Clock::now();
     Clock::time_point next_ = start_;
 };
