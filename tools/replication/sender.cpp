@@ -136,16 +136,4 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
     return progress;
 }
 
-std::uint64_t stream_bytes(const Header& header, const RunSource& runs)
-{
-    std::uint64_t bytes = kHeaderBytes + kRecordBytes + kEndPayloadBytes;
-    Batcher batches(header, runs);
-    for (Batch batch = batches.next(); !batch.empty(); batch = batches.next()) {
-        for (const ChunkRun& run : batch) {
-            bytes += kRecordBytes + plain_bytes(header, run.first, run.count);
-        }
-    }
-    return bytes;
-}
-
 } // namespace zumastor::stream

@@ -48,8 +48,4 @@ using SendObserver = std::function<void(const SendProgress&)>;
 SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& reader, ByteSink& sink,
                   const SendOptions& options, const SendObserver& observer);
 
-// The bytes that send() will write without compression, apart from zero chunks, which it finds out only
-// when reading: an upper bound that is exact if no chunk is zero. For dry runs.
-std::uint64_t stream_bytes(const Header& header, const RunSource& runs);
-
 } // namespace zumastor::stream

@@ -110,16 +110,6 @@ stream::Header header_of(const Volume& volume, const VolumeEntry& store, const S
     return header;
 }
 
-void print_plan(const stream::Header& header, const stream::RunSource& runs)
-{
-    std::printf("would send snapshot %s%s: %llu chunks of %llu bytes, %llu bytes uncompressed\n",
-                format_uuid(header.to).c_str(),
-                header.full() ? " in full" : (" since " + format_uuid(header.from)).c_str(),
-                static_cast<unsigned long long>(header.chunks),
-                static_cast<unsigned long long>(header.chunk_bytes()),
-                static_cast<unsigned long long>(stream::stream_bytes(header, runs)));
-}
-
 // The header, with what it announces counted.
 stream::Header announce(const Volume& volume, Daemon& daemon, const SendEnds& ends)
 {
@@ -193,16 +183,21 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
                   "send everything again: zumastor replicate VOL HOST --full");
 }
 
-void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
-             int fd)
+namespace {
+
+struct Written {
+    stream::Header header;
+    stream::SendProgress amount;
+};
+
+Written write_stream(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
+                     const Args& args, stream::ByteSink& sink)
 {
     Daemon daemon = volume.daemon();
     // Open snapshots cannot be deleted: both stay as long as this program needs them.
     const auto content = open_content(volume, ends.to);
     const auto base = ends.from ? open_content(volume, *ends.from) : nullptr;
     const stream::Header header = announce(volume, daemon, ends);
-    (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
-    stream::FdSink sink(fd);
     Progress progress(args, header);
     try {
         const auto sent = stream::send(header, runs_of(daemon, ends, header.all_chunks()), *content, sink,
@@ -211,11 +206,37 @@ void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptio
                                            progress.show(p.chunks, p.bytes);
                                        });
         progress.finish(sent.chunks, sent.bytes);
+        return {header, sent};
     } catch (const stream::SinkError&) {
         throw; // the caller knows more about who is at the other end
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what());
     }
+}
+
+// Reads and compresses all that would be sent: only so is it known which chunks are zero, and how small the
+// others become.
+void print_plan(const Volume& volume, const SendEnds& ends, stream::SendOptions options, const Args& args)
+{
+    options.bytes_per_second = 0; // nothing goes anywhere
+    stream::NullSink nowhere;
+    const Written plan = write_stream(volume, ends, options, args, nowhere);
+    std::printf("would send snapshot %s%s: %llu chunks of %llu bytes, a stream of %llu bytes\n",
+                format_uuid(plan.header.to).c_str(),
+                plan.header.full() ? " in full" : (" since " + format_uuid(plan.header.from)).c_str(),
+                static_cast<unsigned long long>(plan.header.chunks),
+                static_cast<unsigned long long>(plan.header.chunk_bytes()),
+                static_cast<unsigned long long>(plan.amount.bytes));
+}
+
+} // namespace
+
+void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
+             int fd)
+{
+    (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
+    stream::FdSink sink(fd);
+    write_stream(volume, ends, options, args, sink);
 }
 
 stream::SendOptions send_options(const Args& args)
@@ -245,8 +266,7 @@ Exit send_stream(const Args& args)
     const stream::SendOptions options = send_options(args);
     const SendEnds ends = find_ends(daemon.list(), volume.config(), args);
     if (args.has("--dry-run")) {
-        const stream::Header header = announce(volume, daemon, ends);
-        print_plan(header, runs_of(daemon, ends, header.all_chunks()));
+        print_plan(volume, ends, options, args);
         return Exit::ok;
     }
     if (::isatty(STDOUT_FILENO) != 0) {
