@@ -87,6 +87,8 @@ def parse(argv):
     add("--disk-dir", type=pathlib.Path, metavar="DIR", help="make the disks' images under DIR instead of in memory")
     add("--keep-disks", type=pathlib.Path, metavar="DIR",
         help="use the images DIR/vda.img …, make those that are not there, and keep all for the next run")
+    add("--view", type=pathlib.Path, action="append", default=[], metavar="FILE",
+        help="one disk more, after the empty ones: the disk image FILE as it is; what a guest writes to it is gone afterwards")
     add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
     add("--throttle", type=throttle, default={}, metavar="iops=N,bps=N", help="limit each disk; bps takes K, M, G")
     add("--mem", default="2G", metavar="SIZE", type=size, help="the guest's memory (default 2G)")
@@ -115,8 +117,11 @@ def parse(argv):
         del options.command[0]
     if not options.command:
         parser.error("no command: put it after --")
-    if not 0 <= options.disks <= MAX_DISKS:
-        parser.error(f"--disks goes from 0 to {MAX_DISKS}")
+    if not 0 <= options.disks <= MAX_DISKS - len(options.view):
+        parser.error(f"--disks goes from 0 to {MAX_DISKS}, views included")
+    for image in options.view:
+        if not image.is_file():
+            parser.error(f"--view: {image} is no disk image")
     if not 1 <= options.hosts <= MAX_HOSTS:
         parser.error(f"--hosts goes from 1 to {MAX_HOSTS}")
     return options
@@ -174,7 +179,7 @@ def fill_share(share, options, tree, number=1, keys=None):
     command = resolve_command(options.command) if number == 1 else ["/run/vm/peer"]
     strings = [os.getcwd(), *command]
     (share / "command").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in strings))
-    disks = " ".join(f"/dev/vd{chr(ord('a') + n)}" for n in range(options.disks))
+    disks = " ".join(f"/dev/vd{chr(ord('a') + n)}" for n in range(options.disks + len(options.view)))
     environment = ["RESULTS=/results", f"DISKS={disks}", f"ZUMASTOR_ROOT={ROOT}", f"ZUMASTOR_PRESET={options.preset}",
                    *options.env]
     (share / "environment").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in environment))
@@ -228,6 +233,7 @@ def settings_of(options, kernel, small_root, share, images, number, network):
     return Settings(
         kernel=kernel, initramfs=small_root, share=share,
         disks=rundir.make_disks(images, options.disks, options.disk_size, options.preallocate),
+        views=[image.resolve() for image in options.view],
         results=options.results.resolve() if options.results and number == 1 else None,
         memory=f"{options.mem >> 20}M", processors=options.smp, throttle=options.throttle,
         sector_size=options.sector_size, cmdline=options.cmdline, name=peers.name_of(number), number=number,

@@ -35,6 +35,7 @@ class Settings:
     initramfs: pathlib.Path
     share: pathlib.Path  # read-only in the guest at /run/vm
     disks: list  # image files: /dev/vda, /dev/vdb, …
+    views: list = dataclasses.field(default_factory=list)  # images that stay as they are: the disks after these
     results: pathlib.Path | None = None
     memory: str = "2G"
     processors: int = 2
@@ -116,8 +117,8 @@ class Guest:
         argv += self._folder("host", "/", True) + self._folder("vm", s.share, True)
         if s.results:
             argv += self._folder("results", s.results, False)
-        for number, image in enumerate(s.disks):
-            argv += self._disk(number, image)
+        for number, image in enumerate([*s.disks, *s.views]):
+            argv += self._disk(number, image, number >= len(s.disks))
         if s.network:
             argv += ["-netdev", f"socket,id=net,mcast=230.0.0.1:{s.network},localaddr=127.0.0.1",
                      "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{s.number:02x},romfile="]
@@ -129,10 +130,12 @@ class Guest:
         return ["-fsdev", f"local,id={tag},path={_escape(path)},{flags}",
                 "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
 
-    def _disk(self, number, image):
+    def _disk(self, number, image, view):
         s = self.settings
         name = f"vd{chr(ord('a') + number)}"
         drive = f"if=none,id={name},file={_escape(image)},format=raw,cache=writeback,aio=threads,discard=unmap"
+        if view:
+            drive += ",snapshot=on"  # into a file of QEMU's own, which has no name
         for what, key in (("iops", "iops-total"), ("bps", "bps-total")):
             if what in s.throttle:
                 drive += f",throttling.{key}={s.throttle[what]}"
