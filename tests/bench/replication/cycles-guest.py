@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The cycles of tests/bench/run --replication, on host1 of two guests: cycles-guest.py PLAN.json RESULTS.
+
+host1 holds the volume, host2 its replica and, on another disk, the tree that rsync keeps up to date; both are reached
+through the same ssh. Both hosts have the same disks: /dev/vda is empty, the others show the images twice each, in the
+plan's order. Writes a JSON object a line to RESULTS.
+"""
+
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from lib import systems  # noqa: E402
+from replication import images  # noqa: E402
+
+VOLUME, REPLICA = "v", "host2"
+MOUNT = pathlib.Path("/run/zumastor/mount") / VOLUME
+COPY = "/run/copy"  # where rsync's tree is mounted
+STATE = pathlib.Path("/var/lib/zumastor/.state") / VOLUME / "replica.json"
+CHANGED = 1000
+
+run = systems.run
+
+
+def there(*argv):
+    """On the replica's host."""
+    return run("ssh", REPLICA, shlex.join(map(str, argv)))
+
+
+def say(message):
+    print(f"[{time.monotonic():6.0f} s] {message}", flush=True)
+
+
+def snapshots():
+    return json.loads(run("zumastor", "status", VOLUME, "--json"))["volumes"][0]["snapshots"]
+
+
+def seed():
+    """What a first full transfer leaves behind, where both sides have the same content already."""
+    base = snapshots()[-1]["uuid"]
+    control = systems.Control(f"/run/zumastor/{VOLUME}/server.sock")
+    lineage = control.ask("status")["volume"]["uuid"]
+    control.close()
+    there("python3", __file__, "--take-over", base, lineage)
+
+
+def take_over(base, lineage):
+    control = systems.Control(f"/run/zumastor/{VOLUME}/server.sock")
+    control.ask("create", uuid=base, name="", tag="replicate", created_ns=time.time_ns())
+    control.close()
+    STATE.parent.mkdir(parents=True, exist_ok=True)
+    STATE.write_text(json.dumps({"version": 1, "lineage": lineage, "last": base, "reception": None}), encoding="utf-8")
+
+
+class Case:
+    """One image: a volume, its replica, and rsync's copy."""
+
+    def __init__(self, number, what):
+        self.what = what
+        self.disk, self.copy = (f"/dev/vd{chr(ord('b') + 2 * number + n)}" for n in range(2))
+
+    def __enter__(self):
+        define = ("zumastor", "define", "volume", VOLUME, self.disk, "/dev/vda", "--initialize", "--yes")
+        run(*define)
+        run("zumastor", "snapshot", VOLUME)  # before anything is written: both sides are the same
+        there(*define)
+        seed()
+        there("zumastor", "define", "source", VOLUME, "host1", "--yes")
+        run("zumastor", "define", "master", VOLUME, "--no-snapmount")
+        run("zumastor", "define", "target", VOLUME, REPLICA)
+        there("mkdir", "-p", COPY)
+        there("mount", self.copy, COPY)
+        return self
+
+    def __exit__(self, *exception):
+        there("umount", COPY)
+        for where in (there, run):
+            where("zumastor", "forget", "volume", VOLUME)
+
+    def change(self, repeat):
+        """4 KiB in each of a thousand files, every one in a chunk of its own; the same files whatever the image."""
+        for number in range(CHANGED):
+            path = MOUNT / images.path_of(10 * number + repeat % 10)
+            with open(path, "r+b", buffering=0) as file:
+                file.write(os.urandom(images.FILE_BYTES))
+        run("sync", "-f", MOUNT)
+
+    def compare(self):
+        """The replica shows what the master has; rsync's copy has it, too."""
+        sums = [f"cd {where} && find . -type f -path './000*' -print0 | sort -z | xargs -0 cat | sha256sum"
+                for where in (MOUNT, COPY, MOUNT)]
+        here, copied = run("bash", "-c", sums[0]), there("bash", "-c", sums[1])
+        replica = there("bash", "-c", sums[2])
+        if not here == copied == replica:
+            raise RuntimeError(f"{self.what}: the copies differ: {here} {copied} {replica}")
+
+    def ours(self):
+        done = subprocess.run(["zumastor", "replicate", VOLUME, REPLICA, "--json"], stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"zumastor replicate: status {done.returncode}\n{done.stderr}")
+        end = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")][-1]
+        return {"bytes_done": end["bytes_done"], "stream_bytes": end["stream_bytes"], "stream_seconds": end["seconds"]}
+
+    def rsync(self):
+        run("rsync", "-a", "--delete", "-e", "ssh", f"{MOUNT}/", f"{REPLICA}:{COPY}/")
+        return {}
+
+    def measure(self, system, repeat, caches):
+        if caches == "cold":
+            for where in (run, there):
+                where("bash", "-c", "sync; echo 3 > /proc/sys/vm/drop_caches")
+        before = sent_bytes()
+        started = time.monotonic()
+        more = getattr(self, system)()
+        seconds = time.monotonic() - started
+        say(f"{self.what['files']:9,} files, {self.what['gib']:3} GiB, {caches} {system:6} {seconds:7.1f} s {more}")
+        return {"stage": "cycle", **self.what, "system": system, "caches": caches, "repeat": repeat, "seconds": seconds,
+                "network_bytes": sent_bytes() - before, **more}
+
+
+def sent_bytes():
+    """By this host to the other: everything, ssh included."""
+    card = next(p for p in pathlib.Path("/sys/class/net").iterdir() if p.name != "lo")
+    return int((card / "statistics/tx_bytes").read_text(encoding="ascii"))
+
+
+def main():
+    plan = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    run("modprobe", "dm-ddsnap")
+    there("modprobe", "dm-ddsnap")
+    with open(sys.argv[2], "w", encoding="utf-8", buffering=1) as results:
+        for number, what in enumerate(plan["cases"]):
+            with Case(number, what) as case:
+                case.change(9)  # what mounting has changed goes with this one; the caches are warm then
+                for system in ("ours", "rsync") if what["rsync"] else ("ours",):
+                    case.measure(system, -1, "warm")
+                for repeat in range(plan["repeats"]):
+                    for caches in plan["caches"] if what["rsync"] else ("warm",):
+                        case.change(repeat)
+                        order = ("ours", "rsync") if repeat % 2 == 0 else ("rsync", "ours")
+                        for system in order:
+                            if system == "ours" or what["rsync"]:
+                                results.write(json.dumps(case.measure(system, repeat, caches)) + "\n")
+                if what["rsync"]:
+                    case.compare()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--take-over"]:
+        take_over(*sys.argv[2:4])
+    else:
+        main()
