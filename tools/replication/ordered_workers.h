@@ -3,6 +3,7 @@
 // thread drives it: put() and take() are for that thread alone.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -45,6 +46,13 @@ public:
 
     bool empty() const noexcept { return results_.empty(); }
     bool full() const noexcept { return results_.size() >= window_; }
+
+    // take() would not wait.
+    bool ready() const
+    {
+        return !results_.empty() &&
+               results_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }
 
     // Must not be full.
     void put(Job job)

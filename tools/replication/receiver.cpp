@@ -19,6 +19,7 @@ struct Arrived {
     Piece piece;
     std::uint64_t offset = 0; // in the stream
 };
+using Clock = std::chrono::steady_clock;
 using Appliers = OrderedWorkers<Arrived, Record>;
 
 // Flushes while more is being written: a chunk number below which all is written goes in, and comes out when
@@ -69,17 +70,20 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
     ReceiveProgress progress;
     progress.next_chunk = header.first_chunk;
     std::uint64_t unremembered = 0; // bytes of the volume
-    const auto settle = [&] {       // the oldest record
+    auto flushed = Clock::now();
+    const auto settle = [&] { // the oldest record
         const Record record = workers.take();
         progress.chunks += record.count;
         progress.next_chunk = record.first + record.count;
         unremembered += plain_bytes(header, record.first, record.count);
-        if (unremembered >= options.interval) {
+        const auto now = Clock::now();
+        if (unremembered >= options.interval || now - flushed >= options.interval_time) {
             if (flusher.full()) {
                 hooks.reached(flusher.take());
             }
             flusher.put(progress.next_chunk);
             unremembered = 0;
+            flushed = now;
         }
     };
     const auto settle_all = [&] {
@@ -102,8 +106,11 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
         if (!*piece) {
             break;
         }
-        if (workers.full()) {
+        while (workers.full() || workers.ready()) {
             settle();
+        }
+        if (flusher.ready()) {
+            hooks.reached(flusher.take());
         }
         workers.put({std::move(**piece), reader.record_offset()});
         hooks.moved(progress);

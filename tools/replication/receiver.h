@@ -3,6 +3,7 @@
 // its record has been found right. What the stream is for, and whether it may be applied, is the caller's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -25,9 +26,10 @@ struct ReceiveOptions {
     // They wait for copies of what they overwrite more than they work; copies asked for together are made
     // durable together.
     std::size_t threads = 16;
-    // Bytes of the volume between two flushes. `reached` is called for one when the next is due, so that up
-    // to twice as much may have to be sent again after a crash.
+    // Between two flushes: bytes of the volume, or time, whichever comes first. `reached` is called when one
+    // is done: what came after it was begun is sent again after a crash.
     std::uint64_t interval = 64ull << 20;
+    std::chrono::milliseconds interval_time{3000};
 };
 
 struct ReceiveProgress {
