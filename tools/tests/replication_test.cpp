@@ -116,6 +116,7 @@ protected:
     {
         VolumeConfig config;
         config.name = "a";
+        config.uuid = kStranger;
         return plan_for(Volume(config), mine, offer, mine.at(to), full);
     }
     static ReplicaOffer has(std::vector<std::string> snapshots)
@@ -132,6 +133,22 @@ TEST_F(PlanTest, FromTheNewestThatBothHave)
     EXPECT_EQ(plan(has({kUuid1, kStranger}))->from->uuid, kUuid1);
     EXPECT_FALSE(plan(has({kUuid1, kUuid3})));                     // it has it
     EXPECT_EQ(plan(has({kUuid3, kUuid1}), 1)->from->uuid, kUuid1); // a newer one is no base
+}
+
+TEST_F(PlanTest, NothingIsSentToAReplicaOfAnotherVolume)
+{
+    ReplicaOffer other = has({});
+    other.lineage = kUuid1;
+    for (const bool full : {false, true}) {
+        try {
+            plan(other, 2, full);
+            ADD_FAILURE();
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.code(), Exit::mismatch);
+        }
+    }
+    other.lineage.clear(); // it has received nothing yet
+    EXPECT_TRUE(plan(other));
 }
 
 TEST_F(PlanTest, EverythingIfItHasNothingOrIsToldTo)

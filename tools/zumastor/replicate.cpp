@@ -16,6 +16,7 @@
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/snapshot_ref.h"
+#include "tools/zumastor/stream_lock.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
@@ -121,7 +122,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
     const VolumeLock lock =
-        or_refuse(pipes, [&] { return VolumeLock(volume.config().name, "send." + offer.uuid); });
+        or_refuse(pipes, [&] { return lock_stream(volume.config().name, "send." + offer.uuid); });
     Daemon daemon = or_refuse(pipes, [&] { return volume.daemon(); });
     TargetState target = load_target_state(volume.paths().state, offer.uuid);
     target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too
@@ -160,7 +161,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
 // The receiver's end.
 bool receive_session(Volume& volume, const Args& args, Pipes pipes)
 {
-    const VolumeLock lock = or_refuse(pipes, [&] { return VolumeLock(volume.config().name, "receive"); });
+    const VolumeLock lock = or_refuse(pipes, [&] { return lock_stream(volume.config().name, "receive"); });
     const ReplicaOffer offer = or_refuse(pipes, [&] {
         if (!volume.config().source) {
             throw Failure(Exit::usage, volume.what() + " is no replica",
