@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# For tests of replication that need no more than one guest: it reaches itself through ssh under the name "peer", with a
-# key that can do nothing but replicate.
+# For guest tests of replication: this host as its own peer. After guest.sh:
+#
+#   . "$ZUMASTOR_ROOT/tests/lib/ssh_peer.sh"
+#   ssh_peer peer "--send --receive a b" [shared]
 
-# ssh_peer VOLUME...: those that the key is for.
+# ssh_peer NAME RIGHTS: `ssh NAME` reaches this host with a key that may do what ssh-gate RIGHTS lets it.
 ssh_peer() {
+    local name=$1 rights=$2
     mkdir -p /run/sshd /root/.ssh /run/keys
     chmod 700 /root/.ssh
-    ssh-keygen -q -t ed25519 -N '' -f /run/keys/host
-    ssh-keygen -q -t ed25519 -N '' -f /run/keys/user
-    cat >/run/keys/sshd_config <<END
-ListenAddress 127.0.0.1
-HostKey /run/keys/host
-AuthorizedKeysFile /run/keys/authorized
-StrictModes no
-UsePAM no
-END
-    echo "restrict,command=\"$(command -v zumastor) ssh-gate --send --receive $*\" $(cat /run/keys/user.pub)" \
-        >/run/keys/authorized
-    cat >/root/.ssh/config <<END
-Host peer
+    ssh-keygen -q -t ed25519 -N '' -f "/run/keys/$name"
+    printf 'restrict,command="%s ssh-gate %s" %s\n' "$(command -v zumastor)" "$rights" "$(cat "/run/keys/$name.pub")" \
+        >>/run/keys/authorized
+    cat >>/root/.ssh/config <<END_CONFIG
+Host $name
     HostName 127.0.0.1
-    IdentityFile /run/keys/user
+    IdentityFile /run/keys/$name
+    IdentitiesOnly yes
     UserKnownHostsFile /run/keys/known
     StrictHostKeyChecking accept-new
-END
-    ip link set lo up
-    /usr/sbin/sshd -f /run/keys/sshd_config
+    ControlPath /run/keys/%n.socket
+END_CONFIG
+    if [[ ! -e /run/keys/host ]]; then
+        ssh-keygen -q -t ed25519 -N '' -f /run/keys/host
+        printf '%s\n' 'ListenAddress 127.0.0.1' 'HostKey /run/keys/host' 'AuthorizedKeysFile /run/keys/authorized' \
+            'StrictModes no' 'UsePAM no' >/run/keys/sshd_config
+        ip link set lo up
+        /usr/sbin/sshd -f /run/keys/sshd_config
+    fi
+    if [[ ${3:-} == shared ]]; then # one connection for all: its beginning is what takes long in a guest
+        ssh -MNf "$name" </dev/null >/dev/null 2>&1
+    fi
 }

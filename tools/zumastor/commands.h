@@ -53,6 +53,8 @@ Exit stop_target(const Args& args);
 // scheduled.cpp
 Exit scheduled_cycle(const Args& args);
 Exit scheduled_snapshot(const Args& args);
+// verify.cpp
+Exit verify(const Args& args);
 // ssh_gate.cpp
 Exit ssh_gate(const Args& args);
 

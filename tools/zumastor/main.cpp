@@ -100,6 +100,14 @@ constexpr std::array kDefineSource{
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,
 };
+constexpr std::array kVerify{
+    OptionSpec{"--repair", "", "send what differs again, to the replica"},
+    OptionSpec{"--limit", "N", "list at most so many ranges (1000); all are counted"},
+    OptionSpec{"--session", "", "talk to zumastor verify on the other side"},
+    OptionSpec{"--as", "SIDE", "with --session: upstream or replica"},
+    OptionSpec{"-q,--quiet", "", "do not show how far it has come"},
+    OptionSpec{"--json", "", "for programs: one JSON document; how far it has come on stderr"},
+};
 constexpr std::array kGate{
     OptionSpec{"--send", "", "the key may be sent these volumes' snapshots"},
     OptionSpec{"--receive", "", "the key may send snapshots to these volumes"},
@@ -168,6 +176,9 @@ constexpr std::array kCommands{
     CommandSpec{"scheduled cycle", "INSTANCE", "What zumastor-replicate@.service runs.", {}, scheduled_cycle},
     CommandSpec{
         "scheduled snapshot", "INSTANCE", "What zumastor-snapshot@.service runs.", {}, scheduled_snapshot},
+    CommandSpec{"verify", "VOL [HOST] [SNAP]",
+                "Compare a snapshot's content with that of the other side; repair the replica.", kVerify,
+                verify},
     CommandSpec{"ssh-gate", "VOL...", "The forced command of a key that is for replication only.", kGate,
                 ssh_gate},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},

@@ -41,24 +41,6 @@ const SnapshotEntry* with_uuid(const std::vector<SnapshotEntry>& list, const std
     return nullptr;
 }
 
-// A volume that may be written to by a stream.
-void refuse_wrong_role(const Volume& volume)
-{
-    if (volume.config().master) {
-        throw Failure(Exit::usage, volume.what() + " is a master: a stream would overwrite it",
-                      "receive into another volume, or give up its role: zumastor forget volume " +
-                          volume.config().name + ", then define it again");
-    }
-    if (!mapper::find(volume.paths().origin_name)) {
-        throw Failure(Exit::missing, volume.what() + " is not started",
-                      "start it: zumastor start volume " + volume.config().name);
-    }
-    if (const auto mount = volume.origin_mount()) {
-        throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
-                      "a replica shows its snapshots; unmount it: umount " + mount->target);
-    }
-}
-
 void refuse_wrong_shape(const Volume& volume, const VolumeEntry& store, const stream::Header& header)
 {
     const std::string name = volume.what();
@@ -221,6 +203,23 @@ Exit print_token(const Volume& volume, const ReplicaState& state)
 }
 
 } // namespace
+
+void refuse_wrong_role(const Volume& volume)
+{
+    if (volume.config().master) {
+        throw Failure(Exit::usage, volume.what() + " is a master: a stream would overwrite it",
+                      "receive into another volume, or give up its role: zumastor forget volume " +
+                          volume.config().name + ", then define it again");
+    }
+    if (!mapper::find(volume.paths().origin_name)) {
+        throw Failure(Exit::missing, volume.what() + " is not started",
+                      "start it: zumastor start volume " + volume.config().name);
+    }
+    if (const auto mount = volume.origin_mount()) {
+        throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
+                      "a replica shows its snapshots; unmount it: umount " + mount->target);
+    }
+}
 
 ReplicaOffer offer_of(const Volume& volume)
 {

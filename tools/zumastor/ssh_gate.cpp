@@ -16,7 +16,7 @@ namespace {
 [[noreturn]] void deny(const std::string& asked)
 {
     throw Failure(Exit::usage, "this key may not run: " + (asked.empty() ? "a shell" : asked),
-                  "it is for: zumastor replicate");
+                  "it is for: zumastor replicate, zumastor verify");
 }
 
 bool is_number(const std::string& word)
@@ -40,6 +40,28 @@ bool good_options(const std::vector<std::string>& words, bool sends)
     return session;
 }
 
+// verify: whoever has one of the rights may compare. Repairing a replica needs the right to send to it;
+// being sent what repairs another one, the right to fetch.
+bool may_verify(const std::vector<std::string>& words, bool may_send, bool may_receive)
+{
+    bool session = false;
+    bool repair = false;
+    std::string side;
+    for (std::size_t i = 3; i < words.size(); ++i) {
+        if (words[i] == "--as" && i + 1 < words.size()) {
+            side = words[++i];
+        } else if (words[i] == "--session") {
+            session = true;
+        } else if (words[i] == "--repair") {
+            repair = true;
+        } else if (words[i] != "--quiet") {
+            return false;
+        }
+    }
+    return session &&
+           ((side == "replica" && (may_receive || !repair)) || (side == "upstream" && (may_send || !repair)));
+}
+
 } // namespace
 
 Exit ssh_gate(const Args& args)
@@ -56,8 +78,10 @@ Exit ssh_gate(const Args& args)
     }
     const bool sends = words[1] == "send" && args.has("--send");
     const bool receives = words[1] == "receive" && args.has("--receive");
-    if ((!sends && !receives) || std::find(volumes.begin(), volumes.end(), words[2]) == volumes.end() ||
-        !good_options(words, sends)) {
+    const bool verifies =
+        words[1] == "verify" && may_verify(words, args.has("--send"), args.has("--receive"));
+    const bool transfers = (sends || receives) && good_options(words, sends);
+    if ((!verifies && !transfers) || std::find(volumes.begin(), volumes.end(), words[2]) == volumes.end()) {
         deny(command);
     }
     // In a process of its own name and no environment of the peer's: sshd has set SSH_ORIGINAL_COMMAND only.

@@ -61,6 +61,9 @@ public:
     // A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old
     // one goes on reading it.
     void show_snapshot(const SnapshotEntry& snapshot);
+    // Unmounts and unmaps it, wherever it is shown, so that what it holds may be written. Throws Exit::busy,
+    // naming who reads it.
+    void hide_snapshot(std::uint64_t id);
     // Makes the KIND.N links those of `snapshots`.
     void refresh_links(const std::vector<SnapshotEntry>& snapshots) const;
     // Unmounts, unmaps and deletes one snapshot. Throws Exit::busy if it is in use.

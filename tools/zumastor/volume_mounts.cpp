@@ -238,6 +238,21 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     unmap_unused(snapshot.id);
 }
 
+void Volume::hide_snapshot(std::uint64_t id)
+{
+    const auto device = mapper::find(paths_.snapshot_name(id));
+    if (!device) {
+        return;
+    }
+    const std::string ours = canonical(mount_point());
+    for (const Mount& mount : mounts_of(device->number)) {
+        if (mount.target == ours) {
+            unmount(ours);
+        }
+    }
+    take_away(id);
+}
+
 void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
 {
     if (!wants_snapshot_mounts()) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+// How two ends compare a snapshot, over the same kind of pipes as session.h. One end is told what to do (the
+// program that ssh has started), the other one tells it:
+//
+//   teller                                            told
+//      ◄── hello: what it has, readable ── JSON line ──
+//      open SNAPSHOT                    ── JSON line ──►   answer: its size, or why not
+//      hash                             ── JSON line ──►   a line for each range: its hash, "-" if unreadable
+//      chunks FIRST COUNT               ── JSON line ──►   the same for each of these chunks
+//      take (it is the replica)         ── JSON line and a stream ──►   answer
+//      send RUNS (it is upstream)       ── JSON line ──►   a stream of these chunks
+//
+// `take` and `send` are the session's last words. A stream here has the snapshot both as its base and as what
+// it leads to. The told one ends when nobody speaks any more.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/replication/range_hasher.h"
+#include "tools/replication/sender.h"
+
+namespace zumastor {
+
+constexpr std::uint64_t kVerifyUnit = 4u << 20; // bytes of a range: a multiple of every chunk size
+
+struct VerifyHello {
+    std::string volume; // its name there
+    std::string role;   // master, replica, or empty: neither
+    std::uint64_t chunk_bytes = 0;
+    std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
+};
+
+struct VerifyRequest {
+    std::string what;        // open, hash, chunks, take, send
+    std::string snapshot;    // open
+    std::uint64_t bytes = 0; // hash, chunks: how much of the snapshot counts
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    std::vector<stream::ChunkRun> runs; // send
+};
+
+struct VerifyAnswer {
+    std::uint64_t bytes = 0; // open: size of the snapshot
+    std::string error;       // not empty: it cannot be; `next` says what to do
+    std::string next;
+    int code = 1;
+};
+
+std::string format(const VerifyHello& hello);
+std::string format(const VerifyRequest& request);
+std::string format(const VerifyAnswer& answer);
+// Throw Exit::failed if the text is not understood.
+VerifyHello parse_verify_hello(const std::string& line);
+VerifyRequest parse_verify_request(const std::string& line);
+VerifyAnswer parse_verify_answer(const std::string& line);
+
+std::string format_hash(const stream::RangeHash& hash);
+stream::RangeHash parse_hash(const std::string& line);
+
+} // namespace zumastor
