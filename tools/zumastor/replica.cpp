@@ -5,6 +5,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/holds.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
@@ -38,6 +39,7 @@ void show_received(Volume& volume)
 
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
+    sync_holds(volume, daemon);
     const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
     for (const SnapshotEntry& snapshot : daemon.list()) {
         if (snapshot.tag != kReplicateKind || needed.count(snapshot.uuid) > 0) {

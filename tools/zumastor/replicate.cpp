@@ -12,6 +12,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/detach.h"
+#include "tools/zumastor/holds.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/replica.h"
@@ -137,6 +138,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
         target.in_flight = ends ? ends->to.uuid : to.uuid;
         save_target_state(volume.paths().state, target);
+        sync_holds(volume, daemon);
         plan.nothing = !ends;
         plan.more = goes_on || target.in_flight != to.uuid;
     } catch (const Failure& failure) {

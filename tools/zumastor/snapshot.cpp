@@ -11,6 +11,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
+#include "tools/zumastor/holds.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/target_state.h"
@@ -122,6 +123,7 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
 
 void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
+    sync_holds(volume, daemon); // what is held cannot be deleted
     std::vector<SnapshotEntry> snapshots = daemon.list();
     volume.mount_snapshots(snapshots, troubles);
     const std::set<std::string> needed = snapshots_in_use(volume.paths().state);

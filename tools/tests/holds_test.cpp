@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+// Use counts of the snapshots that replication needs: neither leaked nor taken from others, whatever crashes.
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/holds.h"
+
+namespace zumastor {
+namespace {
+
+using State = Hold::State;
+
+SnapshotEntry counted(std::uint64_t id, std::uint64_t use_count, bool squashed = false)
+{
+    SnapshotEntry entry;
+    entry.id = id;
+    entry.uuid = "snapshot-" + std::to_string(id);
+    entry.use_count = use_count;
+    entry.squashed = squashed;
+    return entry;
+}
+
+TEST(Holds, AreTakenAndGivenUp)
+{
+    const HoldPlan first = plan_holds({counted(1, 0), counted(2, 3)}, {"snapshot-2"}, {});
+    EXPECT_EQ(first.to_raise, (std::vector<std::uint64_t>{2}));
+    EXPECT_TRUE(first.to_lower.empty());
+    EXPECT_EQ(first.holds, (std::vector<Hold>{{"snapshot-2", State::acquiring, 3}}));
+
+    const std::vector<Hold> held{{"snapshot-2", State::held, 0}};
+    const HoldPlan same = plan_holds({counted(1, 0), counted(2, 4)}, {"snapshot-2"}, held);
+    EXPECT_EQ(same.holds, held);
+    EXPECT_TRUE(same.to_raise.empty() && same.to_lower.empty());
+
+    const HoldPlan last = plan_holds({counted(1, 0), counted(2, 4)}, {}, held);
+    EXPECT_EQ(last.to_lower, (std::vector<std::uint64_t>{2}));
+    EXPECT_EQ(last.holds, (std::vector<Hold>{{"snapshot-2", State::releasing, 4}}));
+}
+
+TEST(Holds, WhatIsGoneOrWithoutContentIsNotHeld)
+{
+    const std::vector<Hold> held{{"snapshot-1", State::held, 0}, {"snapshot-7", State::held, 0}};
+    const HoldPlan plan = plan_holds({counted(1, 1, true)}, {"snapshot-1", "snapshot-7"}, held);
+    EXPECT_EQ(plan.to_lower, (std::vector<std::uint64_t>{1}));
+    EXPECT_EQ(plan.holds, (std::vector<Hold>{{"snapshot-1", State::releasing, 1}}));
+}
+
+TEST(Holds, AreReadBack)
+{
+    std::string directory = (std::filesystem::temp_directory_path() / "holds_test.XXXXXX").string();
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    EXPECT_TRUE(load_holds(directory).empty());
+    const std::vector<Hold> holds{
+        {"a", State::held, 0}, {"b", State::acquiring, 2}, {"c", State::releasing, 1}};
+    save_holds(directory, holds);
+    EXPECT_EQ(load_holds(directory), holds);
+    std::filesystem::remove_all(directory);
+}
+
+// sync_holds() with a store in memory, cut off after `steps` steps.
+class HeldStore {
+public:
+    std::vector<SnapshotEntry> snapshots;
+    std::vector<Hold> file;
+
+    void sync(const std::set<std::string>& needed, int steps)
+    {
+        HoldPlan plan = plan_holds(snapshots, needed, file);
+        const auto step = [&] { return steps-- > 0; };
+        if (!step()) {
+            return;
+        }
+        file = plan.holds;
+        for (const std::uint64_t id : plan.to_raise) {
+            if (!step()) {
+                return;
+            }
+            ++of(id).use_count;
+        }
+        for (const std::uint64_t id : plan.to_lower) {
+            if (!step()) {
+                return;
+            }
+            ASSERT_GT(of(id).use_count, 0u) << "an underflow";
+            --of(id).use_count;
+        }
+        if (!step()) {
+            return;
+        }
+        std::erase_if(file, [](const Hold& hold) { return hold.state == State::releasing; });
+        for (Hold& hold : file) {
+            hold = {hold.uuid, State::held, 0};
+        }
+    }
+
+private:
+    SnapshotEntry& of(std::uint64_t id)
+    {
+        return *std::find_if(snapshots.begin(), snapshots.end(), [&](const auto& s) { return s.id == id; });
+    }
+};
+
+TEST(Holds, CrashesNeitherLeakNorUnderflow)
+{
+    for (unsigned seed = 0; seed < 500; ++seed) {
+        std::mt19937 random(seed);
+        HeldStore store;
+        std::vector<std::uint64_t> others; // counts that are not ours
+        for (std::uint64_t id = 0; id < 5; ++id) {
+            others.push_back(random() % 3);
+            store.snapshots.push_back(counted(id, others.back()));
+        }
+        std::set<std::string> needed;
+        for (int round = 0; round < 20; ++round) {
+            needed.clear();
+            for (const SnapshotEntry& snapshot : store.snapshots) {
+                if (random() % 2 == 0) {
+                    needed.insert(snapshot.uuid);
+                }
+            }
+            store.sync(needed, static_cast<int>(random() % 8));
+        }
+        store.sync(needed, 100);
+        for (const SnapshotEntry& snapshot : store.snapshots) {
+            EXPECT_EQ(snapshot.use_count, others[snapshot.id] + needed.count(snapshot.uuid))
+                << "seed " << seed << ", snapshot " << snapshot.id;
+        }
+    }
+}
+
+} // namespace
+} // namespace zumastor
