@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// One stream at a time into a replica, and to each replica: and none for ever. When a link is cut, the end that
-// did not begin the session never hears of it; the next session ends it.
+// One stream at a time into a replica, and to each replica: and none for ever. When a link is cut, the end
+// that did not begin the session never hears of it; the next session ends it.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace zumastor {
 
-// Waits up to half a minute for a stream that is at work to end. If that has moved not a byte in this time, its
-// process is ended: what it has received is kept, and the new stream goes on from there. Else throws
+// Waits up to half a minute for a stream that is at work to end. If that has moved not a byte in this time,
+// its process is ended: what it has received is kept, and the new stream goes on from there. Else throws
 // Exit::busy, naming it.
 VolumeLock lock_stream(const std::string& volume, const std::string& purpose);
 
