@@ -112,6 +112,13 @@ class Case:
         run("rsync", "-a", "--delete", "-e", "ssh", f"{MOUNT}/", f"{REPLICA}:{COPY}/")
         return {}
 
+    def compete(self, repeat, caches, results):
+        """The same change for both, in turn the one and the other first."""
+        self.change(repeat)
+        systems_here = ["ours", "rsync"] if self.what["rsync"] else ["ours"]
+        for system in systems_here if repeat % 2 == 0 else reversed(systems_here):
+            results.write(json.dumps(self.measure(system, repeat, caches)) + "\n")
+
     def measure(self, system, repeat, caches):
         if caches == "cold":
             for where in (run, there):
@@ -138,16 +145,11 @@ def main():
     with open(sys.argv[2], "w", encoding="utf-8", buffering=1) as results:
         for number, what in enumerate(plan["cases"]):
             with Case(number, what) as case:
-                case.change(9)  # what mounting has changed goes with this one; the caches are warm then
-                for system in ("ours", "rsync") if what["rsync"] else ("ours",):
-                    case.measure(system, -1, "warm")
-                for repeat in range(plan["repeats"]):
-                    for caches in plan["caches"] if what["rsync"] else ("warm",):
-                        case.change(repeat)
-                        order = ("ours", "rsync") if repeat % 2 == 0 else ("rsync", "ours")
-                        for system in order:
-                            if system == "ours" or what["rsync"]:
-                                results.write(json.dumps(case.measure(system, repeat, caches)) + "\n")
+                case.change(9)
+                case.ours()  # what mounting has changed goes with this one
+                for caches, repeats in plan["repeats"].items():  # cold ones first: after them caches are warm
+                    for repeat in range(repeats):
+                        case.compete(repeat, caches, results)
                 if what["rsync"]:
                     case.compare()
 

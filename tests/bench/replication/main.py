@@ -20,6 +20,7 @@ from .rig import GIB, programs_in, words
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 STAGES = ("wire", "throughput", "progress", "cycles", "delta")
+COLD_REPEATS = 2  # of cycles: rsync's take minutes each
 WITH_DATA = 10_000  # files: all that ever change are among them
 PROGRAMS = ("bench-stream", "bench-delta", "ddsnapd", "ddsnap", "zumastor")
 
@@ -45,7 +46,8 @@ def parse(argv):
     add("--from", dest="existing", action="store_true", help="report again on the measurements in --report")
     add("--update-docs", action="store_true", help="put report and plots into docs/benchmarks.md")
     add("--stages", default=",".join(STAGES), metavar="LIST", help=f"comma-separated, of: {' '.join(STAGES)} (default: all)")
-    add("--repeats", type=int, default=5, metavar="N", help="of everything (default 5)")
+    add("--repeats", type=int, default=5, metavar="N",
+        help=f"of everything, but at most {COLD_REPEATS} of cycles with cold caches (default 5)")
     add("--size", type=int, default=2, metavar="GIB", help="of the volume whose throughput is measured (default 2)")
     add("--wire-chunks", type=int, default=1000, metavar="N", help="changed (default 1000)")
     add("--files", default="10000,100000,1000000", metavar="LIST", help="on volumes of 10 GiB (default 10000,100000,1000000)")
@@ -88,7 +90,7 @@ def cases(options):
 
 
 def cycles(options):
-    what = {"cases": cases(options), "repeats": options.repeats, "caches": ["warm", "cold"]}
+    what = {"cases": cases(options), "repeats": {"cold": min(options.repeats, COLD_REPEATS), "warm": options.repeats}}
     folder = options.report / "guest"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -98,7 +100,7 @@ def cycles(options):
         print(f"  image of {case['gib']} GiB with {case['files']:,} files", flush=True)
         views += 2 * ["--view", images.image(ROOT / "build" / "bench" / "images", case["files"], case["gib"], WITH_DATA)]
     argv = [ROOT / "tests" / "vm" / "run", "--hosts", 2, "--disks", 1, "--disk-size", "4G", *views, "--mem", "3G",
-            "--timeout", 7200, "--results", folder, "--kernel-log", folder / "kernel.log", "--preset", options.preset,
+            "--timeout", 14400, "--results", folder, "--kernel-log", folder / "kernel.log", "--preset", options.preset,
             "--verbose", "--", HERE / "cycles-guest.py", "/results/plan.json", "/results/cycles.jsonl"]
     if subprocess.run(words(argv), check=False).returncode != 0:
         raise RuntimeError("the guests did not measure all that they should")
@@ -120,8 +122,9 @@ def measure(options):
               "delta": lambda: native.delta(programs, options)}
     try:
         with open(options.report / "measurements.jsonl", "w", encoding="utf-8", buffering=1) as results:
-            results.write(json.dumps({"stage": "plan", "repeats": options.repeats, "cpus": os.cpu_count(),
-                                      "kernel": os.uname().release, "date": time.strftime("%Y-%m-%d")}) + "\n")
+            results.write(json.dumps({"stage": "plan", "repeats": options.repeats, "stages": options.stages,
+                                      "cpus": os.cpu_count(), "kernel": os.uname().release,
+                                      "date": time.strftime("%Y-%m-%d")}) + "\n")
             for stage in options.stages:
                 started = time.monotonic()
                 print(f"== {stage}", flush=True)
@@ -157,8 +160,8 @@ def write_report(options):
     with open(options.report / "measurements.jsonl", encoding="utf-8") as found:
         plan, *lines = map(json.loads, found)
     judged = targets.judge(lines)
-    conditions = (f"Of one run on {plan['date']}: {plan['repeats']} repeats, {plan['cpus']} processors, host kernel "
-                  f"{plan['kernel']}. Medians with the smallest and the largest value.")
+    conditions = (f"Of one run on {plan['date']}, stages {', '.join(plan['stages'])}: {plan['repeats']} repeats, "
+                  f"{plan['cpus']} processors, host kernel {plan['kernel']}. Medians with the smallest and the largest value.")
     text = report.write(lines, judged, conditions)
     (options.report / "report.md").write_text(text, encoding="utf-8")
     from . import plot  # only here: --help needs no matplotlib

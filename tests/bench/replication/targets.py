@@ -50,7 +50,7 @@ def pairs(lines, stage, one, other, **wanted):
 
 def throughput(lines):
     for kind in values_of(lines, "throughput", "kind"):
-        yield Target.judge(f"throughput, {kind}, uncompressed: rate / rate of dd | dd", ">=", 0.8,
+        yield Target.judge(f"throughput, {kind}, uncompressed: rate / that of dd", ">=", 0.8,
                            pairs(lines, "throughput", "dd", "ours", kind=kind))
 
 
