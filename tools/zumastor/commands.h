@@ -55,6 +55,9 @@ Exit scheduled_cycle(const Args& args);
 Exit scheduled_snapshot(const Args& args);
 // verify.cpp
 Exit verify(const Args& args);
+// promote.cpp, reverse.cpp
+Exit promote(const Args& args);
+Exit reverse(const Args& args);
 // ssh_gate.cpp
 Exit ssh_gate(const Args& args);
 

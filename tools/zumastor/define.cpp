@@ -104,6 +104,9 @@ Exit define_volume(const Args& args)
 
 Exit define_master(const Args& args)
 {
+    if (load_config(args.need("VOL")).source) {
+        return promote(args);
+    }
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     const std::string name = volume.config().name;

@@ -7,6 +7,8 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
+#include "tools/zumastor/former_source.h"
+#include "tools/zumastor/holds.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/target_state.h"
@@ -139,7 +141,7 @@ Exit define_source(const Args& args)
         std::printf("would make volume %s a replica of %s\n", name.c_str(), source.host.c_str());
         return Exit::ok;
     }
-    if (load_replica_state(volume.paths().state).lineage.empty()) {
+    if (volume.config().master || load_replica_state(volume.paths().state).lineage.empty()) {
         confirm("what is on volume " + name + " will be overwritten with what " + source.host + " sends",
                 args.has("--yes"));
     }
@@ -151,6 +153,7 @@ Exit define_source(const Args& args)
     const VolumeConfig before = volume.config();
     volume.config().source = source;
     save_config(volume.config());
+    remove_former_source(volume.paths().state);
     volume.start_devices();
     Troubles troubles;
     save_and_follow(before, volume.config(), troubles);
@@ -190,6 +193,15 @@ Exit forget_target(const Args& args)
 Exit forget_source(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
+    const std::string& directory = locked.volume.paths().state;
+    if (!locked.volume.config().source && !args.has("--dry-run") && forget_former_source(directory)) {
+        if (auto daemon = locked.volume.try_daemon()) {
+            sync_holds(locked.volume, *daemon);
+        }
+        std::printf("volume %s is nobody's former replica any more: no snapshot is kept for that\n",
+                    locked.volume.config().name.c_str());
+        return Exit::ok;
+    }
     Volume& volume = need_source(locked.volume);
     Troubles troubles;
     if (!args.has("--dry-run")) {

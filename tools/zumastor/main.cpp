@@ -36,6 +36,7 @@ constexpr std::array kDefineVolume{
 constexpr std::array kDefineMaster{
     OptionSpec{"-n,--no-snapmount", "", "do not mount the snapshots"},
     OptionSpec{"-s,--dotsnapshot", "", "show the snapshots in .snapshot of the volume's root, too"},
+    OptionSpec{"-y,--yes", "", "a replica: promote it without asking"},
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSchedule{
@@ -108,6 +109,8 @@ constexpr std::array kVerify{
     OptionSpec{"-q,--quiet", "", "do not show how far it has come"},
     OptionSpec{"--json", "", "for programs: one JSON document; how far it has come on stderr"},
 };
+constexpr std::array kPromote{ZUMASTOR_YES, ZUMASTOR_DRY_RUN};
+constexpr std::array kReverse{ZUMASTOR_YES, ZUMASTOR_PROGRESS, ZUMASTOR_DRY_RUN};
 constexpr std::array kGate{
     OptionSpec{"--send", "", "the key may be sent these volumes' snapshots"},
     OptionSpec{"--receive", "", "the key may send snapshots to these volumes"},
@@ -179,6 +182,10 @@ constexpr std::array kCommands{
     CommandSpec{"verify", "VOL [HOST] [SNAP]",
                 "Compare a snapshot's content with that of the other side; repair the replica.", kVerify,
                 verify},
+    CommandSpec{"promote", "VOL", "Make a replica the master, with its last complete snapshot.", kPromote,
+                promote},
+    CommandSpec{"reverse", "VOL [HOST]", "Make an old master a replica of the promoted one: only a delta.",
+                kReverse, reverse},
     CommandSpec{"ssh-gate", "VOL...", "The forced command of a key that is for replication only.", kGate,
                 ssh_gate},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},

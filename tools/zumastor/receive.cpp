@@ -130,16 +130,6 @@ SnapshotEntry take_received(Daemon& daemon, const stream::Header& header)
                          kCreateLimit);
 }
 
-// A reception that had got as far as its snapshot when the power failed is over.
-void settle(const Volume& volume, Daemon& daemon, ReplicaState& state)
-{
-    if (state.reception && with_uuid(daemon.list(), state.reception->to) != nullptr) {
-        state.last = state.reception->to;
-        state.reception.reset();
-        save_replica_state(volume.paths().state, state);
-    }
-}
-
 // The origin is what the stream begins with: its base, or a part of itself. Takes back what another stream
 // has left behind.
 void prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const stream::Header& header)
@@ -218,6 +208,15 @@ void refuse_wrong_role(const Volume& volume)
     if (const auto mount = volume.origin_mount()) {
         throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
                       "a replica shows its snapshots; unmount it: umount " + mount->target);
+    }
+}
+
+void settle(const Volume& volume, Daemon& daemon, ReplicaState& state)
+{
+    if (state.reception && with_uuid(daemon.list(), state.reception->to) != nullptr) {
+        state.last = state.reception->to;
+        state.reception.reset();
+        save_replica_state(volume.paths().state, state);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/detach.h"
+#include "tools/zumastor/former_source.h"
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/peer.h"
@@ -156,6 +157,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
     target.base = target.in_flight;
     target.in_flight.clear();
     save_target_state(volume.paths().state, target);
+    release_former_base(volume.paths().state, offer.uuid);
     drop_superseded(volume);
     return plan.more;
 }

@@ -42,6 +42,8 @@ void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptio
 
 // Throws unless the volume may be overwritten: started, no master, its origin not mounted.
 void refuse_wrong_role(const Volume& volume);
+// A reception that had got as far as its snapshot when the power failed is over.
+void settle(const Volume& volume, Daemon& daemon, ReplicaState& state);
 ReplicaOffer offer_of(const Volume& volume);
 // Reads a stream and takes its snapshot. `yes`: the volume may be overwritten. Throws Failure.
 SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd);

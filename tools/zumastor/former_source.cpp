@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/former_source.h"
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/zumastor/names.h"
+#include "tools/zumastor/replica_state.h"
+
+namespace zumastor {
+namespace {
+
+constexpr int kFormerVersion = 1;
+
+std::string former_file(const std::string& directory) { return directory + "/former.json"; }
+
+} // namespace
+
+std::optional<FormerSource> load_former_source(const std::string& directory)
+{
+    const std::string path = former_file(directory);
+    if (!std::filesystem::exists(path)) {
+        return std::nullopt;
+    }
+    try {
+        const auto object = nlohmann::json::parse(read_text(path));
+        if (object.at("version").get<int>() != kFormerVersion) {
+            throw Failure(Exit::failed, path + ": written by another version of zumastor");
+        }
+        FormerSource former;
+        former.source.host = object.at("host").get<std::string>();
+        former.source.port = object.at("port").get<std::uint64_t>();
+        former.source.volume = object.at("volume").get<std::string>();
+        former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
+        former.base = object.at("base").get<std::string>();
+        check_host(former.source.host, path); // it becomes an argument of ssh
+        return former;
+    } catch (const nlohmann::json::exception& error) {
+        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
+                      "if it cannot be mended, remove it: name the host to zumastor reverse then");
+    }
+}
+
+void save_former_source(const std::string& directory, const FormerSource& former)
+{
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    const nlohmann::ordered_json object{{"version", kFormerVersion},
+                                        {"host", former.source.host},
+                                        {"port", former.source.port},
+                                        {"volume", former.source.volume},
+                                        {"mount_snapshots", former.source.mount_snapshots},
+                                        {"base", former.base}};
+    write_text(former_file(directory), object.dump(2) + "\n");
+}
+
+void remove_former_source(const std::string& directory)
+{
+    std::error_code error;
+    std::filesystem::remove(former_file(directory), error);
+    if (error) {
+        throw Failure(Exit::failed, former_file(directory) + ": " + error.message());
+    }
+}
+
+bool forget_former_source(const std::string& directory)
+{
+    if (!load_former_source(directory)) {
+        return false;
+    }
+    ReplicaState state = load_replica_state(directory);
+    state.last.clear();
+    save_replica_state(directory, state);
+    remove_former_source(directory);
+    return true;
+}
+
+void release_former_base(const std::string& directory, const std::string& replica)
+{
+    ReplicaState state = load_replica_state(directory);
+    if (state.lineage == replica && !state.last.empty() && load_former_source(directory)) {
+        state.last.clear();
+        save_replica_state(directory, state);
+    }
+}
+
+} // namespace zumastor

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor promote: a replica becomes the master.
+//
+//   nobody receives ── origin = last complete snapshot ── unmount ── former.json ── configuration ── mount
+//
+// The configuration is what decides: an interruption before leaves a replica, after it a master that
+// `zumastor start master` mounts. Each step can be repeated.
+#include <algorithm>
+#include <cstdio>
+
+#include "tools/common/process.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/former_source.h"
+#include "tools/zumastor/rollback.h"
+#include "tools/zumastor/transfer.h"
+
+namespace zumastor {
+namespace {
+
+void refuse_master(const Volume& volume)
+{
+    const std::string& name = volume.config().name;
+    if (volume.config().master) {
+        throw Failure(Exit::usage, volume.what() + " is a master already",
+                      "mount it, if it is not: zumastor start master " + name);
+    }
+    if (!volume.config().source) {
+        throw Failure(Exit::usage, volume.what() + " is no replica",
+                      "make it a master: zumastor define master " + name);
+    }
+}
+
+SnapshotEntry need_complete(const Volume& volume, Daemon& daemon, const ReplicaState& state)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    const auto last = std::find_if(list.begin(), list.end(), [&](const SnapshotEntry& snapshot) {
+        return snapshot.uuid == state.last && !snapshot.squashed;
+    });
+    if (last == list.end()) {
+        throw Failure(Exit::not_found,
+                      volume.what() + (state.last.empty()
+                                           ? ": no snapshot was ever received completely"
+                                           : ": the snapshot received last is not there any more"),
+                      "receive one: zumastor replicate " + volume.config().name +
+                          "; or take what its device holds, whatever that is: zumastor forget source " +
+                          volume.config().name + ", zumastor define master " + volume.config().name);
+    }
+    return *last;
+}
+
+// A write that nobody knows of is not to become the master's content unnoticed.
+void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const SnapshotEntry& last)
+{
+    if (state.reception) {
+        note(volume.what() + ": an unfinished stream is taken back: back to snapshot " +
+             std::to_string(last.id));
+        roll_back(volume, daemon, state);
+    }
+    if (!origin_equals(volume, daemon, last)) {
+        throw Failure(Exit::mismatch,
+                      volume.what() + " differs from snapshot " + last.uuid +
+                          ", the last one received: it was written to in another way",
+                      "take that back: zumastor receive --abort " + volume.config().name +
+                          "; then promote again");
+    }
+}
+
+} // namespace
+
+Exit promote(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    refuse_master(Volume(load_config(name)));
+    const VolumeLock no_reception(name, "receive");
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    refuse_master(volume); // somebody may have been faster
+    volume.refuse_if_used();
+    if (!args.has("--dry-run")) {
+        volume.start_devices();
+    }
+    Daemon daemon = volume.daemon();
+    ReplicaState state = load_replica_state(volume.paths().state);
+    settle(volume, daemon, state);
+    const SnapshotEntry last = need_complete(volume, daemon, state);
+    const SourceRole source = *volume.config().source;
+    if (args.has("--dry-run")) {
+        std::printf("would make volume %s a master, with the content of snapshot %llu%s\n", name.c_str(),
+                    static_cast<unsigned long long>(last.id),
+                    state.reception ? ", and take back an unfinished stream" : "");
+        return Exit::ok;
+    }
+    confirm("volume " + name + " becomes a master with the content of snapshot " + std::to_string(last.id) +
+                "; what " + source.host + " has newer than that is not in it",
+            args.has("--yes"));
+    settle_origin(volume, daemon, state, last); // if it is refused, the replica still shows what it did
+    volume.unmount_all();
+    save_former_source(volume.paths().state, {source, last.uuid});
+    volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
+    volume.config().source.reset();
+    save_config(volume.config());
+    Troubles troubles;
+    if (volume.mount_all(troubles)) {
+        std::printf("volume %s is a master now, mounted at %s\n", name.c_str(), volume.mount_point().c_str());
+    } else {
+        std::printf("volume %s is a master now; it holds no filesystem to mount\n", name.c_str());
+    }
+    note("let " + source.host + " follow it, there: zumastor reverse " +
+         (source.volume.empty() ? name : source.volume));
+    return conclude(troubles);
+}
+
+} // namespace zumastor

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor reverse: an old master becomes a replica of the one that was promoted in its place.
+//
+//   ask what HOST has ── unmount ── snapshot of what is here ── replica.json ── configuration: a replica
+//   ── origin = newest snapshot that both have ── first cycle, a delta
+//
+// From the configuration on it is a replica whose origin may differ from its last snapshot: no stream is
+// applied to it until reverse, or receive --abort, has gone through. Each step can be repeated.
+#include <algorithm>
+#include <cstdio>
+
+#include "tools/common/process.h"
+#include "tools/replication/byte_stream.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/former_source.h"
+#include "tools/zumastor/peer.h"
+#include "tools/zumastor/rollback.h"
+#include "tools/zumastor/session.h"
+#include "tools/zumastor/target_state.h"
+#include "tools/zumastor/transfer.h"
+#include "tools/zumastor/verify_session.h"
+
+namespace zumastor {
+namespace {
+
+// The kind of the snapshot that holds what was here and nowhere else. No schedule drops it.
+const std::string kReversedKind = "reversed";
+
+// Who is to be followed: a target, or whom this volume was a replica of; HOST chooses.
+SourceRole new_source(const Volume& volume, const std::optional<std::string>& host)
+{
+    const VolumeConfig& config = volume.config();
+    std::vector<SourceRole> candidates;
+    if (config.source) {
+        candidates.push_back(*config.source); // reversed before, and interrupted
+    }
+    for (const Target& target : config.targets) {
+        candidates.push_back({target.host, 0, target.volume, false});
+    }
+    if (const auto former = load_former_source(volume.paths().state); former && !config.source) {
+        candidates.push_back(former->source);
+    }
+    if (host) {
+        std::erase_if(candidates, [&](const SourceRole& one) { return one.host != *host; });
+    }
+    if (candidates.empty()) {
+        throw Failure(Exit::not_found,
+                      volume.what() + (host ? " has no target " + *host : std::string(" has no target")),
+                      "the volume's name there may be another: zumastor define target " + config.name +
+                          " HOST --name REMOTEVOL, then reverse");
+    }
+    const bool clear =
+        config.source || std::all_of(candidates.begin(), candidates.end(),
+                                     [&](const auto& one) { return one.host == candidates.front().host; });
+    if (!clear) {
+        throw Failure(Exit::usage, volume.what() + " has several targets",
+                      "name the one that was promoted: zumastor reverse " + config.name + " HOST");
+    }
+    return candidates.front();
+}
+
+VerifyHello ask(const SourceRole& source, const std::string& volume)
+{
+    Peer peer(source.host, source.port, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
+    try {
+        VerifyHello hello = parse_verify_hello(read_line(peer.from()));
+        write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}}));
+        peer.finish();
+        return hello;
+    } catch (const stream::TransferError& error) {
+        const int status = peer.finish();
+        const bool refused = status > 0 && status < 127;
+        throw Failure(refused ? static_cast<Exit>(status) : Exit::peer_unreachable,
+                      source.host + (refused ? std::string(": ") + error.what()
+                                             : std::string(" cannot be reached, or the connection broke")),
+                      refused ? "its own message is above"
+                              : "try: ssh -o BatchMode=yes " + source.host + " true");
+    }
+}
+
+SnapshotEntry need_common(const Volume& volume, Daemon& daemon, const SourceRole& source,
+                          const VerifyHello& hello)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    for (auto mine = list.rbegin(); mine != list.rend(); ++mine) {
+        if (!mine->squashed &&
+            std::find(hello.snapshots.begin(), hello.snapshots.end(), mine->uuid) != hello.snapshots.end()) {
+            return *mine;
+        }
+    }
+    throw Failure(Exit::not_found,
+                  volume.what() + " and " + source.host + " have no snapshot in common that can be read",
+                  "everything has to be sent: zumastor define source " + volume.config().name + " " +
+                      source.host + " --yes, then: zumastor replicate " + volume.config().name);
+}
+
+void refuse_other_replica(const Volume& volume, const SourceRole& source, const VerifyHello& hello)
+{
+    if (hello.role != "master") {
+        throw Failure(Exit::usage, "volume " + hello.volume + " on " + source.host + " is no master",
+                      "promote it first, there: zumastor promote " + hello.volume);
+    }
+    if (volume.config().source && volume.config().source->host != source.host) {
+        throw Failure(Exit::usage,
+                      volume.what() + " is a replica of " + volume.config().source->host + ", no master",
+                      "change that: zumastor define source " + volume.config().name + " " + source.host);
+    }
+}
+
+// What is only here must not be lost by going back to `common`.
+void keep_what_is_here(const Volume& volume, Daemon& daemon, const SnapshotEntry& common)
+{
+    const SnapshotEntry newest = daemon.list().back();
+    if (origin_equals(volume, daemon, common) ||
+        (newest.uuid != common.uuid && !newest.squashed && origin_equals(volume, daemon, newest))) {
+        return;
+    }
+    const SnapshotEntry kept = take_consistent(volume, daemon, kReversedKind);
+    note(volume.what() + ": what is only here is kept in snapshot " + std::to_string(kept.id) + ", of kind " +
+         kReversedKind);
+}
+
+void become_replica(Volume& volume, Daemon& daemon, const SourceRole& source, const SnapshotEntry& common)
+{
+    const std::string& directory = volume.paths().state;
+    ReplicaState state = load_replica_state(directory);
+    if (state.lineage.empty()) {
+        state.lineage = daemon.status().uuid; // it was the first master
+    }
+    state.last = common.uuid;
+    state.reception.reset();
+    save_replica_state(directory, state);
+    volume.config().master.reset();
+    volume.config().source = source;
+    std::erase_if(volume.config().targets, [&](const Target& t) { return t.host == source.host; });
+    save_config(volume.config());
+    for (const TargetState& target : load_target_states(directory)) {
+        if (target.host == source.host) {
+            forget_target_state(directory, target.replica);
+        }
+    }
+}
+
+// The origin becomes what the snapshot received last says, or the newest one that both had. A reception that
+// has been begun since goes on instead.
+void go_back(const Volume& volume, Daemon& daemon)
+{
+    ReplicaState state = load_replica_state(volume.paths().state);
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (snapshot.uuid == state.last && !snapshot.squashed && !state.reception &&
+            !origin_equals(volume, daemon, snapshot)) {
+            roll_back(volume, daemon, state);
+            return;
+        }
+    }
+}
+
+// The role is turned round, and the origin holds `common`. Returns false after a dry run.
+bool turn_round(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    const VolumeLock no_reception(name, "receive");
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    const SourceRole source = new_source(volume, args.get("HOST"));
+    const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
+    refuse_other_replica(volume, source, hello);
+    volume.refuse_if_used();
+    if (!args.has("--dry-run")) {
+        revive_for_unmount(volume);
+        volume.start_devices();
+    }
+    Daemon daemon = volume.daemon();
+    const SnapshotEntry common = need_common(volume, daemon, source, hello);
+    const std::string what = "volume " + name + (args.has("--dry-run") ? " would become" : " becomes") +
+                             " a replica of " + source.host + ", from snapshot " + std::to_string(common.id) +
+                             " on";
+    if (args.has("--dry-run")) {
+        std::printf("%s\n", what.c_str());
+        return false;
+    }
+    confirm(what + "; what was written since is kept in a snapshot of kind " + kReversedKind,
+            args.has("--yes"));
+    volume.unmount_all();
+    if (!volume.config().source) {
+        keep_what_is_here(volume, daemon, common);
+        become_replica(volume, daemon, source, common);
+    }
+    go_back(volume, daemon);
+    remove_former_source(volume.paths().state);
+    return true;
+}
+
+} // namespace
+
+Exit reverse(const Args& args)
+{
+    if (!turn_round(args)) {
+        return Exit::ok;
+    }
+    Args cycle;
+    cycle.add("VOL", {args.need("VOL")});
+    for (const char* option : {"--quiet", "--json"}) {
+        if (args.has(option)) {
+            cycle.add(option, {});
+        }
+    }
+    return replicate(cycle);
+}
+
+} // namespace zumastor
