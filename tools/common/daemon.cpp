@@ -185,8 +185,9 @@ std::optional<Daemon> Daemon::try_connect(const std::string& socket, const std::
 HelloEntry Daemon::hello()
 {
     return impl_->read(impl_->call({{"op", "hello"}}), [](const json& answer) {
-        return HelloEntry{field<std::string>(answer, "version"), answer.at("pid").get<int>(),
-                          answer.at("volume").get<std::string>()};
+        return HelloEntry{field<std::string>(answer, "version"),  answer.at("pid").get<int>(),
+                          answer.at("volume").get<std::string>(), field<std::string>(answer, "store"),
+                          field<std::string>(answer, "origin"),   field<std::string>(answer, "data_socket")};
     });
 }
 

@@ -68,6 +68,9 @@ struct HelloEntry {
     std::string version;
     int pid = 0;
     std::string uuid;
+    std::string store; // paths
+    std::string origin;
+    std::string data_socket;
 };
 
 // Chunks [first, first + count).

@@ -20,6 +20,13 @@ Exit usecount(const Args& args);
 Exit status(const Args& args);
 Exit delta_changelist(const Args& args);
 
+// delta.cpp: files
+Exit delta_create(const Args& args);
+Exit delta_apply(const Args& args);
+// delta_net.cpp: connections
+Exit delta_listen(const Args& args);
+Exit transmit(const Args& args);
+
 // main.cpp
 Exit server(const Args& args);
 Exit agent(const Args& args);

@@ -42,6 +42,19 @@ constexpr std::array kStatus{
     OptionSpec{"-v,--verbose", "", "clients and counters too"},
 };
 
+#define DDSNAP_LEVEL                                                                                         \
+    OptionSpec { "-g,--level", "LEVEL", "compress: 0 not at all, 1 … 19 (3)" }
+constexpr std::array kDeltaCreate{DDSNAP_LEVEL};
+constexpr std::array kDeltaListen{
+    OptionSpec{"--once", "", "end after one connection, with its exit code"},
+};
+constexpr std::array kTransmit{
+    OptionSpec{"-p,--progress", "FILE", "keep a line in FILE that says how far it is"},
+    OptionSpec{"-s,--source", "ADDR", "connect from this address of the host"},
+    OptionSpec{"-l,--ratelimit", "SIZE", "at most so many bytes a second"},
+    DDSNAP_LEVEL,
+};
+
 constexpr std::array kCommands{
     CommandSpec{"initialize", "SNAPDEV ORIGDEV [METADEV]", "Make a new, empty snapshot store.", kInitialize,
                 initialize},
@@ -64,6 +77,19 @@ constexpr std::array kCommands{
                 "Write to FILE which chunks may differ between two snapshots, the older one first.",
                 {},
                 delta_changelist},
+    CommandSpec{"delta create", "CHANGELIST DELTA DEVSTEM",
+                "Make a delta of a change list, with what DEVSTEM@S2 holds.", kDeltaCreate, delta_create},
+    CommandSpec{"delta apply",
+                "DELTA DEVSTEM",
+                "Write a delta to the device DEVSTEM, which must hold snapshot S1.",
+                {},
+                delta_apply},
+    CommandSpec{"delta listen", "DEVSTEM [ADDRESS]",
+                "Take deltas from connections to ADDRESS (HOST[:PORT], 127.0.0.1:4321). Unauthenticated.",
+                kDeltaListen, delta_listen},
+    CommandSpec{"transmit", "SERVERSOCK HOST [FROM] TO",
+                "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT].", kTransmit,
+                transmit},
     CommandSpec{
         "dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
     CommandSpec{"check", "SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]",

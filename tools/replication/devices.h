@@ -15,12 +15,12 @@ namespace zumastor {
 // Throws stream::TransferError if the daemon refuses or cannot be reached.
 class SnapshotContent final : public stream::SnapshotReader {
 public:
-    SnapshotContent(std::uint64_t snapshot, const ddsnap::client::DeviceOptions& options);
+    SnapshotContent(std::uint64_t snapshot, const ::ddsnap::client::DeviceOptions& options);
     void read(std::uint64_t offset, std::span<std::byte> data) override;
 
 private:
     std::string label_;
-    std::unique_ptr<ddsnap::client::SnapshotDevice> device_;
+    std::unique_ptr<::ddsnap::client::SnapshotDevice> device_;
 };
 
 // The snapshot store has no room for what a write to its origin overwrites.
@@ -41,7 +41,7 @@ public:
 
 private:
     std::string path_;
-    ddsnap::client::RawDisk disk_;
+    ::ddsnap::client::RawDisk disk_;
 };
 
 } // namespace zumastor

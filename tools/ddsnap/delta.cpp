@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+// ddsnap delta create, delta apply: deltas as files.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cinttypes>
+#include <cstdio>
+#include <optional>
+
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/ddsnap/commands.h"
+#include "tools/ddsnap/delta_stream.h"
+
+namespace zumastor::ddsnap {
+namespace {
+
+// A snapshot's device, mapped by whoever makes deltas.
+class DeviceContent final : public stream::SnapshotReader {
+public:
+    explicit DeviceContent(const std::string& path) : path_(path), disk_(open(path)) {}
+
+    std::uint64_t size() const noexcept { return disk_.size(); }
+    void read(std::uint64_t offset, std::span<std::byte> data) override
+    {
+        if (!disk_.read(offset, data)) {
+            throw stream::TransferError(path_ + ": cannot be read at byte " + std::to_string(offset));
+        }
+    }
+
+private:
+    static ::ddsnap::client::RawDisk open(const std::string& path)
+    {
+        auto disk = ::ddsnap::client::RawDisk::open(path, true);
+        if (!disk) {
+            throw Failure(Exit::not_found, disk.error(), "map the snapshot first (dmsetup)");
+        }
+        return std::move(*disk);
+    }
+
+    std::string path_;
+    ::ddsnap::client::RawDisk disk_;
+};
+
+Changelist read_changelist(const std::string& path)
+{
+    if (::access(path.c_str(), R_OK) != 0) {
+        throw errno_failure(path, Exit::not_found);
+    }
+    Changelist list = parse_changelist(read_text(path), path);
+    constexpr std::uint64_t kLeast = 4096;
+    constexpr std::uint64_t kMost = 1u << 20;
+    const std::uint64_t chunk = list.header.chunk_bytes;
+    if (!std::has_single_bit(chunk) || chunk < kLeast || chunk > kMost) {
+        throw Failure(Exit::mismatch, path + ": chunks of " + std::to_string(chunk) + " bytes do not exist");
+    }
+    return list;
+}
+
+stream::RunSource runs_of(const Changelist& list, std::uint64_t all_chunks)
+{
+    return [&list, all_chunks, at = std::size_t{0}]() mutable -> std::optional<stream::ChunkRun> {
+        if (at == list.ranges.size() || list.ranges[at].first >= all_chunks) {
+            return std::nullopt;
+        }
+        const DeltaRange& range = list.ranges[at++];
+        return stream::ChunkRun{range.first, std::min(range.count, all_chunks - range.first)};
+    };
+}
+
+// Removed again unless it is complete.
+class DeltaFile {
+public:
+    explicit DeltaFile(const std::string& path)
+        : path_(path), new_path_(path + ".new"),
+          fd_(::open(new_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600))
+    {
+        if (!fd_) {
+            throw errno_failure("cannot write " + new_path_);
+        }
+    }
+    DeltaFile(const DeltaFile&) = delete;
+    DeltaFile& operator=(const DeltaFile&) = delete;
+    ~DeltaFile()
+    {
+        if (fd_) {
+            ::unlink(new_path_.c_str());
+        }
+    }
+    int fd() const noexcept { return fd_.get(); }
+    void commit()
+    {
+        if (::fsync(fd_.get()) != 0 || ::rename(new_path_.c_str(), path_.c_str()) != 0) {
+            throw errno_failure("cannot write " + path_);
+        }
+        fd_.reset();
+    }
+
+private:
+    std::string path_;
+    std::string new_path_;
+    ::ddsnap::UniqueFd fd_;
+};
+
+} // namespace
+
+Exit delta_create(const Args& args)
+{
+    const Changelist list = read_changelist(args.need("CHANGELIST"));
+    const ChangelistHeader& about = list.header;
+    const std::string device = args.need("DEVSTEM") + "@" + std::to_string(about.to.id);
+    DeviceContent content(device);
+    if (content.size() != about.to.sectors * 512) {
+        throw Failure(Exit::mismatch,
+                      device + " has " + std::to_string(content.size()) +
+                          " bytes, the change list's snapshot " + std::to_string(about.to.id) + " has " +
+                          std::to_string(about.to.sectors * 512),
+                      "is it a device of the same volume?");
+    }
+    stream::Header header =
+        delta_header(about.volume, about.chunk_bytes, about.from.uuid, about.to.uuid, about.to.sectors);
+    const stream::RunSource count = runs_of(list, header.all_chunks());
+    while (const auto run = count()) {
+        header.chunks += run->count;
+    }
+    stream::SendOptions options;
+    if (const auto level = args.get("--level")) {
+        options.compression = need_compression(*level);
+    }
+    DeltaFile file(args.need("DELTA"));
+    stream::FdSink sink(file.fd());
+    try {
+        const auto sent = stream::send(header, runs_of(list, header.all_chunks()), content, sink, options,
+                                       [](const stream::SendProgress&) { check_interrupt(); });
+        file.commit();
+        std::printf("%" PRIu64 " chunks in %" PRIu64 " bytes\n", sent.chunks, sent.bytes);
+    } catch (const stream::TransferError& error) {
+        throw Failure(Exit::failed, args.need("DELTA") + ": " + error.what());
+    }
+    return Exit::ok;
+}
+
+Exit delta_apply(const Args& args)
+{
+    const std::string path = args.need("DELTA");
+    const ::ddsnap::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) {
+        throw errno_failure(path, errno == ENOENT ? Exit::not_found : Exit::failed);
+    }
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        throw Failure(Exit::usage, path + " is no file: it is read twice",
+                      "for a pipe there is: zumastor receive");
+    }
+    DeltaDevice device(args.need("DEVSTEM"));
+    { // all of it is right, or nothing is written
+        stream::FdSource source(file.get());
+        stream::StreamReader reader(source);
+        device.judge(need_header(reader, path));
+        verify_rest(reader, path);
+    }
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) {
+        throw errno_failure(path);
+    }
+    stream::FdSource source(file.get());
+    stream::StreamReader reader(source);
+    device.judge(need_header(reader, path));
+    std::printf("%" PRIu64 " chunks\n", device.apply(reader));
+    return Exit::ok;
+}
+
+} // namespace zumastor::ddsnap

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+// ddsnap delta listen, transmit: a delta over a TCP connection. Nobody is authenticated and nothing is
+// encrypted; so the listener is on the loopback unless it is told otherwise, for tunnels to lead to.
+//
+//   transmit ── the stream, then end of file ──► listen
+//            ◄── one line: "ok N", or "error CODE what went wrong" ──
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cinttypes>
+#include <csignal>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "tools/common/daemon.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/ddsnap/commands.h"
+#include "tools/ddsnap/delta_stream.h"
+
+namespace zumastor::ddsnap {
+namespace {
+
+using ::ddsnap::UniqueFd;
+
+constexpr const char* kDefaultPort = "4321";
+constexpr timeval kSilence{60, 0}; // a peer that says nothing for so long is given up
+constexpr std::size_t kLongestReply = 4096;
+
+struct Address {
+    std::string host;
+    std::string port = kDefaultPort;
+};
+
+// "HOST", "HOST:PORT", "[IPV6]:PORT".
+Address parse_address(const std::string& text)
+{
+    Address address{text};
+    const std::size_t colon = text.rfind(':');
+    const bool has_port =
+        colon != std::string::npos && (text.find(':') == colon || (colon > 0 && text[colon - 1] == ']'));
+    if (has_port) {
+        address.host = text.substr(0, colon);
+        address.port = std::to_string(need_integer(text.substr(colon + 1), "port", 1, 65535));
+    }
+    std::erase_if(address.host, [](char c) { return c == '[' || c == ']'; });
+    if (address.host.empty()) {
+        throw Failure(Exit::usage, "'" + text + "' is no address", "give HOST, HOST:PORT or [ADDRESS]:PORT");
+    }
+    return address;
+}
+
+struct FreeAddresses {
+    void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+Addresses look_up(const Address& address, int flags)
+{
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags;
+    addrinfo* list = nullptr;
+    if (const int error = ::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &list);
+        error != 0) {
+        throw Failure(Exit::peer_unreachable, address.host + ": " + ::gai_strerror(error));
+    }
+    return Addresses(list);
+}
+
+void set_limits(int fd)
+{
+    const int on = 1;
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof kSilence) != 0 ||
+        ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSilence, sizeof kSilence) != 0 ||
+        ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0) {
+        throw errno_failure("cannot set up a connection");
+    }
+}
+
+UniqueFd listen_at(const Address& address)
+{
+    const Addresses list = look_up(address, AI_PASSIVE);
+    UniqueFd fd(::socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int on = 1;
+    if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        ::bind(fd.get(), list->ai_addr, list->ai_addrlen) != 0 || ::listen(fd.get(), 1) != 0) {
+        throw errno_failure("cannot listen at " + address.host + ", port " + address.port,
+                            errno == EADDRINUSE ? Exit::busy : Exit::failed);
+    }
+    return fd;
+}
+
+UniqueFd connect_to(const Address& address, const std::optional<std::string>& local)
+{
+    const Addresses list = look_up(address, 0);
+    for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+        UniqueFd fd(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (!fd) {
+            continue;
+        }
+        set_limits(fd.get()); // the limit for sending is one for connecting, too
+        if (local) {
+            const Addresses from = look_up({*local, "0"}, AI_PASSIVE);
+            if (::bind(fd.get(), from->ai_addr, from->ai_addrlen) != 0) {
+                throw errno_failure("cannot send from " + *local);
+            }
+        }
+        if (::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0) {
+            return fd;
+        }
+    }
+    throw errno_failure("nobody listens at " + address.host + ", port " + address.port,
+                        Exit::peer_unreachable);
+}
+
+// One connection. What goes wrong with it ends it, and is told to both sides.
+Exit serve(int connection, const std::string& path)
+{
+    stream::FdSink reply(connection);
+    const auto say = [&](std::string line) {
+        line += "\n";
+        (void)reply.write(std::as_bytes(std::span(line))); // a peer that has gone has no use for it
+    };
+    try {
+        set_limits(connection);
+        DeltaDevice device(path);
+        stream::FdSource source(connection);
+        stream::StreamReader reader(source);
+        device.judge(need_header(reader, "the connection"));
+        const std::uint64_t chunks = device.apply(reader);
+        std::printf("%" PRIu64 " chunks\n", chunks);
+        std::fflush(stdout);
+        say("ok " + std::to_string(chunks));
+        return Exit::ok;
+    } catch (const Failure& failure) {
+        say("error " + std::to_string(static_cast<int>(failure.code())) + " " + failure.what());
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        report(failure.what(), failure.next());
+        return failure.code();
+    }
+}
+
+UniqueFd accept_one(int listener)
+{
+    for (;;) {
+        pollfd wait{listener, POLLIN, 0};
+        ::poll(&wait, 1, 1000); // a signal may come just before it
+        check_interrupt();
+        if ((wait.revents & POLLIN) == 0) {
+            continue;
+        }
+        if (UniqueFd connection(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)); connection) {
+            return connection;
+        }
+        if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN) {
+            throw errno_failure("cannot take a connection");
+        }
+    }
+}
+
+// ---- transmit ----------------------------------------------------------------------------------
+
+SnapshotEntry need_number(Daemon& daemon, const Args& args, const char* name)
+{
+    const auto id = static_cast<std::uint64_t>(
+        need_integer(args.need(name), "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
+    const auto snapshot = daemon.find(id);
+    if (!snapshot) {
+        throw Failure(Exit::not_found, "snapshot " + args.need(name) + " does not exist",
+                      "see: ddsnap list " + args.need("SERVERSOCK"));
+    }
+    if (snapshot->squashed) {
+        throw Failure(Exit::failed, "snapshot " + args.need(name) + " was squashed: its content is gone");
+    }
+    return *snapshot;
+}
+
+stream::RunSource whole(std::uint64_t all_chunks)
+{
+    return [all_chunks, done = false]() mutable -> std::optional<stream::ChunkRun> {
+        return std::exchange(done, true) ? std::nullopt : std::optional(stream::ChunkRun{0, all_chunks});
+    };
+}
+
+// Asked for step by step: memory is bounded however much has changed.
+stream::RunSource changed(Daemon& daemon, const SnapshotEntry& from, const SnapshotEntry& to,
+                          std::uint64_t all_chunks)
+{
+    return [&daemon, &from, &to, all_chunks, step = DeltaEntry{},
+            at = std::size_t{0}]() mutable -> std::optional<stream::ChunkRun> {
+        while (at == step.ranges.size() && !step.done) {
+            step = daemon.delta_step(from, to, step.next);
+            at = 0;
+        }
+        if (at == step.ranges.size() || step.ranges[at].first >= all_chunks) {
+            return std::nullopt;
+        }
+        const DeltaRange range = step.ranges[at++];
+        return stream::ChunkRun{range.first, std::min(range.count, all_chunks - range.first)};
+    };
+}
+
+// -p: the file always holds one whole line.
+class ProgressFile {
+public:
+    ProgressFile(std::optional<std::string> path, std::uint64_t total) : path_(std::move(path)), total_(total)
+    {}
+    void show(std::uint64_t chunks, bool last = false)
+    {
+        const auto now = Clock::now();
+        if (path_ && (last || now >= next_)) {
+            next_ = now + std::chrono::seconds(1);
+            write_text(*path_, std::to_string(chunks) + " of " + std::to_string(total_) + " chunks\n");
+        }
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    std::optional<std::string> path_;
+    std::uint64_t total_;
+    Clock::time_point next_ = Clock::now();
+};
+
+std::string read_reply(int fd)
+{
+    stream::FdSource source(fd);
+    std::string line(kLongestReply, '\0');
+    line.resize(source.read(std::as_writable_bytes(std::span(line))));
+    return line.substr(0, line.find('\n'));
+}
+
+// The listener's word on it: only "ok" means that all is there.
+void need_ok(const std::string& reply, const std::string& host)
+{
+    if (reply.starts_with("ok ")) {
+        return;
+    }
+    constexpr std::string_view kError = "error ";
+    if (!reply.starts_with(kError)) {
+        throw Failure(Exit::peer_unreachable, host + ": the connection broke before the end was acknowledged",
+                      "the device there may hold a part: send the same delta again");
+    }
+    int code = static_cast<int>(Exit::failed);
+    const char* end = reply.data() + reply.size();
+    const auto [rest, error] = std::from_chars(reply.data() + kError.size(), end, code);
+    throw Failure(error == std::errc{} && code > 0 ? static_cast<Exit>(code) : Exit::failed,
+                  host + ":" + std::string(rest, end));
+}
+
+::ddsnap::client::DeviceOptions device_of(Daemon& daemon)
+{
+    const HelloEntry hello = daemon.hello();
+    ::ddsnap::client::DeviceOptions device;
+    device.data_socket = hello.data_socket;
+    device.origin = hello.origin;
+    device.store = hello.store;
+    device.name = "ddsnap transmit (process " + std::to_string(::getpid()) + ")";
+    device.read_only = true;
+    return device;
+}
+
+stream::SendOptions options_from(const Args& args)
+{
+    stream::SendOptions options;
+    if (const auto level = args.get("--level")) {
+        options.compression = need_compression(*level);
+    }
+    if (const auto rate = args.get("--ratelimit")) {
+        options.bytes_per_second = need_size(*rate, "rate limit");
+    }
+    return options;
+}
+
+} // namespace
+
+Exit delta_listen(const Args& args)
+{
+    const std::string device = args.need("DEVSTEM");
+    {
+        const DeltaDevice probe(device); // one that cannot be written to is found out now
+    }
+    const Address address = parse_address(args.get("ADDRESS").value_or("127.0.0.1"));
+    const UniqueFd listener = listen_at(address);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    note("listening at " + address.host + ", port " + address.port + ": whoever reaches it can overwrite " +
+         device + " (nobody is authenticated, nothing encrypted)");
+    for (;;) {
+        const UniqueFd connection = accept_one(listener.get());
+        const Exit result = serve(connection.get(), device);
+        if (args.has("--once")) {
+            return result;
+        }
+    }
+}
+
+Exit transmit(const Args& args)
+{
+    const std::string socket = args.need("SERVERSOCK");
+    Daemon daemon(socket, "server " + socket);
+    const SnapshotEntry to = need_number(daemon, args, "TO");
+    std::optional<SnapshotEntry> from;
+    if (args.has("FROM")) {
+        from = need_number(daemon, args, "FROM");
+        if (from->epoch >= to.epoch) {
+            throw Failure(Exit::usage,
+                          "snapshot " + args.need("FROM") + " is not older than " + args.need("TO"),
+                          "give the older one first");
+        }
+    }
+    const VolumeEntry volume = daemon.status();
+    stream::Header header =
+        delta_header(volume.uuid, volume.chunk_bytes, from ? from->uuid : "", to.uuid, to.sectors);
+    header.created_ns = to.created_ns;
+    header.name = to.name;
+    header.tag = to.tag;
+    const auto runs = [&] {
+        return from ? changed(daemon, *from, to, header.all_chunks()) : whole(header.all_chunks());
+    };
+    const stream::SendOptions options = options_from(args);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    const Address address = parse_address(args.need("HOST"));
+    try {
+        SnapshotContent content(to.id, device_of(daemon)); // open: it cannot be deleted meanwhile
+        for (auto all = runs(); const auto run = all();) {
+            header.chunks += run->count;
+        }
+        const UniqueFd connection = connect_to(address, args.get("--source"));
+        stream::FdSink sink(connection.get());
+        ProgressFile progress(args.get("--progress"), header.chunks);
+        try {
+            const auto sent =
+                stream::send(header, runs(), content, sink, options, [&](const stream::SendProgress& p) {
+                    check_interrupt();
+                    progress.show(p.chunks);
+                });
+            (void)::shutdown(connection.get(), SHUT_WR);
+            need_ok(read_reply(connection.get()), address.host);
+            progress.show(sent.chunks, true);
+            std::printf("%" PRIu64 " chunks in %" PRIu64 " bytes\n", sent.chunks, sent.bytes);
+        } catch (const stream::SinkError&) {
+            need_ok(read_reply(connection.get()),
+                    address.host); // it says why it has stopped reading, if it can
+            throw;
+        }
+    } catch (const stream::TransferError& error) {
+        throw Failure(Exit::failed, "server " + socket + ": " + error.what());
+    }
+    return Exit::ok;
+}
+
+} // namespace zumastor::ddsnap
