@@ -17,6 +17,7 @@
 #include "tools/common/text.h"
 #include "tools/replication/devices.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/cycle.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/replica.h"
@@ -25,6 +26,7 @@
 #include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
+#include "tools/zumastor/wanted_kinds.h"
 
 namespace zumastor {
 namespace {
@@ -124,10 +126,18 @@ void judge(const Volume& volume, Daemon& daemon, const ReplicaState& state, cons
     }
 }
 
-SnapshotEntry take_received(Daemon& daemon, const stream::Header& header)
+// Kinds that were asked for here are taken with it. A crash between the two steps takes them twice, not
+// never.
+SnapshotEntry take_received(const Volume& volume, const stream::Header& header)
 {
-    return daemon.create(ReceivedSnapshot{format_uuid(header.to), header.name, header.tag, header.created_ns},
-                         kCreateLimit);
+    Daemon daemon = volume.daemon(); // it may have been started again during the transfer
+    const VolumeLock lock(volume.config().name);
+    const std::string& directory = volume.paths().state;
+    const TagWithWanted kinds = add_to_tag(header.tag, load_wanted_kinds(directory));
+    SnapshotEntry taken = daemon.create(
+        ReceivedSnapshot{format_uuid(header.to), header.name, kinds.tag, header.created_ns}, kCreateLimit);
+    remove_wanted_kinds(directory, kinds.taken);
+    return taken;
 }
 
 // The origin is what the stream begins with: its base, or a part of itself. Takes back what another stream
@@ -257,9 +267,9 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
     const auto got = apply(volume, reader, state, progress);
-    Daemon after = volume.daemon(); // it may have been started again during the transfer
-    SnapshotEntry taken = take_received(after, header);
+    SnapshotEntry taken = take_received(volume, header);
     state.last = taken.uuid;
+    state.received_ns = now_ns();
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
     release_shown(volume.paths().state, after);

@@ -28,7 +28,10 @@ ReplicaState load_replica_state(const std::string& directory)
         if (object.at("version").get<int>() != kReplicaVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
-        ReplicaState state{object.at("lineage").get<std::string>(), object.at("last").get<std::string>(), {}};
+        ReplicaState state{object.at("lineage").get<std::string>(),
+                           object.at("last").get<std::string>(),
+                           {},
+                           object.value("received_ns", std::uint64_t{0})};
         if (const auto& reception = object.at("reception"); !reception.is_null()) {
             state.reception =
                 Reception{reception.at("from").get<std::string>(), reception.at("to").get<std::string>(),
@@ -54,7 +57,8 @@ void save_replica_state(const std::string& directory, const ReplicaState& state)
     const nlohmann::ordered_json object{{"version", kReplicaVersion},
                                         {"lineage", state.lineage},
                                         {"last", state.last},
-                                        {"reception", reception}};
+                                        {"reception", reception},
+                                        {"received_ns", state.received_ns}};
     write_text(replica_file(directory), object.dump(2) + "\n");
 }
 

@@ -22,6 +22,7 @@ struct ReplicaState {
     std::string lineage; // UUID of the volume that this is a replica of; empty: of none
     std::string last;    // UUID of the snapshot received last: what the origin holds; empty: none
     std::optional<Reception> reception;
+    std::uint64_t received_ns = 0; // when `last` was complete, since 1970; 0: an older version did not say
 
     bool operator==(const ReplicaState&) const = default;
 };

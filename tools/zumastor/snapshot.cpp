@@ -16,6 +16,7 @@
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
+#include "tools/zumastor/wanted_kinds.h"
 
 namespace zumastor {
 namespace {
@@ -23,7 +24,6 @@ namespace {
 // The daemon gives up, and we stop waiting for its answer, before the filesystem is thawed under it.
 constexpr std::chrono::milliseconds kFreezeLimit{20000};
 constexpr std::chrono::milliseconds kCreateLimit{15000};
-constexpr std::size_t kMaxTag = 31; // what the store keeps
 
 std::string need_tag(const VolumeConfig& config, const std::vector<std::string>& kinds)
 {
@@ -140,15 +140,36 @@ void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
     rotate(volume, daemon, out, troubles);
 }
 
+namespace {
+
+// A replica has no moments of its own: a kind comes with the next snapshot that is received.
+Exit want_kinds(const Volume& volume, const Args& args)
+{
+    const VolumeConfig& config = volume.config();
+    const std::vector<std::string> kinds = args.all("KIND");
+    if (kinds.empty()) {
+        throw Failure(Exit::usage,
+                      volume.what() + " is a replica: its snapshots come from " + config.source->host,
+                      "ask for the newest: zumastor replicate " + config.name +
+                          "; or give a kind that the next one is to be, too");
+    }
+    need_tag(config, kinds);
+    if (!args.has("--dry-run")) {
+        add_wanted_kinds(volume.paths().state, kinds);
+    }
+    std::printf("the next snapshot from %s %s %s, too\n", config.source->host.c_str(),
+                args.has("--dry-run") ? "would be" : "will be", join(kinds, " and ").c_str());
+    return Exit::ok;
+}
+
+} // namespace
+
 Exit take_snapshot(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     if (volume.config().source) {
-        throw Failure(Exit::usage,
-                      volume.what() + " is a replica: its snapshots come from " +
-                          volume.config().source->host,
-                      "take it there; or ask for the newest: zumastor replicate " + volume.config().name);
+        return want_kinds(volume, args);
     }
     const std::string tag = need_tag(volume.config(), args.all("KIND"));
     Daemon daemon = volume.daemon();

@@ -16,6 +16,7 @@
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/snapshot_ref.h"
+#include "tools/zumastor/status_replication.h"
 
 namespace zumastor {
 namespace {
@@ -40,6 +41,7 @@ struct VolumeView {
     std::optional<Mount> mount;
     std::optional<VolumeEntry> store;
     std::vector<SnapshotView> snapshots;
+    ReplicationView replication;
 };
 
 void set_state(VolumeView& view, const std::string& state, const std::string& problem = {},
@@ -52,7 +54,11 @@ void set_state(VolumeView& view, const std::string& state, const std::string& pr
 
 std::string start_command(const VolumeConfig& config)
 {
-    return std::string("zumastor start ") + (config.master ? "master " : "volume ") + config.name;
+    return std::string("zumastor start ") +
+           (config.master   ? "master "
+            : config.source ? "source "
+                            : "volume ") +
+           config.name;
 }
 
 void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
@@ -113,6 +119,11 @@ VolumeView gather(const std::string& name)
     } else {
         set_state(view, "stopped", "it is stopped", start_command(volume.config()));
     }
+    std::vector<SnapshotEntry> list;
+    for (const SnapshotView& snapshot : view.snapshots) {
+        list.push_back(snapshot.entry);
+    }
+    view.replication = gather_replication(volume, list);
     return view;
 }
 
@@ -192,6 +203,8 @@ ordered_json volume_json(const VolumeView& view)
             {"store", store_json(config, view.store)},
             {"master", master},
             {"schedule", schedule},
+            {"source", source_json(view.replication, config, view.store ? view.store->chunk_bytes : 0)},
+            {"targets", targets_json(view.replication)},
             {"snapshots", snapshots}};
 }
 
@@ -279,7 +292,7 @@ void print_usage(const VolumeView& view)
 std::string role_text(const VolumeConfig& config)
 {
     if (!config.master) {
-        return "none";
+        return config.source ? "replica" : "none";
     }
     return std::string("master") + (config.master->mount_snapshots ? "" : ", snapshots not mounted") +
            (config.master->dot_snapshot ? ", .snapshot" : "");
@@ -294,7 +307,7 @@ std::string schedule_text(const VolumeConfig& config)
     return parts.empty() ? "none" : join(parts, ", ");
 }
 
-void print_volume(const VolumeView& view, bool usage)
+void print_volume(const VolumeView& view, bool usage, bool full)
 {
     std::vector<std::vector<std::string>> rows{{"volume", view.config.name + ": " + view.state},
                                                {"  origin", view.config.origin},
@@ -315,6 +328,8 @@ void print_volume(const VolumeView& view, bool usage)
     }
     rows.push_back({"  role", role_text(view.config)});
     rows.push_back({"  schedule", schedule_text(view.config)});
+    const auto more = replication_rows(view.replication, view.config, full);
+    rows.insert(rows.end(), more.begin(), more.end());
     std::fputs(format_table(rows).c_str(), stdout);
     if (usage) {
         print_usage(view);
@@ -369,7 +384,7 @@ Exit show_status(const Args& args)
     }
     for (const VolumeView& view : views) {
         if (one || full) {
-            print_volume(view, full || args.has("--usage"));
+            print_volume(view, full || args.has("--usage"), full);
         } else if (args.has("--usage")) {
             std::puts(view.config.name.c_str());
             print_usage(view);

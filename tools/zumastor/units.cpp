@@ -11,6 +11,7 @@ namespace zumastor {
 namespace {
 
 constexpr std::string_view kUnitMarks = ":_.";
+constexpr std::uint64_t kDayMinutes = 1440;
 
 std::string timer_text(const VolumeConfig& config, const std::string& description, const std::string& when)
 {
@@ -43,10 +44,10 @@ std::string period_cron(std::uint64_t seconds)
     if (minutes < 60) {
         return "*/" + std::to_string(minutes) + " * * * *";
     }
-    if (minutes < 24 * 60) {
+    if (minutes < kDayMinutes) {
         return "0 */" + std::to_string(minutes / 60) + " * * *";
     }
-    return "0 0 */" + std::to_string(std::min<std::uint64_t>(31, minutes / (24 * 60))) + " * *";
+    return "0 0 */" + std::to_string(std::min<std::uint64_t>(31, minutes / kDayMinutes)) + " * *";
 }
 
 Timer cycle_timer(const VolumeConfig& config, const std::string& host, std::uint64_t period,

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+// What status and a replica's own rotation are told from: records of cycles, kinds that are wanted.
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/zumastor/cycle.h"
+#include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/wanted_kinds.h"
+
+namespace zumastor {
+namespace {
+
+class StateTest : public testing::Test {
+protected:
+    StateTest()
+    {
+        std::string name = (std::filesystem::temp_directory_path() / "state.XXXXXX").string();
+        directory = ::mkdtemp(name.data());
+    }
+    ~StateTest() override { std::filesystem::remove_all(directory); }
+    StateTest(const StateTest&) = delete;
+    StateTest& operator=(const StateTest&) = delete;
+
+    std::string directory;
+};
+
+TEST_F(StateTest, CyclesAreKeptForEachHost)
+{
+    EXPECT_EQ(load_cycle(directory, "root@[fe80::1%eth0]"), CycleRecord{});
+    const CycleRecord failed{1, 2, 8, "nobody there", "try ssh", 3, "uuid", 4};
+    const CycleRecord good{5, 6, 0, "", "", 6, "other", 5};
+    save_cycle(directory, "root@[fe80::1%eth0]", failed);
+    save_cycle(directory, "", good);
+    EXPECT_EQ(load_cycle(directory, "root@[fe80::1%eth0]"), failed);
+    EXPECT_EQ(load_cycle(directory, ""), good);
+    forget_cycle(directory, "");
+    EXPECT_EQ(load_cycle(directory, ""), CycleRecord{});
+    write_text(directory + "/cycle-from-source.json", "{\"version\": 1}");
+    EXPECT_THROW(load_cycle(directory, ""), Failure);
+}
+
+TEST_F(StateTest, AReplicaOfAnOlderVersionIsRead)
+{
+    write_text(directory + "/replica.json",
+               R"({"version": 1, "lineage": "l", "last": "s", "reception": null})");
+    const ReplicaState state = load_replica_state(directory);
+    EXPECT_EQ(state.last, "s");
+    EXPECT_EQ(state.received_ns, 0u);
+}
+
+TEST_F(StateTest, WantedKindsAreKeptOnceEachUntilTaken)
+{
+    using Kinds = std::vector<std::string>;
+    EXPECT_EQ(load_wanted_kinds(directory), Kinds{});
+    add_wanted_kinds(directory, {"hourly"});
+    add_wanted_kinds(directory, {"daily", "hourly"});
+    EXPECT_EQ(load_wanted_kinds(directory), (Kinds{"hourly", "daily"}));
+    remove_wanted_kinds(directory, {"hourly", "never"});
+    EXPECT_EQ(load_wanted_kinds(directory), Kinds{"daily"});
+}
+
+TEST(WantedKinds, JoinTheSendersAsFarAsThereIsRoom)
+{
+    EXPECT_EQ(add_to_tag("hourly", {}).tag, "hourly");
+    EXPECT_EQ(add_to_tag("replicate", {}).tag, "replicate");
+    EXPECT_EQ(add_to_tag("replicate", {"hourly"}).tag, "hourly");
+    EXPECT_EQ(add_to_tag("hourly", {"daily", "hourly"}).tag, "hourly,daily");
+    const TagWithWanted full = add_to_tag("hourly", {"a-kind-with-a-long-name", "daily", "b-long-one-more"});
+    EXPECT_EQ(full.tag, "hourly,a-kind-with-a-long-name");
+    EXPECT_EQ(full.taken, std::vector<std::string>{"a-kind-with-a-long-name"});
+}
+
+} // namespace
+} // namespace zumastor

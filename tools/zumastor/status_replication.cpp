@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/status_replication.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/failure.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/wanted_kinds.h"
+
+namespace zumastor {
+namespace {
+
+using nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::uint64_t kMinute = 60; // seconds
+constexpr std::uint64_t kHour = 60 * kMinute;
+constexpr std::uint64_t kDay = 24 * kHour;
+
+SharedSnapshot shared(const std::vector<SnapshotEntry>& list, const std::string& uuid,
+                      const CycleRecord& record)
+{
+    SharedSnapshot found{uuid, {}, uuid == record.snapshot ? record.created_ns : 0};
+    for (const SnapshotEntry& snapshot : list) {
+        if (!uuid.empty() && snapshot.uuid == uuid) {
+            found.id = snapshot.id;
+            found.created_ns = snapshot.created_ns;
+        }
+    }
+    return found;
+}
+
+CycleView cycle_of(const Volume& volume, const std::string& host)
+{
+    return {load_cycle(volume.paths().state, host), cycle_at_work(volume.config().name, host)};
+}
+
+void fill_in(TargetView& view, const TargetState& state, const std::vector<SnapshotEntry>& list)
+{
+    view.replica = state.replica;
+    view.base = shared(list, state.base, view.cycle.record);
+    view.in_flight = state.in_flight;
+}
+
+// A host may have had another replica before: the one with the newer base is meant.
+bool is_newer(const TargetView& view, const TargetState& state, const std::vector<SnapshotEntry>& list)
+{
+    return view.replica.empty() ||
+           shared(list, state.base, view.cycle.record).created_ns >= view.base.created_ns;
+}
+
+void gather_targets(const Volume& volume, const std::vector<SnapshotEntry>& list, ReplicationView& view)
+{
+    const std::vector<TargetState> states = load_target_states(volume.paths().state);
+    for (const Target& target : volume.config().targets) {
+        TargetView one{target, cycle_of(volume, target.host), {}, {}, {}};
+        for (const TargetState& state : states) {
+            if (state.host == target.host && is_newer(one, state, list)) {
+                fill_in(one, state, list);
+            }
+        }
+        view.targets.push_back(std::move(one));
+    }
+    for (const TargetState& state : states) {
+        if (find_target(volume.config(), state.host) == nullptr) {
+            TargetView one;
+            one.target.volume = state.volume;
+            fill_in(one, state, list);
+            view.targets.push_back(std::move(one));
+        }
+    }
+}
+
+void gather_source(const Volume& volume, const std::vector<SnapshotEntry>& list, ReplicationView& view)
+{
+    const ReplicaState state = load_replica_state(volume.paths().state);
+    SourceView source;
+    source.cycle = cycle_of(volume, "");
+    source.last = shared(list, state.last, source.cycle.record);
+    source.received_ns = state.received_ns;
+    source.reception = state.reception;
+    source.wanted_kinds = load_wanted_kinds(volume.paths().state);
+    view.source = std::move(source);
+}
+
+std::uint64_t seconds_since(std::uint64_t ns)
+{
+    const std::uint64_t now = now_ns();
+    return now > ns ? (now - ns) / 1'000'000'000 : 0;
+}
+
+// ---- JSON ------------------------------------------------------------------------------------
+
+ordered_json text_json(const std::string& text) { return text.empty() ? ordered_json() : ordered_json(text); }
+ordered_json time_json(std::uint64_t ns)
+{
+    return ns == 0 ? ordered_json() : ordered_json(format_rfc3339(ns));
+}
+
+ordered_json shared_json(const SharedSnapshot& snapshot)
+{
+    if (snapshot.uuid.empty()) {
+        return {};
+    }
+    return {{"uuid", snapshot.uuid},
+            {"id", snapshot.id ? ordered_json(*snapshot.id) : ordered_json()},
+            {"created", time_json(snapshot.created_ns)}};
+}
+
+ordered_json lag_json(const SharedSnapshot& snapshot)
+{
+    return snapshot.created_ns == 0 ? ordered_json() : ordered_json(seconds_since(snapshot.created_ns));
+}
+
+void add_cycle(ordered_json& object, const CycleView& cycle)
+{
+    const CycleRecord& record = cycle.record;
+    object["process"] = cycle.process ? ordered_json(*cycle.process) : ordered_json();
+    object["last_success"] = time_json(record.success_ns);
+    object["last_attempt"] = ordered_json();
+    if (record.begun_ns != 0) {
+        object["last_attempt"] = {{"begun", time_json(record.begun_ns)},
+                                  {"ended", time_json(record.ended_ns)},
+                                  {"code", record.ended_ns == 0 ? ordered_json() : ordered_json(record.code)},
+                                  {"error", text_json(record.error)},
+                                  {"next", text_json(record.next)}};
+    }
+}
+
+// ---- for people --------------------------------------------------------------------------------
+
+std::string age(std::uint64_t ns)
+{
+    const std::uint64_t seconds = seconds_since(ns);
+    if (seconds < 2 * kMinute) {
+        return std::to_string(seconds) + " s";
+    }
+    if (seconds < 2 * kHour) {
+        return std::to_string(seconds / kMinute) + " min";
+    }
+    return seconds < 2 * kDay ? std::to_string(seconds / kHour) + " h"
+                              : std::to_string(seconds / kDay) + " days";
+}
+
+std::string intervals_text(std::uint64_t period, bool stopped)
+{
+    const std::string every = period > 0 ? "every " + std::to_string(period) + " s" : "no period";
+    return stopped ? every + ", stopped" : every;
+}
+
+std::string shared_text(const SharedSnapshot& snapshot)
+{
+    if (snapshot.uuid.empty()) {
+        return "nothing yet";
+    }
+    return "snapshot " +
+           (snapshot.id ? std::to_string(*snapshot.id) : snapshot.uuid + ", not here any more") +
+           (snapshot.created_ns == 0
+                ? ""
+                : " of " + format_rfc3339(snapshot.created_ns) + ", " + age(snapshot.created_ns) + " behind");
+}
+
+void add_cycle(Rows& rows, const CycleView& cycle, bool full)
+{
+    const CycleRecord& record = cycle.record;
+    if (cycle.process) {
+        rows.push_back({"    at work", "process " + std::to_string(*cycle.process) + ", since " +
+                                           format_rfc3339(record.begun_ns)});
+    } else if (record.begun_ns != 0 && record.ended_ns == 0) {
+        rows.push_back({"    last cycle", format_rfc3339(record.begun_ns) +
+                                              ": it was killed, or the power failed; the next goes on"});
+    } else if (!record.error.empty()) {
+        rows.push_back({"    last cycle", format_rfc3339(record.ended_ns) + " failed, exit code " +
+                                              std::to_string(record.code) + ": " + record.error});
+        if (!record.next.empty()) {
+            rows.push_back({"    next", record.next});
+        }
+    }
+    if (record.success_ns != 0 && (full || !record.error.empty())) {
+        rows.push_back({"    last success", format_rfc3339(record.success_ns)});
+    }
+}
+
+void add_target(Rows& rows, const TargetView& view, bool full)
+{
+    const Target& target = view.target;
+    if (target.host.empty()) {
+        rows.push_back({"  asked by", target.volume + " (" + view.replica + ")"});
+    } else {
+        rows.push_back({"  target", target.host + (target.volume.empty() ? "" : ", volume " + target.volume) +
+                                        ": " + intervals_text(target.period, target.stopped)});
+    }
+    rows.push_back({"    has", shared_text(view.base)});
+    if (!view.in_flight.empty() && full) {
+        rows.push_back({"    being sent", "snapshot " + view.in_flight});
+    }
+    add_cycle(rows, view.cycle, full);
+}
+
+} // namespace
+
+ReplicationView gather_replication(const Volume& volume, const std::vector<SnapshotEntry>& list)
+{
+    ReplicationView view;
+    try {
+        gather_targets(volume, list, view);
+        if (volume.config().source) {
+            gather_source(volume, list, view);
+        }
+    } catch (const Failure& failure) {
+        view.problem = failure.what();
+    }
+    return view;
+}
+
+ordered_json targets_json(const ReplicationView& view)
+{
+    ordered_json targets = ordered_json::array();
+    for (const TargetView& one : view.targets) {
+        ordered_json object{{"host", text_json(one.target.host)}, {"volume", text_json(one.target.volume)},
+                            {"replica", text_json(one.replica)},  {"period", one.target.period},
+                            {"stopped", one.target.stopped},      {"base", shared_json(one.base)},
+                            {"lag_seconds", lag_json(one.base)},  {"in_flight", text_json(one.in_flight)}};
+        add_cycle(object, one.cycle);
+        targets.push_back(std::move(object));
+    }
+    return targets;
+}
+
+ordered_json source_json(const ReplicationView& view, const VolumeConfig& config, std::uint64_t chunk_bytes)
+{
+    if (!view.source || !config.source) {
+        return {};
+    }
+    const SourceView& source = *view.source;
+    ordered_json object{{"host", config.source->host},
+                        {"volume", text_json(config.source->volume)},
+                        {"snapmount", config.source->mount_snapshots},
+                        {"period", config.source->period},
+                        {"stopped", config.source->stopped},
+                        {"last", shared_json(source.last)},
+                        {"received", time_json(source.received_ns)},
+                        {"lag_seconds", lag_json(source.last)},
+                        {"reception", ordered_json()},
+                        {"wanted_kinds", source.wanted_kinds}};
+    if (source.reception) {
+        object["reception"] = {{"from", text_json(source.reception->from)},
+                               {"to", source.reception->to},
+                               {"reached_bytes", source.reception->next_chunk * chunk_bytes}};
+    }
+    add_cycle(object, source.cycle);
+    return object;
+}
+
+Rows replication_rows(const ReplicationView& view, const VolumeConfig& config, bool full)
+{
+    Rows rows;
+    if (view.source && config.source) {
+        const SourceView& source = *view.source;
+        rows.push_back(
+            {"  source", config.source->host +
+                             (config.source->volume.empty() ? "" : ", volume " + config.source->volume) +
+                             ": " + intervals_text(config.source->period, config.source->stopped)});
+        rows.push_back({"    here", shared_text(source.last)});
+        if (source.received_ns != 0 && full) {
+            rows.push_back({"    received", format_rfc3339(source.received_ns)});
+        }
+        if (source.reception) {
+            rows.push_back({"    coming", "snapshot " + source.reception->to + ", not complete"});
+        }
+        if (!source.wanted_kinds.empty()) {
+            rows.push_back({"    wanted", join(source.wanted_kinds, ", ") + ", with the next one"});
+        }
+        add_cycle(rows, source.cycle, full);
+    }
+    for (const TargetView& target : view.targets) {
+        add_target(rows, target, full);
+    }
+    if (!view.problem.empty()) {
+        rows.push_back({"  replication", view.problem});
+    }
+    return rows;
+}
+
+} // namespace zumastor
