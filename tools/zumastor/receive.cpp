@@ -272,6 +272,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     state.received_ns = now_ns();
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
+    Daemon after = volume.daemon(); // it may have been started again during the transfer
     release_shown(volume.paths().state, after);
     progress.finish(got.chunks, got.bytes);
     return taken;
