@@ -35,6 +35,7 @@ json client_json(const ClientInfo& client)
             {"name", client.name},
             {"device", kernel ? json(fmt::format("{}:{}", client.major_or_pid, client.minor)) : json()},
             {"pid", kernel ? json() : json(client.major_or_pid)},
+            {"sectors", client.connected ? json(client.sectors.value) : json()},
             {"connected", client.connected},
             {"attached", client.attached}};
 }
@@ -155,6 +156,7 @@ json volume_json(const ControlContext& context)
             {"origin_sectors", info.origin_size.value},
             {"chunk_size", std::uint64_t{1} << info.chunk_shift},
             {"epoch", info.epoch.value},
+            {"store_bytes", info.store_size.value},
             {"store_chunks", info.store_chunks},
             {"free_chunks", info.free_chunks},
             {"pending_chunks", info.pending_chunks},

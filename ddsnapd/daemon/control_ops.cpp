@@ -193,6 +193,37 @@ Task<json> op_delta(ControlContext& c, const json& request)
                  static_cast<std::size_t>(std::min(limit, kMostRanges)));
 }
 
+Task<json> resize(ControlContext& c, std::optional<snapstore::Sectors> origin,
+                  std::optional<snapstore::Bytes> store)
+{
+    if (const std::string wrong = c.measure(); !wrong.empty()) {
+        co_return control_error(Code::io_error, wrong);
+    }
+    if (store) {
+        if (const auto done = co_await c.service.resize_store(*store); !done) {
+            co_return refused(done.error());
+        }
+    }
+    if (origin) {
+        if (const auto done = co_await c.service.resize_origin(*origin); !done) {
+            co_return refused(done.error());
+        }
+    }
+    co_return okay({{"volume", volume_json(c)}});
+}
+
+Task<json> op_resize(ControlContext& c, const json& request)
+{
+    const std::int64_t origin = integer_field(request, "origin_sectors", 0);
+    const std::int64_t store = integer_field(request, "store_bytes", 0);
+    if (origin < 0 || store < 0 || (origin == 0 && store == 0)) {
+        throw BadRequest("\"origin_sectors\" or \"store_bytes\" must be positive");
+    }
+    return resize(
+        c, origin == 0 ? std::nullopt : std::optional(snapstore::Sectors{static_cast<std::uint64_t>(origin)}),
+        store == 0 ? std::nullopt : std::optional(snapstore::Bytes{static_cast<std::uint64_t>(store)}));
+}
+
 Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{"text", metrics_text(c)}}); }
 
 Task<json> op_shutdown(ControlContext& c, const json&)
@@ -210,7 +241,7 @@ const std::map<std::string_view, Operation>& operations()
         {"list", op_list},         {"get", op_get},           {"priority", op_priority},
         {"usecount", op_usecount}, {"status", op_status},     {"checkpoint", op_checkpoint},
         {"quiesce", op_quiesce},   {"check", op_check},       {"delta", op_delta},
-        {"metrics", op_metrics},   {"shutdown", op_shutdown},
+        {"metrics", op_metrics},   {"shutdown", op_shutdown}, {"resize", op_resize},
     };
     return kAll;
 }

@@ -20,10 +20,11 @@ struct ControlContext {
     std::string origin;
     std::optional<std::string> meta;
     std::string data_socket;
-    std::uint64_t started_ns = 0;               // of the clock of now()
-    std::function<std::uint64_t()> now;         // nanoseconds, never goes back
-    std::function<bool()> stopping;             // nothing may touch the store any more
-    std::function<void()> shut_down;            // called after the answer is sent
+    std::uint64_t started_ns = 0;         // of the clock of now()
+    std::function<std::uint64_t()> now;   // nanoseconds, never goes back
+    std::function<bool()> stopping;       // nothing may touch the store any more
+    std::function<void()> shut_down;      // called after the answer is sent
+    std::function<std::string()> measure; // looks how large the devices are now; empty, or what is wrong
     std::function<std::uint64_t()> log_dropped; // lines
     std::function<std::uint64_t()> io_errors;
     std::optional<std::function<std::uint64_t()>> allocations; // in builds that count them

@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -75,6 +76,19 @@ tl::expected<void, std::string> open_disks(const Options& options, Disks& disks,
     return disks.ring.open(files);
 }
 
+std::string measure_disks(Disks& disks)
+{
+    const std::array<const DiskFile*, 2> files{&disks.origin, &disks.store}; // as in open_disks()
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const auto size = measure_disk(*files[i]);
+        if (!size) {
+            return size.error();
+        }
+        disks.ring.set_size(i, *size);
+    }
+    return {};
+}
+
 class Daemon {
 public:
     Daemon(const Options& options, Disks& disks, Log& log, const Host& host);
@@ -136,6 +150,7 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
                steady_ns,
                [this]() { return stopping_; },
                [this]() { stopping_ = true; },
+               [this]() { return measure_disks(disks_); },
                [this]() { return log_.dropped(); },
                [this]() { return disks_.ring.errors(); },
                allocation_counter()},

@@ -72,15 +72,25 @@ tl::expected<DiskFile, std::string> open_disk(const std::string& path, Exclusive
     if (!disk.fd) {
         return failed(path, "cannot open");
     }
-    std::uint64_t bytes = static_cast<std::uint64_t>(st.st_size);
-    if (disk.block_device) {
-        disk.device = st.st_rdev;
-        if (::ioctl(disk.fd.get(), BLKGETSIZE64, &bytes) != 0) {
-            return failed(path, "cannot read its size");
-        }
+    disk.device = disk.block_device ? st.st_rdev : 0;
+    const auto size = measure_disk(disk);
+    if (!size) {
+        return tl::unexpected(size.error());
     }
-    disk.size = to_bytes(snapstore::to_sectors_floor(snapstore::Bytes{bytes}));
+    disk.size = *size;
     return disk;
+}
+
+tl::expected<snapstore::Bytes, std::string> measure_disk(const DiskFile& disk)
+{
+    struct stat st {};
+    std::uint64_t bytes = 0;
+    if (disk.block_device ? ::ioctl(disk.fd.get(), BLKGETSIZE64, &bytes) != 0
+                          : ::fstat(disk.fd.get(), &st) != 0) {
+        return failed(disk.path, "cannot read its size");
+    }
+    bytes = disk.block_device ? bytes : static_cast<std::uint64_t>(st.st_size);
+    return to_bytes(snapstore::to_sectors_floor(snapstore::Bytes{bytes}));
 }
 
 tl::expected<void, std::string> lock_disk(const DiskFile& disk, std::chrono::milliseconds patience)

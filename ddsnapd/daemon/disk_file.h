@@ -34,6 +34,9 @@ enum class Exclusive : std::uint8_t {
 
 tl::expected<DiskFile, std::string> open_disk(const std::string& path, Exclusive exclusive);
 
+// How large it is now.
+tl::expected<snapstore::Bytes, std::string> measure_disk(const DiskFile& disk);
+
 // Takes the lock; waits for a predecessor that is ending. The error names the holder.
 tl::expected<void, std::string> lock_disk(const DiskFile& disk, std::chrono::milliseconds patience);
 

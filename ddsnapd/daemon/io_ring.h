@@ -34,6 +34,8 @@ public:
     tl::expected<void, std::string> open(const std::vector<const DiskFile*>& files);
 
     snapstore::BlockDevice& disk(std::size_t index) noexcept { return disks_[index]; }
+    // Devices may have grown (or shrunk) since.
+    void set_size(std::size_t index, snapstore::Bytes size) noexcept { disks_[index].bytes = size; }
     int event_fd() const noexcept { return event_.get(); }
 
     void flush() noexcept; // hands what was submitted to the kernel

@@ -168,6 +168,9 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
     if (stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
+    if (resizing) {
+        co_return tl::unexpected(ServiceError{Code::busy, "the volume is being resized"});
+    }
     creating = true;
     const Epoch before = store.epoch();
     bool uncertain = false;

@@ -151,11 +151,12 @@ std::vector<ClientInfo> VolumeService::clients() const
         }
         const auto a = core_->attachment_of(*s);
         result.push_back({a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, true,
-                          core_->recorded(a.client) != nullptr});
+                          core_->recorded(a.client) != nullptr, s->hello.sectors});
     }
     for (const auto& a : core_->store.attachments()) {
         if (!core_->connected(a.client)) {
-            result.push_back({a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, false, true});
+            result.push_back(
+                {a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, false, true, {}});
         }
     }
     return result;

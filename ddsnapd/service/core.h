@@ -6,6 +6,7 @@
 //   origin.cpp          WRITE and GRANT
 //   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
 //   barrier.cpp         create: HOLD, HELD, RESUME; STATE
+//   resize.cpp          the lengths of origin and store
 //   control.cpp         the other control operations
 //
 // Everything that an event may set free (a lock, the barrier, a place in a queue) is noted with
@@ -141,6 +142,12 @@ struct ServiceCore final : snapstore::StoreObserver {
     void on_held(Session& s, wire::Bytes message);
     void announce_state();
 
+    // ---- resize.cpp ----
+    Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
+    Task<ServiceResult<void>> change_origin(snapstore::Sectors size);
+    ServiceResult<void> refuse_longer_clients(snapstore::Sectors size) const;
+    void count_origin_chunks();
+
     // ---- control.cpp ----
     Task<ServiceResult<void>> remove(SnapshotId id, bool force);
     Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
@@ -176,7 +183,9 @@ struct ServiceCore final : snapstore::StoreObserver {
     std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
 
     Barrier barrier = Barrier::idle;
-    bool creating = false;      // creates take turns
+    bool creating = false;                     // creates take turns
+    bool resizing = false;                     // the origin; no snapshot is taken meanwhile
+    std::optional<snapstore::Sectors> new_end; // of an origin that is being shrunk: no client may be longer
     bool epoch_unknown = false; // a create's record may be on disk or not: see abandon_origin()
     std::uint64_t create_deadline = 0;
     bool removing = false; // removes take turns

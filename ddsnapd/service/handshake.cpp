@@ -110,9 +110,10 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (epoch_unknown) {
         return {Status::io, "the store failed while a snapshot was being recorded: restart ddsnapd"};
     }
-    if (hello.sectors > info.origin_size) {
-        return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}",
-                                          info.origin_size.value, hello.sectors.value)};
+    const auto size = new_end.value_or(info.origin_size);
+    if (hello.sectors > size) {
+        return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}", size.value,
+                                          hello.sectors.value)};
     }
     return {};
 }

@@ -89,4 +89,19 @@ bool ReadLocks::overlaps(ChunkRange range) const noexcept
     return false;
 }
 
+bool ReadLocks::any_from(Chunk first) const noexcept
+{
+    for (const ReadLock::Link* link : buckets_) {
+        for (; link != nullptr; link = link->next) {
+            const ReadLock& lock = *link->lock;
+            for (std::uint32_t i = 0; i < lock.range_.count; ++i) {
+                if (lock.range_.first.value + i >= first.value && lock.chunks_.test(i)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 } // namespace ddsnap

@@ -58,7 +58,8 @@ public:
     void unlock(ReadLock& lock, snapstore::ChunkRange part) noexcept;
     void unlock(ReadLock& lock) noexcept;
     bool overlaps(snapstore::ChunkRange range) const noexcept;
-    std::size_t size() const noexcept { return count_; } // locks linked
+    bool any_from(snapstore::Chunk first) const noexcept; // looks at all locks
+    std::size_t size() const noexcept { return count_; }  // locks linked
 
 private:
     static constexpr std::size_t kBuckets = 1024;

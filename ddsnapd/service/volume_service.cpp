@@ -199,9 +199,7 @@ snapstore::Task<snapstore::Result<snapstore::OpenReport>> VolumeService::open()
 {
     auto report = co_await core_->store.open();
     if (report) {
-        const auto info = core_->store.info();
-        const std::uint64_t per_chunk = (std::uint64_t{1} << info.chunk_shift) / snapstore::kSectorSize.value;
-        core_->origin_chunks = (info.origin_size.value + per_chunk - 1) / per_chunk;
+        core_->count_origin_chunks();
     }
     co_return report;
 }

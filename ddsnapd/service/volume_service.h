@@ -119,6 +119,7 @@ struct ClientInfo {
     std::uint32_t minor = 0;
     bool connected = false;
     bool attached = false;
+    snapstore::Sectors sectors; // of its device, while it is connected
 };
 
 class Session;      // one connection; made by connect()
@@ -160,6 +161,12 @@ public:
                                                                    std::uint64_t deadline_ns);
     // Refused while a client has the snapshot open, or may still write to it; `force`: also with uses.
     snapstore::Task<ServiceResult<void>> remove(snapstore::SnapshotId id, bool force);
+    // The origin's length. `busy` while a snapshot is being taken, and, for a smaller one, while an origin
+    // client is longer; `detached` if such a one may be out of reach. When it completes, nobody reads what is
+    // beyond.
+    snapstore::Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
+    // How much of the store's device is used.
+    snapstore::Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
     snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> set_priority(snapstore::SnapshotId id,
                                                                          std::int8_t priority);
     snapstore::Task<ServiceResult<std::uint32_t>> add_use(snapstore::SnapshotId id, std::int64_t difference);

@@ -34,6 +34,28 @@ Allocator::Allocator(std::uint64_t units)
     }
 }
 
+void Allocator::grow(std::uint64_t units)
+{
+    SNAPSTORE_ASSERT(units >= units_);
+    const std::uint64_t old = units_;
+    for (Bitmap* map : {&taken_, &pending_map_, &frozen_map_}) {
+        map->grow(units);
+    }
+    full_.grow((units + 63) / 64);
+    units_ = units;
+    free_ += units - old;
+    if (old % 64 != 0) {
+        taken_.words()[old >> 6] &= ~(kAllOnes << (old % 64));
+        full_.clear(old >> 6);
+    }
+    if (units % 64 != 0) {
+        taken_.words().back() |= kAllOnes << (units % 64);
+        if (taken_.words().back() == kAllOnes) {
+            full_.set(units >> 6);
+        }
+    }
+}
+
 std::uint64_t Allocator::find_free(std::uint64_t from, std::uint64_t to) const noexcept
 {
     if (from >= to) {

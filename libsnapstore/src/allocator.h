@@ -21,6 +21,7 @@ public:
     bool test(std::uint64_t bit) const noexcept { return (words_[bit >> 6] >> (bit & 63) & 1) != 0; }
     void set(std::uint64_t bit) noexcept { words_[bit >> 6] |= mask(bit); }
     void clear(std::uint64_t bit) noexcept { words_[bit >> 6] &= ~mask(bit); }
+    void grow(std::uint64_t bits) { words_.resize((bits + 63) / 64); } // new ones are zero
     std::vector<std::uint64_t>& words() noexcept { return words_; }
     const std::vector<std::uint64_t>& words() const noexcept { return words_; }
 
@@ -38,6 +39,9 @@ public:
 
     Allocator() = default;
     explicit Allocator(std::uint64_t units);
+
+    // Adds free units at the end.
+    void grow(std::uint64_t units);
 
     // The next free run after the last one handed out, at most `want` long; shorter if what follows is used.
     Run allocate(std::uint64_t want) noexcept;

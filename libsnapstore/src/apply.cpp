@@ -88,6 +88,9 @@ Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
     if (snapshot->info.epoch != epoch || snapshot->info.state != SnapshotState::normal) {
         return fail(Errc::corrupt, "journal: create of a wrong epoch", snapshot->info.epoch.value);
     }
+    if (snapshot->info.size > sb.greatest_size()) {
+        return fail(Errc::corrupt, "journal: create of a snapshot of a wrong size", snapshot->info.id.value);
+    }
     const SnapshotId id = snapshot->info.id;
     if (table.all().size() >= sb.max_snapshots) {
         return fail(Errc::corrupt, "journal: too many snapshots", id.value);

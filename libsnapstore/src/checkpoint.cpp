@@ -51,7 +51,7 @@ bool Store::Impl::anything_to_checkpoint() const noexcept
 {
     return tree->dirty() || table.dirty() || attachments_dirty || applied_sequence != sb.journal_start ||
            chunks.pending() != 0 || blocks.pending() != 0 || mark_clean != sb.clean ||
-           incarnation != sb.incarnation;
+           incarnation != sb.incarnation || new_geometry.has_value();
 }
 
 Task<Result<void>> Store::Impl::write_checkpoint()
@@ -107,6 +107,12 @@ Superblock Store::Impl::freeze()
         write_attachments = true;
         attachments_dirty = false;
     }
+    if (new_geometry) {
+        next.origin_size = new_geometry->origin_size;
+        next.largest_origin = new_geometry->largest_origin;
+        next.incompat = new_geometry->incompat;
+        next.data_chunks = new_geometry->data_chunks;
+    }
     next.generation = generation;
     next.incarnation = incarnation;
     next.journal_start = applied_sequence;
@@ -124,7 +130,7 @@ Superblock Store::Impl::freeze()
     blocks.freeze();
     frozen_nodes = tree->nodes();
     frozen_created = tree->created();
-    both_copies = mark_clean || incarnation != sb.incarnation;
+    both_copies = mark_clean || incarnation != sb.incarnation || new_geometry.has_value();
     tree->freeze(generation + (both_copies ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
         chunks.thaw();

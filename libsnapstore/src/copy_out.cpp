@@ -7,28 +7,45 @@
 // or those of others.
 //
 // Invariant: success is returned only if each chunk of the range has a durable shared exception of the newest
-// live epoch or later, or no snapshot is live. (StoreModelTest)
+// live snapshot that has this chunk, or a later one; or if no live snapshot has it. (StoreModelTest)
 #include "block.h"
 #include "crc32c.h"
 #include "store_impl.h"
 
 namespace snapstore {
 
+// The epoch that the chunk's copy is for (0: none is needed), and up to where it is the same one.
+Store::Impl::Cover Store::Impl::cover(Chunk chunk) const noexcept
+{
+    const auto [newest, end] = table.cover(Sectors{chunk.value * sb.chunk_sectors()});
+    return {newest, Chunk{sb.chunks_of(end)}};
+}
+
 // Marks the chunks of the range that need no copy; true if that is all of them.
 bool Store::Impl::covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept
 {
-    const std::uint32_t newest = table.newest_live().value;
     std::uint32_t found = 0;
-    const Key from = Key::shared(range.first, Epoch{});
-    const Key to = Key::shared(range.end(), Epoch{});
-    tree->visit(from, to, newest, [&](const Entry& e, bool) {
-        const std::uint64_t i = e.key.chunk().value - range.first.value;
-        if (!e.key.is_private() && e.key.epoch >= newest && !map.test(i)) {
-            map.set(i);
+    for (Chunk at = range.first; at < range.end();) {
+        const Cover needed = cover(at);
+        const Chunk end = std::min(needed.end, range.end());
+        const std::uint32_t newest = needed.newest.value;
+        for (Chunk c = at; newest == 0 && c < end; ++c) {
+            map.set(c.value - range.first.value);
             ++found;
         }
-        return true;
-    });
+        const auto mark = [&](const Entry& e, bool) {
+            const std::uint64_t i = e.key.chunk().value - range.first.value;
+            if (!e.key.is_private() && e.key.epoch >= newest && !map.test(i)) {
+                map.set(i);
+                ++found;
+            }
+            return true;
+        };
+        if (newest != 0) {
+            tree->visit(Key::shared(at, Epoch{}), Key::shared(end, Epoch{}), newest, mark);
+        }
+        at = end;
+    }
     return found == range.count;
 }
 
@@ -38,9 +55,10 @@ bool Store::Impl::writable(ChunkRange range) const noexcept
         return true;
     }
     if (range.count == 1) {
-        const Key key = Key::shared(range.first, table.newest_live());
+        const Epoch newest = cover(range.first).newest;
+        const Key key = Key::shared(range.first, newest);
         const auto e = tree->lower_bound(key);
-        return e && e->key.key == key.key;
+        return newest.value == 0 || (e && e->key.key == key.key);
     }
     for (std::uint32_t done = 0; done < range.count; done += kMaxRange) {
         std::bitset<kMaxRange> map;
@@ -54,7 +72,7 @@ bool Store::Impl::writable(ChunkRange range) const noexcept
 
 Task<Result<void>> Store::Impl::origin_write(ChunkRange range)
 {
-    if (auto ok = check_range(range); !ok) {
+    if (auto ok = check_range(range, sb.origin_size); !ok) {
         co_return ok;
     }
     if (writable(range)) {
@@ -94,7 +112,7 @@ Task<Result<void>> Store::Impl::copy_missing(ChunkRange range)
     }
 }
 
-// The first run of chunks that need a copy and that nobody is copying.
+// The first run of chunks that need a copy, for the same epoch, and that nobody is copying.
 Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
 {
     std::bitset<kMaxRange> map;
@@ -104,14 +122,17 @@ Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
     }
     const auto limit =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(max_run_chunks(), in_flight.room()));
+    Chunk end = range.end();
     for (std::uint32_t i = 0; i < range.count; ++i) {
         const Chunk chunk{range.first.value + i};
         const bool needed = !map.test(i);
         const bool copying = needed && in_flight.contains(Key::shared(chunk, Epoch{}).key);
         run.busy = run.busy || copying || (needed && limit == 0);
-        if (needed && !copying && run.range.count < limit) {
-            run.range.first = run.range.count == 0 ? chunk : run.range.first;
-            ++run.range.count;
+        if (needed && !copying && run.range.count < limit && chunk < end) {
+            if (run.range.count++ == 0) {
+                run.range.first = chunk;
+                end = cover(chunk).end;
+            }
         } else if (run.range.count > 0) {
             break;
         }
@@ -150,7 +171,10 @@ Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
     if (!has_room(0, range.count)) {
         co_return co_await wait_for_space(0, range.count, 0); // then the caller looks again
     }
-    const Epoch newest = table.newest_live();
+    const Epoch newest = cover(range.first).newest;
+    if (newest.value == 0) {
+        co_return Result<void>{}; // nobody needs it any more
+    }
     claim(Key::shared(range.first, Epoch{}).key, range.count);
     const auto result = co_await copy_claimed(range, newest);
     // What is left of the range has no record.
@@ -210,6 +234,9 @@ Task<Result<void>> Store::Impl::read_origin(ChunkRange range, std::span<std::byt
 {
     const std::uint64_t begin = range.first.value * chunk_bytes();
     const std::uint64_t end = to_bytes(sb.origin_size).value;
+    if (begin >= end) {
+        co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy", begin);
+    }
     const std::uint64_t wanted = std::min<std::uint64_t>(to.size(), end - begin);
     const std::uint64_t length = (wanted + kBlockSize.value - 1) / kBlockSize.value * kBlockSize.value;
     ++counters.origin_reads;

@@ -19,9 +19,17 @@
 //    Such a copy was not granted in the epoch that it belongs to, so c is the same in a and b: too much, not
 //    too little.
 //
+// 4. Sizes. All this is about chunks that both a and b have whole. The one that a ends in, and those that
+// only
+//    b has, are added without looking: while no live snapshot has them, writes to them are not copied out.
+//    Those that only a has are left out: b has nothing there. A chunk that a and b have, but a snapshot
+//    between them had not, was copied out for a when the origin was shrunk.
+//
 // So the parts of one delta fit together whatever happens in between, and crashes change nothing either:
 // exceptions in the tree are durable. For the origin, a chunk comes in when it is first written since a, and
 // never goes. (StoreDeltaTest, and the simulation after each comparison)
+#include <algorithm>
+
 #include "store_impl.h"
 
 namespace snapstore {
@@ -32,15 +40,38 @@ constexpr std::uint32_t kOriginEpoch = ~std::uint32_t{0}; // newer than any snap
 
 class Collector {
 public:
-    Collector(std::uint32_t a, std::uint32_t b, std::span<ChunkRange> out) noexcept : a_(a), b_(b), out_(out)
+    // Of chunks below `end`.
+    Collector(std::uint32_t a, std::uint32_t b, Chunk end, std::span<ChunkRange> out) noexcept
+        : a_(a), b_(b), end_(end), out_(out)
     {}
 
     std::size_t used() const noexcept { return used_; }
+    bool at_end() const noexcept { return at_end_; }
+
+    // All chunks from `first` to `end`; returns how far there was room for them.
+    Chunk add_run(Chunk first, Chunk end) noexcept
+    {
+        constexpr std::uint32_t kMost = ~std::uint32_t{0};
+        if (used_ == 0 || out_[used_ - 1].end() != first || out_[used_ - 1].count == kMost) {
+            if (used_ == out_.size()) {
+                return first;
+            }
+            out_[used_++] = {first, 0};
+        }
+        ChunkRange& last = out_[used_ - 1];
+        last.count +=
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(end.value - first.value, kMost - last.count));
+        return last.end();
+    }
 
     // For Tree::seek(). Of a chunk with many exceptions, only those next to a and b are looked at.
     std::optional<Key> operator()(const Key& key) noexcept
     {
         const Chunk chunk = key.chunk();
+        if (chunk >= end_) {
+            at_end_ = true;
+            return std::nullopt;
+        }
         const Key next_chunk{(chunk.value + 1) << 1, 0};
         const bool changed = key.is_private() ? (key.epoch == a_ || key.epoch == b_) &&
                                                     !has_bug(PlantedBug::delta_ignores_private)
@@ -73,6 +104,8 @@ private:
 
     std::uint32_t a_;
     std::uint32_t b_;
+    Chunk end_;
+    bool at_end_ = false;
     std::span<ChunkRange> out_;
     std::size_t used_ = 0;
 };
@@ -92,6 +125,7 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
     DeltaPart part;
     part.from = (*older)->info.epoch;
     std::uint32_t upto = kOriginEpoch;
+    Sectors size = sb.origin_size;
     if (to) {
         const auto newer = readable(*to);
         if (!newer) {
@@ -99,6 +133,7 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
         }
         part.to = (*newer)->info.epoch;
         upto = part.to.value;
+        size = (*newer)->info.size;
     }
     if (part.from.value >= upto) {
         return fail(Errc::invalid, "the first snapshot must be older than the second", from.value);
@@ -106,7 +141,9 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
     if (out.empty()) {
         return fail(Errc::invalid, "no room for ranges");
     }
-    const Chunk end{sb.origin_chunks()};
+    const Chunk end{sb.chunks_of(size)};
+    const Sectors before = (*older)->info.size;
+    const Chunk added = before < size ? Chunk{before.value / sb.chunk_sectors()} : end; // only b has them
     if (start >= end) {
         part.next = start;
         part.complete = true;
@@ -116,9 +153,16 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
     static_assert(kDeltaNodes > std::uint64_t{8} * Tree::kMaxLevels);
     std::uint64_t budget = kDeltaNodes;
     Key cursor{start.value << 1, 0};
-    Collector collector(part.from.value, upto, out);
-    part.complete = tree->seek(cursor, part.from.value, budget, collector);
-    part.next = part.complete ? end : cursor.chunk();
+    Collector collector(part.from.value, upto, added, out);
+    part.next = start;
+    if (start < added) {
+        const bool all = tree->seek(cursor, part.from.value, budget, collector) || collector.at_end();
+        part.next = all ? added : cursor.chunk();
+    }
+    if (part.next >= added && part.next < end) {
+        part.next = collector.add_run(part.next, end);
+    }
+    part.complete = part.next >= end;
     part.ranges = collector.used();
     counters.delta_nodes += kDeltaNodes - budget;
     return part;

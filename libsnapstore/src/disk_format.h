@@ -32,7 +32,9 @@ inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::uint64_t kIncompatStoredBitmaps = 1; // reserved: allocation bitmaps on disk
 inline constexpr std::uint64_t kIncompatExtents = 2;       // reserved: entries that cover runs of chunks
 inline constexpr std::uint64_t kIncompatPagedTree = 4;     // reserved: trees larger than memory
-inline constexpr std::uint64_t kKnownIncompat = 0;
+// The origin was larger once: exceptions and snapshots may reach beyond its end, up to largest_origin.
+inline constexpr std::uint64_t kIncompatShrunkOrigin = 8;
+inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin;
 inline constexpr std::uint64_t kKnownRoCompat = 0;
 
 inline constexpr std::uint64_t kSuperblockBlock[2] = {1, 16};
@@ -79,7 +81,8 @@ struct superblock_disk {
     le64 attachment_table;
     le64 attachment_count;
     std::array<std::byte, 128> owner; // text for people, NUL-padded
-    std::array<std::byte, 3736> reserved;
+    le64 largest_origin;              // sectors; 0 without kIncompatShrunkOrigin
+    std::array<std::byte, 3728> reserved;
 };
 static_assert(sizeof(superblock_disk) == 4096);
 

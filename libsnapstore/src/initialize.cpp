@@ -128,6 +128,7 @@ Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
     info.origin_size = sb->origin_size;
     info.epoch = sb->epoch;
     info.store_chunks = sb->data_chunks;
+    info.store_size = Bytes{block_offset(sb->data_start) + sb->data_chunks * sb->chunk_bytes()};
     info.meta_blocks = sb->meta.count;
     info.journal_blocks = sb->journal.count;
     info.exceptions = sb->entries;

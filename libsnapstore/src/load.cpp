@@ -108,6 +108,9 @@ Result<void> Store::Impl::load_table_block(std::span<const std::byte> image, Tab
         if (!snapshot) {
             return tl::unexpected(snapshot.error());
         }
+        if (snapshot->info.size > sb.greatest_size()) {
+            return fail(Errc::corrupt, "snapshot table: size out of range");
+        }
         if (snapshot->info.epoch >= epoch || !table.insert(std::move(*snapshot))) {
             return fail(Errc::corrupt, "snapshot table: epoch or number out of range or twice");
         }
@@ -190,8 +193,8 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
 // What can be said of an exception read from disk without looking at others.
 bool Store::Impl::plausible(const Entry& e) const noexcept
 {
-    return e.key.chunk().value < sb.origin_chunks() && e.key.epoch != 0 && e.key.epoch < epoch.value &&
-           (e.location & ~(kZeroLocation | kLocationMask)) == 0;
+    return e.key.chunk().value < sb.chunks_of(sb.greatest_size()) && e.key.epoch != 0 &&
+           e.key.epoch < epoch.value && (e.location & ~(kZeroLocation | kLocationMask)) == 0;
 }
 
 // Finds out which store chunks are used, and what else follows from the entries.

@@ -5,12 +5,9 @@
 
 namespace snapstore {
 
-namespace {
-
-// Reads both copies of the superblock into `buffer`.
-Task<Result<Superblock>> read_copies(FramePool& frames, BlockDevice& device, const AlignedBuffer& buffer)
+// Reads both copies of the superblock into `buffer`, and chooses.
+Task<Result<Superblock>> Store::Impl::read_copies(BlockDevice& device, const AlignedBuffer& buffer)
 {
-    (void)frames;
     if (device.size().value < block_offset(kFirstFreeBlock)) {
         co_return fail(Errc::not_a_store, "too small for a snapshot store");
     }
@@ -29,11 +26,9 @@ Task<Result<Superblock>> read_copies(FramePool& frames, BlockDevice& device, con
                                 reads.status(1) == IoStatus::ok ? buffer.block(1) : nothing.span());
 }
 
-} // namespace
-
 Task<Result<void>> Store::Impl::read_superblocks()
 {
-    auto main = co_await read_copies(frame_pool, meta_device(), sb_buffer);
+    auto main = co_await read_copies(meta_device(), sb_buffer);
     if (!main) {
         co_return tl::unexpected(main.error());
     }
@@ -45,12 +40,13 @@ Task<Result<void>> Store::Impl::read_superblocks()
         co_return fail(Errc::mismatch, "the devices' roles do not fit: with or without a metadata device?");
     }
     if (separate_meta()) {
-        auto identity = co_await read_copies(frame_pool, store_device(), sb_buffer);
+        auto identity = co_await read_copies(store_device(), sb_buffer);
         if (!identity) {
             co_return tl::unexpected(identity.error());
         }
+        // More chunks than the main one knows: a growth that a crash has broken off (resize.cpp).
         if (identity->uuid != main->uuid || identity->role != DeviceRole::data ||
-            identity->data_start != main->data_start || identity->data_chunks != main->data_chunks) {
+            identity->data_start != main->data_start || identity->data_chunks < main->data_chunks) {
             co_return fail(Errc::mismatch, "snapshot store and metadata device are of two volumes");
         }
     }

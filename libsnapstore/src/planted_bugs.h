@@ -14,6 +14,8 @@ enum class PlantedBug {
     sweep_frees_needed_exception,
     stale_incarnation_accepted, // blocks of an earlier life continue a cut tail
     private_record_before_flush,
+    shrink_without_copy,   // the origin shrinks, its end is not copied out
+    resize_before_durable, // a resize is answered before the superblock is written
     delta_ignores_private, // a delta knows nothing of writes to snapshots
 };
 

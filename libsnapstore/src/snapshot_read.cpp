@@ -68,17 +68,23 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
 
 Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
-    if (auto ok = check_range(range); !ok) {
-        co_return tl::unexpected(ok.error());
-    }
     for (std::optional<Admission> admitted;;) {
         const auto snapshot = readable(id);
         if (!snapshot) {
             co_return tl::unexpected(snapshot.error());
         }
+        if (auto ok = check_range(range, (*snapshot)->info.size); !ok) {
+            co_return tl::unexpected(ok.error());
+        }
         std::uint32_t chunks_covered = 0;
         bool unverified = false;
         const std::size_t used = build_extents(**snapshot, range, out, chunks_covered, unverified);
+        for (const Extent& e : out.first(used)) { // a shrink has copied what lies there: resize.cpp
+            if (e.kind == Extent::Kind::origin && e.first.value + e.count > sb.origin_chunks()) {
+                co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy",
+                               e.first.value * chunk_bytes());
+            }
+        }
         if (!unverified) {
             co_return used;
         }

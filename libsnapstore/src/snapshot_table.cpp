@@ -56,6 +56,7 @@ bool SnapshotTable::insert(Snapshot snapshot)
     }
     live_.reserve(all_.size());
     held_.reserve(all_.size());
+    steps_.reserve(all_.size());
     update_sets(*s);
     dirty_ = true;
     return true;
@@ -68,6 +69,39 @@ void SnapshotTable::update_sets(const Snapshot& snapshot) noexcept
     const bool used = info.state == SnapshotState::squashed && !snapshot.swept && !snapshot.released;
     update_set(live_, info.epoch.value, live);
     update_set(held_, info.epoch.value, live || used);
+    update_steps(snapshot, live);
+}
+
+// Never allocates: insert() has reserved. Cheap but for a snapshot on a step that goes, or comes out of turn.
+void SnapshotTable::update_steps(const Snapshot& snapshot, bool live) noexcept
+{
+    const auto on_step = std::find(steps_.begin(), steps_.end(), &snapshot);
+    if (live == (on_step != steps_.end())) {
+        return;
+    }
+    const bool newest = steps_.empty() || steps_.front()->info.epoch < snapshot.info.epoch;
+    if (live && newest) {
+        std::erase_if(steps_, [&](const Snapshot* s) { return s->info.size <= snapshot.info.size; });
+        steps_.insert(steps_.begin(), &snapshot);
+        return;
+    }
+    steps_.clear();
+    for (auto s = all_.rbegin(); s != all_.rend(); ++s) {
+        const bool larger = steps_.empty() || steps_.back()->info.size < (*s)->info.size;
+        if ((*s)->info.state == SnapshotState::normal && larger) {
+            steps_.push_back(s->get());
+        }
+    }
+}
+
+SnapshotTable::Cover SnapshotTable::cover(Sectors at) const noexcept
+{
+    for (const Snapshot* s : steps_) {
+        if (at < s->info.size) {
+            return {s->info.epoch, s->info.size};
+        }
+    }
+    return {Epoch{}, Sectors{~std::uint64_t{0}}};
 }
 
 Snapshot* SnapshotTable::find(SnapshotId id) const noexcept

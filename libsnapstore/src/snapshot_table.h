@@ -38,6 +38,13 @@ public:
     bool none_live() const noexcept { return live_.empty(); }
     std::size_t live() const noexcept { return live_.size(); }
     Epoch newest_live() const noexcept { return Epoch{live_.empty() ? 0 : live_.back()}; }
+    // The newest live snapshot that has the sector; epoch 0 if none has. The same one is the newest that has
+    // each sector from there to `end`; if there is none, no live snapshot has any that lies further on.
+    struct Cover {
+        Epoch newest;
+        Sectors end;
+    };
+    Cover cover(Sectors at) const noexcept;
     // Is a snapshot with after < epoch <= upto held? Held are live ones, and squashed ones whose extents
     // some client may still use: what serves them is not garbage.
     bool any_held(std::uint32_t after, std::uint32_t upto) const noexcept;
@@ -48,11 +55,15 @@ public:
 
 private:
     void update_sets(const Snapshot& snapshot) noexcept;
+    void update_steps(const Snapshot& snapshot, bool live) noexcept;
 
     std::vector<std::unique_ptr<Snapshot>> all_; // by epoch
     std::vector<Snapshot*> by_id_;               // without those being deleted
     std::vector<std::uint32_t> live_;            // epochs, ascending
     std::vector<std::uint32_t> held_;
+    // The newest live snapshot, the newest live one that is larger, the newest that is larger still, …: one
+    // step unless the origin was resized.
+    std::vector<const Snapshot*> steps_;
     bool dirty_ = false;
 };
 

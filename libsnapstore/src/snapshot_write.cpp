@@ -9,7 +9,9 @@ namespace snapstore {
 
 Task<Result<std::size_t>> Store::Impl::snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
-    if (auto ok = check_range(range); !ok) {
+    if (const auto snapshot = readable(id); !snapshot) {
+        co_return tl::unexpected(snapshot.error());
+    } else if (auto ok = check_range(range, (*snapshot)->info.size); !ok) {
         co_return tl::unexpected(ok.error());
     }
     while (active >= config.max_operations) {

@@ -14,13 +14,14 @@ Store::Impl::Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs)
     config.max_operations = std::max(config.max_operations, 1U);
 }
 
-Result<void> Store::Impl::check_range(ChunkRange range) const
+Result<void> Store::Impl::check_range(ChunkRange range, Sectors size) const
 {
+    const std::uint64_t chunks_there = sb.chunks_of(size);
     if (!opened || closing) {
         return fail(Errc::stopping, "the store is not open");
     }
-    if (range.count == 0 || range.count > kMaxRange || range.first.value >= sb.origin_chunks() ||
-        range.count > sb.origin_chunks() - range.first.value) {
+    if (range.count == 0 || range.count > kMaxRange || range.first.value >= chunks_there ||
+        range.count > chunks_there - range.first.value) {
         return fail(Errc::invalid, "chunk range out of bounds", range.first.value);
     }
     return {};
@@ -79,6 +80,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.origin_size = sb.origin_size;
     info.epoch = epoch;
     info.store_chunks = chunks.size();
+    info.store_size = store_offset(sb.data_chunks);
     info.free_chunks = chunks.free();
     info.pending_chunks = chunks.pending();
     info.meta_blocks = blocks.size();
@@ -103,7 +105,7 @@ Task<Result<void>> Store::close() { return impl_->close(); }
 
 bool Store::writable(ChunkRange range) const noexcept
 {
-    return impl_->check_range(range).has_value() && impl_->writable(range);
+    return impl_->check_range(range, impl_->sb.origin_size).has_value() && impl_->writable(range);
 }
 bool Store::no_snapshots() const noexcept { return impl_->table.none_live(); }
 Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->origin_write(range); }
@@ -123,6 +125,9 @@ Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Ch
 {
     return impl_->delta(from, to, start, out);
 }
+
+Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
+Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize_store(size); }
 
 Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options) { return impl_->create(options); }
 Task<Result<void>> Store::remove(SnapshotId id) { return impl_->change_state(id, RecordType::remove); }

@@ -4,6 +4,7 @@
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
 //   snapshot_read.cpp, snapshot_write.cpp
+//   resize.cpp                        the lengths of origin and store
 //   delta.cpp                         which chunks differ between snapshots
 //   snapshots.cpp                     create, remove, priority, use count, attachments
 //   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
@@ -55,11 +56,12 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     {
         return Bytes{block_offset(sb.data_start) + store_chunk * chunk_bytes()};
     }
-    Result<void> check_range(ChunkRange range) const;
+    Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length
     std::uint64_t max_run_chunks() const noexcept;
 
     // ---- open and close (open.cpp, load.cpp, replay.cpp) ----
     Task<Result<OpenReport>> open();
+    Task<Result<Superblock>> read_copies(BlockDevice& device, const AlignedBuffer& buffer);
     Task<Result<void>> read_superblocks();
     Result<void> check_devices() const;
     void make_pools();
@@ -133,6 +135,11 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
         ChunkRange range;
         bool busy = false; // some chunk of the request is being copied by another
     };
+    struct Cover {
+        Epoch newest;
+        Chunk end;
+    };
+    Cover cover(Chunk chunk) const noexcept;
     bool covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept;
     bool writable(ChunkRange range) const noexcept;
     Task<Result<void>> origin_write(ChunkRange range);
@@ -148,6 +155,20 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     void unclaim(std::uint64_t first_key, std::uint32_t count);
     Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
     Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
+
+    // ---- resize (resize.cpp) ----
+    struct Geometry {
+        Sectors origin_size;
+        Sectors largest_origin;
+        std::uint64_t incompat = 0;
+        std::uint64_t data_chunks = 0;
+    };
+    Task<Result<void>> resize_origin(Sectors size);
+    Task<Result<void>> copy_out_tail(Sectors size);
+    std::uint64_t shared_from(std::uint64_t first, std::uint64_t end) const noexcept;
+    Task<Result<void>> resize_store(Bytes size);
+    Task<Result<void>> write_identity(std::uint64_t data_chunks);
+    Task<Result<void>> change_geometry(const Superblock& next);
 
     // ---- snapshots ----
     Result<Snapshot*> readable(SnapshotId id) const noexcept;
@@ -256,7 +277,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool write_snapshots = false; // the frozen generation has a new table
     bool write_attachments = false;
     bool mark_clean = false;
-    bool both_copies = false; // this checkpoint writes the superblock twice
+    bool both_copies = false;             // this checkpoint writes the superblock twice
+    std::optional<Geometry> new_geometry; // for the next checkpoint
     bool checkpoint_running = false;
     std::uint64_t checkpoint_started = 0;
     std::uint64_t checkpoint_completed = 0;

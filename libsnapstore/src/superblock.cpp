@@ -34,6 +34,8 @@ bool plausible_root(const Superblock& sb, std::uint64_t root, std::uint64_t coun
     return count == 0 ? root == 0 : sb.meta.contains(root);
 }
 
+} // namespace
+
 const char* find_implausible(const Superblock& sb)
 {
     if (sb.chunk_shift < 12 || sb.chunk_shift > 20) {
@@ -45,6 +47,10 @@ const char* find_implausible(const Superblock& sb)
     }
     if (sb.origin_size.value >= kMaxBlocks * kBlockSectors) {
         return "superblock: origin size out of range";
+    }
+    const bool shrunk = (sb.incompat & kIncompatShrunkOrigin) != 0;
+    if (sb.largest_origin.value >= kMaxBlocks * kBlockSectors || shrunk != (sb.largest_origin.value != 0)) {
+        return "superblock: largest origin size out of range";
     }
     if (sb.generation >= kMaxCount || sb.incarnation >= kMaxCount || sb.journal_start >= kMaxCount) {
         return "superblock: count out of range";
@@ -69,6 +75,8 @@ const char* find_implausible(const Superblock& sb)
     }
     return nullptr;
 }
+
+namespace {
 
 Superblock convert(const superblock_disk& disk)
 {
@@ -100,6 +108,7 @@ Superblock convert(const superblock_disk& disk)
     sb.attachment_count = disk.attachment_count;
     const auto* text = reinterpret_cast<const char*>(disk.owner.data());
     sb.owner.assign(text, ::strnlen(text, disk.owner.size() - 1));
+    sb.largest_origin = Sectors{disk.largest_origin};
     return sb;
 }
 
@@ -134,6 +143,7 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
     disk.snapshot_count = sb.snapshot_count;
     disk.attachment_table = sb.attachment_table;
     disk.attachment_count = sb.attachment_count;
+    disk.largest_origin = sb.largest_origin.value;
     std::memcpy(disk.owner.data(), sb.owner.data(), std::min(sb.owner.size(), disk.owner.size() - 1));
     store_disk(block, disk);
     seal_block(block, kSuperblockMagic, sb.home(), uuid_prefix(sb.uuid), sb.generation);

@@ -6,6 +6,7 @@
 // durable. (store_model_test: power cuts)
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -48,20 +49,28 @@ struct Superblock {
     std::uint64_t snapshot_count = 0;
     std::uint64_t attachment_table = 0;
     std::uint64_t attachment_count = 0;
-    std::string owner; // at most 127 bytes
+    std::string owner;      // at most 127 bytes
+    Sectors largest_origin; // the origin's greatest length ever, if it was shrunk since; else 0
 
     bool operator==(const Superblock&) const = default;
 
     std::uint64_t chunk_bytes() const noexcept { return std::uint64_t{1} << chunk_shift; }
     std::uint64_t chunk_blocks() const noexcept { return chunk_bytes() / kBlockSize.value; }
-    std::uint64_t origin_chunks() const noexcept
+    std::uint64_t chunk_sectors() const noexcept { return chunk_bytes() / kSectorSize.value; }
+    // Chunks that a device of this length has, a partial one at its end included.
+    std::uint64_t chunks_of(Sectors size) const noexcept
     {
-        const std::uint64_t per_chunk = chunk_bytes() / kSectorSize.value;
-        return (origin_size.value + per_chunk - 1) / per_chunk;
+        return size.value / chunk_sectors() + (size.value % chunk_sectors() != 0 ? 1 : 0);
     }
+    std::uint64_t origin_chunks() const noexcept { return chunks_of(origin_size); }
+    // The length that no snapshot exceeds.
+    Sectors greatest_size() const noexcept { return std::max(origin_size, largest_origin); }
     // Block number of the copy that this generation is written to.
     std::uint64_t home() const noexcept { return kSuperblockBlock[generation & 1]; }
 };
+
+// What cannot be right in it, or null.
+const char* find_implausible(const Superblock& sb);
 
 // Makes the block for sb.home().
 void pack_superblock(const Superblock& sb, std::span<std::byte> block);

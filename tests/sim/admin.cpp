@@ -38,6 +38,8 @@ void World::admin_operation()
     } else if (kind < 90) {
         ++admin_under_way_;
         snapstore::spawn(target->frames(), run_checkpoint(*target));
+    } else if (kind < 97 && setup_.resizes) {
+        context_.rng.percent(25) ? admin_grow_store() : admin_resize();
     } else {
         model_.reconcile(target->service().store().list(), false);
     }
@@ -80,7 +82,8 @@ snapstore::Task<void> World::run_create(Daemon& target, std::string name, int pr
     const auto code = result.error().code;
     const bool room = code != ServiceError::Code::no_space || !setup_.ample;
     const bool expected = code == ServiceError::Code::timeout || code == ServiceError::Code::detached ||
-                          code == ServiceError::Code::no_space;
+                          code == ServiceError::Code::no_space ||
+                          (code == ServiceError::Code::busy && setup_.resizes);
     if (!expected || !room) {
         context_.fail(fmt::format("create failed: {}", result.error().message));
     }
@@ -144,7 +147,9 @@ void World::admin_priority()
         return; // one change of a snapshot at a time
     }
     const int priority = context_.rng.percent(15) ? 127 : static_cast<int>(context_.rng.below(20)) - 10;
-    snapshot->priorities.insert(priority);
+    if (!snapshot->priorities.insert(priority).second) {
+        return; // a change that is none could not be told from one that is over
+    }
     ++admin_under_way_;
     snapstore::spawn(daemon()->frames(), run_priority(*daemon(), snapshot->id, priority));
 }

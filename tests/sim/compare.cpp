@@ -86,10 +86,11 @@ void World::compare_delta(const SnapshotModel& from, const SnapshotModel* to)
     snapstore::Store& store = daemon()->service().store();
     const std::uint64_t chunk_sectors = (std::uint64_t{1} << store.info().chunk_shift) / kSector;
     const Content& now = to != nullptr ? to->content : model_.origin;
-    const std::uint64_t sectors = std::min(from.content.sectors(), now.sectors());
+    const std::uint64_t end_sector = to != nullptr ? now.sectors() : model_.origin_sectors;
+    const std::uint64_t sectors = std::min(from.content.sectors(), end_sector);
     const auto end = to != nullptr ? std::optional(snapstore::SnapshotId{to->id}) : std::nullopt;
     ++statistics_.deltas;
-    std::vector<bool> listed(sectors / chunk_sectors + 1);
+    std::vector<bool> listed((end_sector + chunk_sectors - 1) / chunk_sectors);
     std::array<snapstore::ChunkRange, 5> out{};
     for (snapstore::DeltaPart part; !part.complete;) {
         const auto answer = store.delta(snapstore::SnapshotId{from.id}, end, part.next, out);
@@ -99,7 +100,19 @@ void World::compare_delta(const SnapshotModel& from, const SnapshotModel* to)
         }
         part = *answer;
         for (const auto& range : std::span(out).first(part.ranges)) {
+            if (range.end().value > listed.size()) {
+                context_.fail(fmt::format("delta from snapshot {}: chunks {}+{} are beyond the end", from.id,
+                                          range.first.value, range.count));
+                return;
+            }
             std::fill_n(listed.begin() + static_cast<std::ptrdiff_t>(range.first.value), range.count, true);
+        }
+    }
+    for (std::uint64_t sector = sectors; sector < end_sector; ++sector) {
+        if (!listed[sector / chunk_sectors]) {
+            context_.fail(fmt::format("delta from snapshot {}: chunk {} is missing, which it does not have",
+                                      from.id, sector / chunk_sectors));
+            return;
         }
     }
     for (std::uint64_t sector = 0; sector < sectors; ++sector) {

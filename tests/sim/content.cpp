@@ -45,6 +45,20 @@ Content Content::freeze() const
     return copy;
 }
 
+void Content::truncate(std::uint64_t sectors)
+{
+    durable_.resize(sectors);
+    writes_.erase(writes_.lower_bound(sectors), writes_.end());
+    completed_.erase(completed_.lower_bound(sectors), completed_.end());
+}
+
+void Content::overwrite(std::uint64_t sector, Stamp stamp)
+{
+    durable_[sector] = stamp;
+    writes_.erase(sector);
+    completed_[sector] = ++clock_;
+}
+
 void Content::write_started(std::uint64_t first, std::uint64_t count, Stamp stamp)
 {
     for (std::uint64_t sector = first; sector < first + count; ++sector) {

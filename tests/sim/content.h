@@ -27,6 +27,11 @@ public:
     // A copy whose present values are all durable: what a snapshot taken now must hold for ever.
     Content freeze() const;
 
+    // Only the first sectors are kept.
+    void truncate(std::uint64_t sectors);
+    // Written by somebody else, durably; nothing that was open before counts any more.
+    void overwrite(std::uint64_t sector, Stamp stamp);
+
     void write_started(std::uint64_t first, std::uint64_t count, Stamp stamp);
     void write_done(std::uint64_t first, std::uint64_t count, Stamp stamp);
     // The writer died: it may or may not have been executed, and nobody will ever say.

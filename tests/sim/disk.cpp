@@ -9,16 +9,17 @@ namespace sim {
 
 using Op = snapstore::IoRequest::Op;
 
-Disk::Disk(Context& context, std::string name, std::uint64_t sectors, Micros latency)
-    : context_(context), name_(std::move(name)), sectors_(sectors), latency_(latency),
-      bytes_((sectors + kSectorsPerBlock - 1) / kSectorsPerBlock * kBlock),
+Disk::Disk(Context& context, std::string name, std::uint64_t sectors, Micros latency, std::uint64_t capacity)
+    : context_(context), name_(std::move(name)), sectors_(sectors), capacity_(std::max(sectors, capacity)),
+      latency_(latency), bytes_((capacity_ + kSectorsPerBlock - 1) / kSectorsPerBlock * kBlock),
       content_(static_cast<std::byte*>(std::calloc(bytes_, 1)))
 {}
 
 void Disk::submit(snapstore::IoRequest& request)
 {
     if (request.offset.value % kBlock != 0 || request.buffer.size() % kBlock != 0 ||
-        request.offset.value + request.buffer.size() > bytes_) {
+        request.offset.value + request.buffer.size() >
+            (sectors_ + kSectorsPerBlock - 1) / kSectorsPerBlock * kBlock) {
         context_.fail(fmt::format("{}: I/O at {}+{} is misaligned or beyond the end", name_,
                                   request.offset.value, request.buffer.size()));
         return;
@@ -76,6 +77,12 @@ void Disk::store(snapstore::IoRequest& request, std::uint64_t first, std::uint64
         sector.versions.push_back({0, &request, {data.begin(), data.end()}});
         std::memcpy(now.data(), data.data(), kSector);
     }
+}
+
+void Disk::overwrite(std::uint64_t sector, std::span<const std::byte> bytes)
+{
+    std::memcpy(content_.get() + sector * kSector, bytes.data(), kSector);
+    unflushed_.erase(sector);
 }
 
 void Disk::flush(std::uint64_t submitted)

@@ -4,6 +4,7 @@
 // its sectors survives or not, alone.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -23,12 +24,18 @@ namespace sim {
 
 class Disk {
 public:
-    Disk(Context& context, std::string name, std::uint64_t sectors, Micros latency);
+    // `capacity`: to how many sectors it can grow() (0: not at all).
+    Disk(Context& context, std::string name, std::uint64_t sectors, Micros latency,
+         std::uint64_t capacity = 0);
 
     snapstore::Bytes size() const noexcept { return snapstore::Bytes{sectors_ * kSector}; }
     // `request` stays with the disk until it is completed, or forgotten by power_cut().
     void submit(snapstore::IoRequest& request);
     void power_cut();
+
+    void grow(std::uint64_t sectors) { sectors_ = std::min<std::uint64_t>(sectors_ + sectors, capacity_); }
+    // Somebody else, to whom this part of the disk has been given, writes to it: durable at once.
+    void overwrite(std::uint64_t sector, std::span<const std::byte> bytes);
 
     // What a read would return now.
     std::span<const std::byte> peek(std::uint64_t sector) const
@@ -58,6 +65,7 @@ private:
     Context& context_;
     std::string name_;
     std::uint64_t sectors_;
+    std::uint64_t capacity_;
     Micros latency_;
     struct Free {
         void operator()(std::byte* memory) const noexcept { std::free(memory); }

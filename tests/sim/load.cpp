@@ -64,7 +64,7 @@ void World::origin_operation()
     if (context_.rng.percent(6)) {
         return origin_->flush();
     }
-    const std::uint64_t blocks = (setup_.origin_sectors + kSectorsPerBlock - 1) / kSectorsPerBlock;
+    const std::uint64_t blocks = (model_.origin_sectors + kSectorsPerBlock - 1) / kSectorsPerBlock;
     const std::uint64_t most = context_.rng.percent(15) ? 40 : 6;
     const bool zeros = context_.rng.percent(setup_.zero_percent);
     const std::uint64_t count = context_.rng.between(1, most);

@@ -11,6 +11,15 @@ SnapshotModel* Model::find(std::uint64_t id)
     return it == snapshots_.end() ? nullptr : &it->second;
 }
 
+void Model::resize_settled(std::uint64_t sectors)
+{
+    if (!sizes_.contains(sectors)) {
+        context_.fail(fmt::format("the volume has {} sectors, expected {}", sectors, origin_sectors));
+    }
+    origin_sectors = sectors;
+    sizes_ = {sectors};
+}
+
 bool Model::any_pinned() const
 {
     return std::any_of(snapshots_.begin(), snapshots_.end(), [](const auto& entry) {
@@ -39,6 +48,11 @@ void Model::adopt(const snapstore::SnapshotInfo& info, int priority)
     snapshot.name = info.name;
     const auto closed = closed_.find(snapshot.epoch);
     snapshot.content = closed != closed_.end() ? closed->second : origin.freeze();
+    snapshot.content.truncate(info.size.value);
+    if (!sizes_.contains(info.size.value)) {
+        context_.fail(fmt::format("snapshot {} has {} sectors, the volume {}", snapshot.id, info.size.value,
+                                  origin_sectors));
+    }
     snapshot.priorities = {priority};
     snapshot.use_counts = {0};
     promised_.erase(snapshot.epoch);
@@ -100,6 +114,10 @@ void Model::compare(SnapshotModel& snapshot, const snapstore::SnapshotInfo& info
     if (info.epoch.value != snapshot.epoch || info.name != snapshot.name) {
         context_.fail(fmt::format("snapshot {}: epoch {} '{}', expected {} '{}'", snapshot.id,
                                   info.epoch.value, info.name, snapshot.epoch, snapshot.name));
+    }
+    if (info.size.value != snapshot.content.sectors()) {
+        context_.fail(fmt::format("snapshot {} has {} sectors, expected {}", snapshot.id, info.size.value,
+                                  snapshot.content.sectors()));
     }
     if (!snapshot.priorities.contains(info.priority)) {
         context_.fail(fmt::format("snapshot {}: priority {}, expected {}", snapshot.id, info.priority,

@@ -30,12 +30,18 @@ struct SnapshotModel {
 
 class Model {
 public:
-    Model(Context& context, std::uint64_t origin_sectors, bool ample)
-        : origin(origin_sectors), context_(context), ample_(ample)
+    Model(Context& context, std::uint64_t capacity, std::uint64_t sectors, bool ample)
+        : origin(capacity), origin_sectors(sectors), sizes_{sectors}, context_(context), ample_(ample)
     {}
 
-    Content origin;
+    Content origin;                      // of the whole device, also what is beyond the volume's end
+    std::uint64_t origin_sectors;        // the volume's length, as the administrator knows it
     std::uint64_t origin_operations = 0; // numbers the stamps of origin writes
+
+    // ---- the volume's length ----
+    void resize_started(std::uint64_t sectors) { sizes_.insert(sectors); }
+    // Answered, or found after a restart: no other is right from here on.
+    void resize_settled(std::uint64_t sectors);
 
     // ---- creating: `name` is unique ----
     void create_started(const std::string& name, int priority) { pending_[name] = priority; }
@@ -71,6 +77,7 @@ private:
 
     bool any_pinned() const;
 
+    std::set<std::uint64_t> sizes_; // lengths that the volume may have now
     Context& context_;
     Micros last_pinned_ = 0;
     bool ample_;                         // the store is large enough for everything: nothing may be squashed

@@ -7,20 +7,34 @@
 namespace sim {
 
 OriginClient::OriginClient(Context& context, Listener& listener, Identity identity, Model& model, Disk& disk)
-    : Client(context, listener, std::move(identity)), model_(model), port_(context, disk)
+    : Client(context, listener, std::move(identity)), model_(model), port_(context, disk),
+      sectors_(model.origin_sectors)
 {}
+
+bool OriginClient::set_sectors(std::uint64_t sectors)
+{
+    for (const AppWrite& write : writes_) {
+        if (write.first + write.count > sectors) {
+            return false;
+        }
+    }
+    context_.trace("{}: {} sectors", identity().name, sectors);
+    sectors_ = sectors;
+    break_connection(); // the next HELLO says so
+    return true;
+}
 
 // ---- the application ------------------------------------------------------------------------
 
 void OriginClient::write(std::uint64_t first_block, std::uint64_t blocks, bool zeros)
 {
     const std::uint64_t first = first_block * kSectorsPerBlock;
-    if (leaving_ || gone() || first >= model_.origin.sectors()) {
+    if (leaving_ || gone() || first >= sectors_) {
         return;
     }
     AppWrite write;
     write.first = first;
-    write.count = std::min(blocks * kSectorsPerBlock, model_.origin.sectors() - first);
+    write.count = std::min(blocks * kSectorsPerBlock, sectors_ - first);
     write.blocks = (write.count + kSectorsPerBlock - 1) / kSectorsPerBlock;
     for (const AppWrite& other : writes_) {
         if (other.first < write.first + write.count && write.first < other.first + other.count) {
@@ -207,7 +221,7 @@ ddsnap_hello OriginClient::hello()
 {
     ddsnap_hello hello = basic_hello(DDSNAP_ROLE_ORIGIN);
     hello.epoch = granted_.empty() && !all_granted_ ? 0 : epoch_;
-    hello.sectors = model_.origin.sectors();
+    hello.sectors = sectors_;
     return hello;
 }
 

@@ -20,6 +20,10 @@ class OriginClient final : public Client {
 public:
     OriginClient(Context& context, Listener& listener, Identity identity, Model& model, Disk& disk);
 
+    std::uint64_t sectors() const noexcept { return sectors_; }
+    // Another table: suspended, loaded and resumed. False if writes beyond the new end are not finished.
+    bool set_sectors(std::uint64_t sectors);
+
     // Writes blocks (4 KiB), unless they overlap a write that is not finished: then nothing happens.
     void write(std::uint64_t first_block, std::uint64_t blocks, bool zeros);
     void flush();
@@ -74,6 +78,7 @@ private:
 
     Model& model_;
     Port port_;
+    std::uint64_t sectors_; // of the device; the volume may have more
     Writes writes_;
     std::set<std::uint64_t> granted_;
     std::map<std::uint64_t, Range> requests_; // unanswered

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/stamp.h"
+
 namespace sim {
 
 Setup choose_setup(Rng& rng, unsigned operations)
@@ -21,10 +23,16 @@ Setup choose_setup(Rng& rng, unsigned operations)
     }
     s.snapshot_limit = static_cast<unsigned>(rng.between(2, 9));
     s.ample = rng.percent(60);
+    s.resizes = rng.percent(40);
+    s.capacity = s.origin_sectors;
+    if (s.resizes) { // whole blocks, so that a volume's last write does not reach beyond its end
+        s.origin_sectors -= s.origin_sectors % kSectorsPerBlock;
+        s.capacity = s.origin_sectors + rng.below(chunks / 2) * s.chunk_sectors();
+    }
     // Room for what live snapshots can need: a shared and a private copy of each chunk for each of them, and
     // as much again for what has been deleted and not swept yet.
-    s.store_chunks =
-        s.ample ? chunks * (3 * s.snapshot_limit + 6) : rng.between(0, rng.percent(30) ? chunks : 24);
+    s.store_chunks = s.ample ? (s.capacity / s.chunk_sectors() + 1) * (3 * s.snapshot_limit + 6)
+                             : rng.between(0, rng.percent(30) ? chunks : 24);
     s.separate_meta = rng.percent(40);
     s.journal_bytes = 4096 * rng.between(16, 48);
     s.process_client = rng.percent(30);
@@ -45,10 +53,10 @@ std::string Setup::describe() const
 {
     return fmt::format(
         "{} chunks of {} bytes, origin {} sectors, store of {} chunks ({}){}, journal {}, {} rounds "
-        "of {} operations, {} client",
+        "of {} operations, {} client{}",
         chunks(), 1U << chunk_shift, origin_sectors, store_chunks, ample ? "ample" : "small",
         separate_meta ? ", own metadata device" : "", journal_bytes, rounds, operations,
-        process_client ? "process" : "kernel");
+        process_client ? "process" : "kernel", resizes ? ", resized" : "");
 }
 
 } // namespace sim

@@ -18,7 +18,9 @@ struct Setup {
     std::uint32_t chunk_shift = 12;
     std::uint64_t origin_sectors = 0;
     std::uint64_t store_chunks = 0; // beside the few that the smallest store has
-    bool separate_meta = false;     // a metadata device
+    std::uint64_t capacity = 0;     // sectors of the origin's device, at least origin_sectors
+    bool resizes = false;
+    bool separate_meta = false; // a metadata device
     std::uint64_t journal_bytes = 0;
     bool ample = true;           // the store holds every copy that can be made
     bool process_client = false; // the origin's client is a process, which can be killed alone

@@ -15,8 +15,12 @@ constexpr unsigned kPatience = 5;
 SnapshotClient::SnapshotClient(Context& context, Listener& listener, Identity identity, Model& model,
                                Disk& origin, Disk& store, std::uint64_t snapshot, bool read_only)
     : Client(context, listener, std::move(identity)), model_(model), origin_(context, origin),
-      store_(context, store), snapshot_(snapshot), read_only_(read_only), sectors_(model.origin.sectors())
-{}
+      store_(context, store), snapshot_(snapshot), read_only_(read_only), sectors_(0)
+{
+    if (const SnapshotModel* known = model.find(snapshot); known != nullptr) {
+        sectors_ = known->content.sectors();
+    }
+}
 
 // ---- the application ------------------------------------------------------------------------
 

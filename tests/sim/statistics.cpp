@@ -15,6 +15,8 @@ void Statistics::add(const Statistics& other)
     snapshots += other.snapshots;
     removed += other.removed;
     squashed += other.squashed;
+    grown += other.grown;
+    shrunk += other.shrunk;
     checkpoints += other.checkpoints;
     copied += other.copied;
     compared += other.compared;
@@ -25,9 +27,11 @@ std::string Statistics::describe() const
 {
     return fmt::format(
         "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
-        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} chunks copied, {} checkpoints",
+        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} shrunk; {} chunks copied, "
+        "{} "
+        "checkpoints",
         events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
-        compared, deltas, copied, checkpoints);
+        compared, deltas, grown, shrunk, copied, checkpoints);
 }
 
 } // namespace sim

@@ -37,7 +37,8 @@ ddsnap::ServiceConfig service_config(const Setup& setup)
 } // namespace
 
 World::World(Context& context, const Setup& setup, ClientBug bug)
-    : context_(context), setup_(setup), bug_(bug), model_(context, setup.origin_sectors, setup.ample)
+    : context_(context), setup_(setup), bug_(bug),
+      model_(context, setup.capacity, setup.origin_sectors, setup.ample)
 {
     context_.trace("setup: {}", setup_.describe());
 }
@@ -67,7 +68,7 @@ World::~World()
 // The smallest store that this volume can have, and as many chunks more as the seed wants.
 bool World::make_disks(const snapstore::Format& format)
 {
-    Disk origin(context_, "origin", setup_.origin_sectors, 1);
+    Disk origin(context_, "origin", setup_.capacity, 1);
     Port origin_port(context_, origin);
     std::uint64_t store_sectors = setup_.chunk_sectors();
     std::uint64_t meta_sectors = kSectorsPerBlock;
@@ -92,8 +93,10 @@ bool World::make_disks(const snapstore::Format& format)
             enough = false;
         }
     }
-    origin_disk_ = std::make_unique<Disk>(context_, "origin", setup_.origin_sectors, setup_.origin_latency);
-    store_disk_ = std::make_unique<Disk>(context_, "store", store_sectors, setup_.store_latency);
+    origin_disk_ = std::make_unique<Disk>(context_, "origin", setup_.capacity, setup_.origin_latency);
+    const std::uint64_t store_capacity = store_sectors + (setup_.resizes ? 64 * setup_.chunk_sectors() : 0);
+    store_disk_ =
+        std::make_unique<Disk>(context_, "store", store_sectors, setup_.store_latency, store_capacity);
     if (setup_.separate_meta) {
         meta_disk_ = std::make_unique<Disk>(context_, "meta", meta_sectors, setup_.store_latency);
     }
@@ -148,6 +151,8 @@ void World::opened()
 {
     // Only what was open when the last daemon died is open to doubt; its list settles it.
     model_.reconcile(daemon()->service().store().list(), true);
+    model_.resize_settled(daemon()->service().store().info().origin_size.value);
+    follow_size();
 }
 
 // The successor begins when the last I/O of its predecessor has ended: it waits for the device's lock.
@@ -203,8 +208,8 @@ Identity World::make_identity(std::string name, bool process)
 
 void World::start_origin_client()
 {
-    if (origin_ != nullptr && !origin_->gone()) {
-        return;
+    if ((origin_ != nullptr && !origin_->gone()) || resizing_) {
+        return; // nobody starts a volume that is being resized
     }
     origin_clients_.push_back(std::make_unique<OriginClient>(
         context_, *this, make_identity("origin", setup_.process_client), model_, *disks_.origin));
@@ -229,6 +234,7 @@ void World::crash_daemon()
         last->kill(Death::process);
     }
     admin_under_way_ = 0;
+    resizing_ = false;
     if (!booting_) {
         boot_when_quiet();
     }
@@ -243,6 +249,7 @@ void World::crash_power()
         last->kill(Death::power);
     }
     admin_under_way_ = 0;
+    resizing_ = false;
     if (origin_ != nullptr) {
         std::exchange(origin_, nullptr)->die(Death::power);
     }
@@ -271,7 +278,7 @@ void World::crash_power()
 // What the origin holds is on the disk for all to see; so nothing about it stays open.
 void World::settle_origin(const char* when)
 {
-    for (std::uint64_t sector = 0; sector < setup_.origin_sectors; ++sector) {
+    for (std::uint64_t sector = 0; sector < setup_.capacity; ++sector) {
         const Stamp seen = decode_sector(disks_.origin->peek(sector), sector);
         if (!model_.origin.allowed(sector, seen)) {
             context_.fail(fmt::format("origin {}: sector {} (chunk {}): expected {}, found {}", when, sector,

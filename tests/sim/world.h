@@ -6,6 +6,7 @@
 //   compare ─► check ─► close in order ─► boot ─► compare
 //
 // Files: world.cpp (life and death), load.cpp (what happens in between), admin.cpp (control operations),
+// resize.cpp (lengths),
 // compare.cpp (the verdict).
 #pragma once
 
@@ -35,6 +36,8 @@ struct Statistics {
     std::uint64_t snapshots = 0;
     std::uint64_t removed = 0;
     std::uint64_t squashed = 0;
+    std::uint64_t grown = 0; // origins, stores
+    std::uint64_t shrunk = 0;
     std::uint64_t checkpoints = 0;
     std::uint64_t copied = 0;
     std::uint64_t compared = 0; // snapshots compared as a whole
@@ -103,6 +106,15 @@ private:
     snapstore::Task<void> run_checkpoint(Daemon& daemon);
     SnapshotModel* some_snapshot();
 
+    // ---- resize.cpp ----
+    void admin_resize();
+    void resize_when_connected(std::uint64_t sectors, unsigned patience);
+    void admin_grow_store();
+    snapstore::Task<void> run_resize(Daemon& daemon, std::uint64_t sectors);
+    snapstore::Task<void> run_grow_store(Daemon& daemon);
+    void follow_size();
+    void give_away_end(std::uint64_t from);
+
     // ---- compare.cpp ----
     bool idle() const;
     bool settle(const char* when);
@@ -135,7 +147,8 @@ private:
     unsigned admin_under_way_ = 0;
     std::uint64_t sequential_ = 0; // where the sequential writer is
     bool booting_ = false;
-    bool driving_ = false; // an operation event is scheduled
+    bool resizing_ = false; // asked of the present daemon, not answered
+    bool driving_ = false;  // an operation event is scheduled
 };
 
 } // namespace sim

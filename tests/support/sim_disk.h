@@ -57,6 +57,12 @@ public:
     }
     bool fault_injected() const noexcept { return fault_injected_; }
 
+    void grow(Bytes size)
+    {
+        size_ = size;
+        content_.resize((size.value + 4095) / 4096 * 4096);
+    }
+
     // Immediate access, past cache and queue, as a test's view of the content.
     std::span<std::byte> content() noexcept { return {content_.data(), content_.size()}; }
     const Counters& counters() const noexcept { return counters_; }

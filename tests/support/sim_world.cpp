@@ -23,7 +23,7 @@ Format SimWorld::format() const
     format.journal = config_.journal;
     format.uuid.fill(std::byte{0x5a});
     format.uuid[15] = std::byte{1};
-    format.origin_size = to_sectors_floor(config_.origin);
+    format.origin_size = config_.volume.value != 0 ? config_.volume : to_sectors_floor(config_.origin);
     return format;
 }
 

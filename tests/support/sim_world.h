@@ -17,7 +17,8 @@ using namespace snapstore; // NOLINT: the tests speak of nothing else
 struct WorldConfig {
     Bytes origin{1ULL << 20};
     Bytes store{8ULL << 20};
-    Bytes meta{}; // 0 = no metadata device
+    Bytes meta{};     // 0 = no metadata device
+    Sectors volume{}; // length of the volume; 0 = all of the origin's device
     std::uint32_t chunk_shift = 12;
     std::optional<Bytes> journal;
     std::uint32_t largest_write = 40; // chunks, of the model's origin writes

@@ -29,7 +29,8 @@ class BlockDevice {
 public:
     virtual ~BlockDevice() = default;
 
-    // Size in bytes, rounded down to kSectorSize. Constant while the device is open. I/O may reach up
+    // Size in bytes, rounded down to kSectorSize. Less than what the store uses only if somebody took it away
+    // behind its back; more, when the device has grown. I/O may reach up
     // to the size rounded UP to kBlockSize: what lies beyond the end reads as zeros.
     virtual Bytes size() const noexcept = 0;
 

@@ -110,6 +110,7 @@ struct StoreInfo {
     Sectors origin_size;
     Epoch epoch;                      // the current one
     std::uint64_t store_chunks = 0;   // data chunks in all
+    Bytes store_size;                 // of the store device, as far as the store reaches
     std::uint64_t free_chunks = 0;    // of these, usable now
     std::uint64_t pending_chunks = 0; // freed, usable after the next checkpoint
     std::uint64_t meta_blocks = 0;    // blocks for nodes and tables, in all
@@ -233,9 +234,24 @@ public:
     // it completes. Extents of kind store only.
     Task<Result<std::size_t>> snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out);
 
+    // The length of the origin. Durable when it completes; a crash leaves the old or the new one. Snapshots
+    // keep theirs. The device must be as large: else Errc::too_small.
+    //
+    // Shrinking first copies out what live snapshots share of what goes, the chunk that the new end divides
+    // included; after that no snapshot reads the origin there. It never squashes for it: no_space if there is
+    // no room for all of it (each chunk counted, zero ones too; what was copied by then stays). The
+    // caller sees to it that nobody writes beyond the new end, and waits for readers that were told `origin`.
+    Task<Result<void>> resize_origin(Sectors size);
+    // The part of the store device that is used; the data area grows to it. Durable when it completes. Errc::
+    // too_small: the device is smaller; unsupported: fewer chunks than there are. The metadata zone stays as
+    // it was made.
+    Task<Result<void>> resize_store(Bytes size);
+
     // Which chunks may differ between the snapshot `from` and a newer one, or the origin (`to` none): each
     // that was copied out between the two, or that was written to in one of them. Every chunk that differs is
-    // among them; one that was overwritten with what it held is, too. Sizes are not compared.
+    // among them; one that was overwritten with what it held is, too. So are all
+    // that the older one does not have, or not whole, because the origin has grown since; and none that the
+    // newer one does not have.
     //
     // Found from chunk `start` on, in order, in `out`: ranges of chunks, merged where adjacent within one
     // call. A call does a bounded amount of work (kDeltaNodes nodes of the tree) and no I/O, allocates

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+// The lengths of origin and store. The store does the work; what is left is who may still use the end that
+// goes.
+//
+// Invariants, for a shrink:
+//   No origin client is longer than the new length when the store begins, and none is welcomed from then on:
+//   the mapped device is made shorter first. (ResizeServiceTest)
+//   It is answered only when no snapshot reader has a lock on chunks beyond the new end: what was told
+//   `origin` before the copies were durable is read there. (ResizeServiceTest.ShrinkWaitsForReaders)
+#include <fmt/format.h>
+
+#include "ddsnapd/service/core.h"
+
+namespace ddsnap {
+
+using snapstore::Sectors;
+using Code = ServiceError::Code;
+
+void ServiceCore::count_origin_chunks()
+{
+    const auto info = store.info();
+    const std::uint64_t per_chunk = (std::uint64_t{1} << info.chunk_shift) / snapstore::kSectorSize.value;
+    origin_chunks = (info.origin_size.value + per_chunk - 1) / per_chunk;
+}
+
+ServiceResult<void> ServiceCore::refuse_longer_clients(Sectors size) const
+{
+    for (const auto& s : sessions) {
+        const bool origin = s->alive() && s->state > Session::State::greeting && s->origin_writer();
+        if (origin && s->hello.sectors > size) {
+            return tl::unexpected(
+                ServiceError{Code::busy, fmt::format("origin client {} has {} sectors: make it shorter first",
+                                                     s->hello.name_view(), s->hello.sectors.value)});
+        }
+    }
+    for (const auto& a : store.attachments()) {
+        if (a.origin && !connected(a.client)) {
+            return tl::unexpected(ServiceError{
+                Code::detached, fmt::format("origin client {} is out of reach and may still write", a.name)});
+        }
+    }
+    return {};
+}
+
+ServiceCore::Task<ServiceResult<void>> ServiceCore::change_origin(Sectors size)
+{
+    const bool shrinks = size < store.info().origin_size;
+    if (shrinks) {
+        co_await forget_gone();
+        if (auto refused = refuse_longer_clients(size); !refused) {
+            co_return refused;
+        }
+        new_end = size;
+    }
+    const auto done = co_await store.resize_origin(size);
+    new_end.reset();
+    count_origin_chunks();
+    if (!done) {
+        ServiceError error = to_service_error(done.error());
+        if (error.code == Code::no_space) {
+            error.message +=
+                fmt::format(": {} chunks, {} are free", done.error().where, store.info().free_chunks);
+        }
+        co_return tl::unexpected(std::move(error));
+    }
+    const std::uint64_t per_chunk =
+        (std::uint64_t{1} << store.info().chunk_shift) / snapstore::kSectorSize.value;
+    while (shrinks && !stopping && locks.any_from(snapstore::Chunk{size.value / per_chunk})) {
+        co_await unlocked.wait();
+    }
+    co_return ServiceResult<void>{};
+}
+
+ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_origin(Sectors size)
+{
+    const Operation operation(*this);
+    if (stopping) {
+        co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+    }
+    if (creating || resizing) {
+        co_return tl::unexpected(
+            ServiceError{Code::busy, resizing ? "the volume is being resized" : "a snapshot is being taken"});
+    }
+    resizing = true;
+    auto result = co_await change_origin(size);
+    resizing = false;
+    co_return result;
+}
+
+snapstore::Task<ServiceResult<void>> VolumeService::resize_origin(Sectors size)
+{
+    return core_->resize_origin(size);
+}
+
+snapstore::Task<ServiceResult<void>> VolumeService::resize_store(snapstore::Bytes size)
+{
+    const ServiceCore::Operation operation(*core_);
+    const auto done = co_await core_->store.resize_store(size);
+    co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
+}
+
+} // namespace ddsnap

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+// Origins that grow and shrink, stores that grow. As the tools do it: a device that becomes smaller gets its
+// new table first, one that becomes larger when the daemon has answered.
+#include <array>
+
+#include "sim/world.h"
+
+namespace sim {
+
+using ddsnap::ServiceError;
+
+void World::admin_resize()
+{
+    const std::uint64_t blocks = setup_.capacity / kSectorsPerBlock;
+    const std::uint64_t sectors = context_.rng.between(blocks / 4 + 1, blocks) * kSectorsPerBlock;
+    const bool shrinks = sectors < model_.origin_sectors;
+    if (resizing_ || sectors == model_.origin_sectors) {
+        return;
+    }
+    if (shrinks && origin_ != nullptr && !origin_->gone() && !origin_->set_sectors(sectors)) {
+        return;
+    }
+    model_.resize_started(sectors);
+    resizing_ = true;
+    ++admin_under_way_;
+    resize_when_connected(sectors, shrinks ? 40 : 0);
+}
+
+// A device with a new table connects again before a shrink is asked for; mostly.
+void World::resize_when_connected(std::uint64_t sectors, unsigned patience)
+{
+    if (patience > 0 && origin_ != nullptr && !origin_->gone() && !origin_->in_session()) {
+        context_.scheduler.after(context_.rng.between(200, 2000),
+                                 [this, sectors, patience, asked = daemon()] {
+                                     if (asked == daemon() && !asked->dead()) {
+                                         resize_when_connected(sectors, patience - 1);
+                                     }
+                                 });
+        return;
+    }
+    context_.trace("admin: resize from {} to {} sectors", model_.origin_sectors, sectors);
+    snapstore::spawn(daemon()->frames(), run_resize(*daemon(), sectors));
+}
+
+snapstore::Task<void> World::run_resize(Daemon& target, std::uint64_t sectors)
+{
+    const auto result = co_await target.service().resize_origin(snapstore::Sectors{sectors});
+    if (target.dead()) {
+        co_return;
+    }
+    --admin_under_way_;
+    resizing_ = false;
+    const std::uint64_t before = model_.origin_sectors;
+    if (!result) {
+        const auto code = result.error().code;
+        const bool expected =
+            code == ServiceError::Code::busy ||
+            (sectors < before && (code == ServiceError::Code::detached ||
+                                  (code == ServiceError::Code::no_space && !model_.ample())));
+        context_.trace("admin: resize failed: {}", result.error().message);
+        if (!expected) {
+            context_.fail(fmt::format("resize failed: {}", result.error().message));
+        }
+        model_.resize_settled(before);
+        follow_size();
+        co_return;
+    }
+    context_.trace("admin: resized to {} sectors", sectors);
+    model_.resize_settled(sectors);
+    statistics_.grown += sectors > before ? 1U : 0U;
+    statistics_.shrunk += sectors < before ? 1U : 0U;
+    if (sectors < before && context_.rng.percent(70)) {
+        give_away_end(sectors);
+    }
+    follow_size();
+}
+
+// The origin's device is as long as the volume, sooner or later.
+void World::follow_size()
+{
+    if (origin_ != nullptr && !origin_->gone() && origin_->sectors() < model_.origin_sectors && !resizing_ &&
+        context_.rng.percent(80)) {
+        origin_->set_sectors(model_.origin_sectors);
+    }
+}
+
+// What the volume does not reach any more belongs to somebody else.
+void World::give_away_end(std::uint64_t from)
+{
+    std::array<std::byte, kSector> bytes{};
+    const Stamp stamp = make_stamp(0, ++model_.origin_operations);
+    for (std::uint64_t sector = from; sector < setup_.capacity; ++sector) {
+        encode_sector(bytes, stamp, sector);
+        disks_.origin->overwrite(sector, bytes);
+        model_.origin.overwrite(sector, stamp);
+    }
+}
+
+void World::admin_grow_store()
+{
+    disks_.store->grow(context_.rng.between(1, 12) * setup_.chunk_sectors());
+    ++admin_under_way_;
+    snapstore::spawn(daemon()->frames(), run_grow_store(*daemon()));
+}
+
+snapstore::Task<void> World::run_grow_store(Daemon& target)
+{
+    const std::uint64_t before = target.service().store().info().store_chunks;
+    const auto result = co_await target.service().resize_store(disks_.store->size());
+    if (target.dead()) {
+        co_return;
+    }
+    --admin_under_way_;
+    if (!result) {
+        context_.fail(fmt::format("growing the store failed: {}", result.error().message));
+        co_return;
+    }
+    const std::uint64_t now = target.service().store().info().store_chunks;
+    context_.trace("admin: the store has {} chunks", now);
+    statistics_.grown += now > before ? 1U : 0U;
+}
+
+} // namespace sim
