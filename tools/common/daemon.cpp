@@ -95,6 +95,7 @@ ClientEntry client_of(const json& object)
     entry.snapshot = field<std::uint64_t>(object, "snapshot");
     entry.name = field<std::string>(object, "name");
     entry.device = field<std::string>(object, "device");
+    entry.sectors = field<std::uint64_t>(object, "sectors");
     entry.connected = field<bool>(object, "connected");
     entry.attached = field<bool>(object, "attached");
     return entry;
@@ -107,6 +108,7 @@ VolumeEntry volume_of(const json& object)
     entry.uuid = field<std::string>(object, "uuid");
     entry.origin_sectors = number("origin_sectors");
     entry.chunk_bytes = number("chunk_size");
+    entry.store_bytes = number("store_bytes");
     entry.store_chunks = number("store_chunks");
     entry.free_chunks = number("free_chunks");
     entry.pending_chunks = number("pending_chunks");
@@ -253,6 +255,18 @@ std::uint64_t Daemon::add_use(std::uint64_t id, std::int64_t difference)
 {
     return impl_->read(impl_->call({{"op", "usecount"}, {"snapshot", id}, {"diff", difference}}),
                        [](const json& answer) { return answer.at("use_count").get<std::uint64_t>(); });
+}
+
+void Daemon::resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes)
+{
+    json request{{"op", "resize"}};
+    if (origin_sectors) {
+        request["origin_sectors"] = *origin_sectors;
+    }
+    if (store_bytes) {
+        request["store_bytes"] = *store_bytes;
+    }
+    impl_->call(request, kCheckLimit);
 }
 
 CheckEntry Daemon::check(bool data)

@@ -39,7 +39,8 @@ struct ClientEntry {
     bool origin = false;
     std::uint64_t snapshot = 0;
     std::string name;
-    std::string device; // "MAJ:MIN" or empty
+    std::string device;        // "MAJ:MIN" or empty
+    std::uint64_t sectors = 0; // of the device, while it is connected
     bool connected = false;
     bool attached = false;
 };
@@ -48,6 +49,7 @@ struct VolumeEntry {
     std::string uuid;
     std::uint64_t origin_sectors = 0;
     std::uint64_t chunk_bytes = 0;
+    std::uint64_t store_bytes = 0; // what is used of the store's device
     std::uint64_t store_chunks = 0;
     std::uint64_t free_chunks = 0;
     std::uint64_t pending_chunks = 0;
@@ -118,6 +120,9 @@ public:
     void remove(std::uint64_t id);
     void set_priority(std::uint64_t id, int priority);
     std::uint64_t add_use(std::uint64_t id, std::int64_t difference);
+    // New lengths of the origin, of what is used of the store; none: as it is. Shrinking the origin may take
+    // as long as copying its end does.
+    void resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes);
     CheckEntry check(bool data);
     // One step of the delta from snapshot `from` to `to` (none: the origin), chunks from `start` on.
     DeltaEntry delta_step(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to,

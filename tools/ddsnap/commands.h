@@ -17,6 +17,7 @@ Exit remove(const Args& args);
 Exit list(const Args& args);
 Exit priority(const Args& args);
 Exit usecount(const Args& args);
+Exit resize(const Args& args);
 Exit status(const Args& args);
 Exit delta_changelist(const Args& args);
 

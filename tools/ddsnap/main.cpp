@@ -34,6 +34,12 @@ constexpr std::array kAgent{
 constexpr std::array kCheck{
     OptionSpec{"-d,--data", "", "read all data too and compare it with its checksums"},
 };
+constexpr std::array kResize{
+    OptionSpec{"-o,--origin", "SIZE",
+               "of the origin: reload a smaller device's table before, a larger one's after"},
+    OptionSpec{"-s,--snapshot", "SIZE", "how much of SNAPDEV is used; it cannot shrink"},
+    OptionSpec{"-m,--metadata", "SIZE", "of the metadata device: is refused"},
+};
 constexpr std::array kStatus{
     OptionSpec{"-l,--list", "", "only the snapshots' numbers, oldest first"},
     OptionSpec{"--last", "", "only the newest snapshot's number"},
@@ -71,6 +77,8 @@ constexpr std::array kCommands{
                 priority},
     CommandSpec{
         "usecount", "SERVERSOCK SNAP [DIFF]", "Change (+1, -1) and print the use count.", {}, usecount},
+    CommandSpec{"resize", "SERVERSOCK", "Change the size of the origin or the snapshot store.", kResize,
+                resize},
     CommandSpec{"status", "SERVERSOCK [SNAP]", "Show store and snapshots.", kStatus, status},
     CommandSpec{"delta changelist",
                 "SERVERSOCK FILE S1 S2",

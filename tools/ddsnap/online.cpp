@@ -151,6 +151,25 @@ Exit usecount(const Args& args)
     return Exit::ok;
 }
 
+Exit resize(const Args& args)
+{
+    const auto size_of = [&](std::string_view option, const char* what) -> std::optional<std::uint64_t> {
+        const auto text = args.get(option);
+        return text ? std::optional(need_size(*text, what)) : std::nullopt;
+    };
+    if (args.has("--metadata")) {
+        throw Failure(Exit::usage, "the metadata device cannot be resized");
+    }
+    const auto origin = size_of("--origin", "size of the origin");
+    const auto store = size_of("--snapshot", "size of the snapshot store");
+    if (origin.value_or(kSectorBytes) < kSectorBytes || store.value_or(1) == 0 || (!origin && !store)) {
+        throw Failure(Exit::usage, "no size is given", "give -o SIZE, -s SIZE or both");
+    }
+    Daemon daemon = connect(args);
+    daemon.resize(origin ? std::optional(*origin / kSectorBytes) : std::nullopt, store);
+    return Exit::ok;
+}
+
 Exit delta_changelist(const Args& args)
 {
     Daemon daemon = connect(args);

@@ -24,6 +24,8 @@ Exit start_master(const Args& args);
 Exit stop_volume(const Args& args);
 Exit stop_master(const Args& args);
 Exit forget_volume(const Args& args);
+// resize.cpp
+Exit resize_volume(const Args& args);
 // snapshot.cpp
 Exit take_snapshot(const Args& args);
 // status.cpp

@@ -106,8 +106,7 @@ Exit show_diff(const Args& args)
     Daemon daemon = volume.daemon();
     const Ends ends = find_ends(volume, daemon, args);
     const VolumeEntry store = daemon.status();
-    const std::uint64_t size =
-        std::max(ends.from.sectors, ends.to ? ends.to->sectors : store.origin_sectors) * kSectorBytes;
+    const std::uint64_t size = (ends.to ? ends.to->sectors : store.origin_sectors) * kSectorBytes;
     Printer printer(volume, ends, store, args.has("--json"));
     std::optional<std::uint64_t> next;
     daemon.delta(ends.from, ends.to, start / store.chunk_bytes, [&](const DeltaRange& range) {

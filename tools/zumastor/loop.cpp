@@ -105,6 +105,18 @@ std::string attach(const std::string& file)
     throw Failure(Exit::busy, file + ": no loop device could be had", "other programs took each free one");
 }
 
+void refresh(const std::string& file)
+{
+    const auto path = find(file);
+    if (!path) {
+        return;
+    }
+    const UniqueFd device(::open(path->c_str(), O_RDWR | O_CLOEXEC));
+    if (!device || ::ioctl(device.get(), LOOP_SET_CAPACITY, 0) != 0) {
+        throw errno_failure(*path + ": does not take the length of " + file);
+    }
+}
+
 void detach(const std::string& file)
 {
     const auto path = find(file);

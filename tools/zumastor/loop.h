@@ -12,6 +12,8 @@ namespace zumastor::loop {
 std::optional<std::string> find(const std::string& file);
 // Puts the file on a free loop device, unless it is on one already. Returns its path.
 std::string attach(const std::string& file);
+// The file's length has changed: its loop device, if it is on one, gets it, too.
+void refresh(const std::string& file);
 // Takes the file off its loop device, if it is on one. Throws Exit::busy if that is in use.
 void detach(const std::string& file);
 

@@ -57,6 +57,13 @@ constexpr std::array kCreate{
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,
 };
+constexpr std::array kResize{
+    OptionSpec{"-o,--origin", "SIZE", "the volume's size; max: all of its device"},
+    OptionSpec{"-s,--snapshot", "SIZE", "the snapshot store's; max: all of its device. It cannot shrink"},
+    OptionSpec{"-m,--metadata", "SIZE", "the metadata device's: is refused"},
+    OptionSpec{"-y,--yes", "", "do not ask before the volume's end is cut off"},
+    ZUMASTOR_DRY_RUN,
+};
 constexpr std::array kDryRun{ZUMASTOR_DRY_RUN};
 constexpr std::array kStatus{
     OptionSpec{"-u,--usage", "", "how full store, metadata and filesystem are"},
@@ -188,6 +195,8 @@ constexpr std::array kCommands{
                 kReverse, reverse},
     CommandSpec{"ssh-gate", "VOL...", "The forced command of a key that is for replication only.", kGate,
                 ssh_gate},
+    CommandSpec{"resize", "VOL", "Change the size of the volume, or of its store; snapshots keep theirs.",
+                kResize, resize_volume},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 

@@ -130,6 +130,35 @@ void remove(const std::string& name)
     }
 }
 
+void resize(const NewDevice& device)
+{
+    const Task load = need_task(DM_DEVICE_RELOAD, device.name);
+    if (dm_task_add_target(load.get(), 0, device.sectors, kTarget, device.parameters.c_str()) == 0 ||
+        dm_task_run(load.get()) == 0) {
+        throw failure("device " + device.name + ": its new table cannot be loaded");
+    }
+    // Suspends the old table, which drains, and goes on with the new one. The filesystem need not be frozen:
+    // it sees a longer device, or it was made smaller before.
+    const Task resume = need_task(DM_DEVICE_RESUME, device.name);
+    if (dm_task_skip_lockfs(resume.get()) == 0 || !run_with_udev(resume.get(), 0)) {
+        throw failure("device " + device.name + " cannot be resumed with its new table");
+    }
+}
+
+std::uint64_t length(const std::string& name)
+{
+    const Task task = try_task(DM_DEVICE_TABLE, name);
+    if (!task || dm_task_run(task.get()) == 0) {
+        return 0;
+    }
+    std::uint64_t start = 0;
+    std::uint64_t sectors = 0;
+    char* type = nullptr;
+    char* text = nullptr;
+    dm_get_next_target(task.get(), nullptr, &start, &sectors, &type, &text);
+    return sectors;
+}
+
 std::string status(const std::string& name)
 {
     const Task task = try_task(DM_DEVICE_STATUS, name);

@@ -32,6 +32,11 @@ struct NewDevice {
 };
 void create(const NewDevice& device);
 void remove(const std::string& name);
+// Another length for the device's one ddsnap target: loads the new table and resumes with it. I/O waits
+// meanwhile, and none fails.
+void resize(const NewDevice& device);
+// Sectors; 0 if there is no such device.
+std::uint64_t length(const std::string& name);
 
 // The target's status line; empty if the device has none.
 std::string status(const std::string& name);

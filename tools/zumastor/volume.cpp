@@ -103,7 +103,7 @@ std::string Volume::table_of(const StorePaths& paths, const std::string& id) con
     return paths.store.path + " " + paths.origin.path + " " + paths_.agent_socket + " " + id;
 }
 
-void Volume::wait_until_connected(Daemon& daemon) const
+void Volume::wait_until_connected(Daemon& daemon, std::uint64_t sectors) const
 {
     const auto device = mapper::find(paths_.origin_name);
     if (!device) {
@@ -114,7 +114,8 @@ void Volume::wait_until_connected(Daemon& daemon) const
     for (;;) {
         const std::vector<ClientEntry> clients = daemon.status().clients;
         if (std::any_of(clients.begin(), clients.end(), [&](const ClientEntry& client) {
-                return client.origin && client.connected && client.device == number;
+                return client.origin && client.connected && client.device == number &&
+                       client.sectors == sectors;
             })) {
             return;
         }
@@ -162,11 +163,12 @@ void Volume::start_devices()
     const std::string uuid = daemon->hello().uuid;
     refuse_other_store(uuid);
     config_.uuid = uuid;
+    const std::uint64_t sectors = daemon->status().origin_sectors;
     if (!mapped) {
-        mapper::create({paths_.origin_name, mapper::kUuidPrefix + uuid + "-origin",
-                        daemon->status().origin_sectors, table_of(paths, "-1"), false});
+        mapper::create({paths_.origin_name, mapper::kUuidPrefix + uuid + "-origin", sectors,
+                        table_of(paths, "-1"), false});
     }
-    wait_until_connected(*daemon);
+    set_device_length(*daemon, sectors); // a resize may have been broken off
 }
 
 std::vector<std::uint64_t> Volume::mapped_snapshots() const

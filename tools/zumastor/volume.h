@@ -41,6 +41,15 @@ public:
     StorePaths attach_devices() const;
     // What is missing of daemon and origin device; returns when the device is connected.
     void start_devices();
+    // ---- lengths (volume_resize.cpp) ----
+
+    // Daemon and mapped device get the length, in the order in which each crash leaves a volume that works: a
+    // device is never longer than the daemon knows it. To be repeated after an interruption. The volume is
+    // started, and what lies beyond a smaller length is needed by nobody. Throws; then all is as before.
+    void resize_origin(Daemon& daemon, std::uint64_t sectors) const;
+    // The mapped device gets the length, if it has another, and is connected when it returns.
+    void set_device_length(Daemon& daemon, std::uint64_t sectors) const;
+
     // Removes devices, ends the daemon, detaches loop devices. Nothing may be mounted any more.
     void stop_devices();
     // Throws Exit::busy, naming who, if anything but our own mounts uses the volume's devices.
@@ -74,7 +83,8 @@ public:
 private:
     void start_daemon(const StorePaths& paths);
     void refuse_other_store(const std::string& uuid) const;
-    void wait_until_connected(Daemon& daemon) const;
+    // With this length.
+    void wait_until_connected(Daemon& daemon, std::uint64_t sectors) const;
     void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const;
     void unmap_snapshot(std::uint64_t id) const;
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor resize: the volume's length, and how much of the store's device is used. The devices below are the
+// administrator's: grown before, made smaller afterwards.
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/block_device.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/filesystem_size.h"
+#include "tools/zumastor/loop.h"
+#include "tools/zumastor/replica_state.h"
+
+namespace zumastor {
+namespace {
+
+struct Wish {
+    std::uint64_t bytes = 0;
+    std::uint64_t device = 0; // bytes that the device below has
+    std::string path;
+};
+
+// A size as given, or "max": all of the device. Files on loop devices may have changed, too.
+Wish need_wish(const std::string& text, const std::string& path, const std::string& role)
+{
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path, error)) {
+        loop::refresh(path);
+    }
+    const bool file = std::filesystem::is_regular_file(path, error);
+    const DeviceNode device = need_block_device(file ? loop::attach(path) : path, role);
+    Wish wish{device.bytes, device.bytes, path};
+    if (text != "max") {
+        wish.bytes = need_size(text, "size of the " + role);
+    }
+    wish.bytes -= wish.bytes % kSectorBytes;
+    if (wish.bytes == 0) {
+        throw Failure(Exit::usage, "the size of the " + role + " must not be zero");
+    }
+    if (wish.bytes > device.bytes) {
+        throw Failure(Exit::usage,
+                      path + " has " + std::to_string(device.bytes) + " bytes, fewer than the " +
+                          std::to_string(wish.bytes) + " that the " + role + " is to have",
+                      "make it larger first, e.g. lvextend -L " + std::to_string(wish.bytes) + "b " + path);
+    }
+    return wish;
+}
+
+std::string quantity(std::uint64_t bytes)
+{
+    return format_size(bytes) + " (" + std::to_string(bytes) + " bytes)";
+}
+
+// A filesystem must not lose its end.
+void refuse_cut(const Volume& volume, std::uint64_t bytes)
+{
+    const auto used = filesystem_bytes(volume.paths().origin_device);
+    if (used && *used > bytes) {
+        const auto mount = volume.origin_mount();
+        throw Failure(
+            Exit::busy,
+            volume.what() + ": its filesystem has " + std::to_string(*used) + " bytes, more than the " +
+                std::to_string(bytes) + " that would be left",
+            "make it smaller first: " + (mount ? "umount " + mount->target + ", then " : std::string()) +
+                "resize2fs " + volume.paths().origin_device + " " + std::to_string(bytes / 1024) +
+                "K (XFS cannot be made smaller)");
+    }
+}
+
+std::string growth_advice(const Volume& volume)
+{
+    const std::string& device = volume.paths().origin_device;
+    const auto found = signature_of(device);
+    const std::string type = found ? found->type : "";
+    const auto mount = volume.origin_mount();
+    const std::string where = mount ? mount->target : "where it is mounted";
+    if (type.starts_with("ext")) {
+        return "now grow its filesystem: resize2fs " + device;
+    }
+    if (type == "xfs") {
+        return "now grow its filesystem: xfs_growfs " + where;
+    }
+    if (type == "btrfs") {
+        return "now grow its filesystem: btrfs filesystem resize max " + where;
+    }
+    return "what is on it can be grown now";
+}
+
+void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
+{
+    const std::uint64_t before = daemon.status().store_chunks;
+    daemon.resize(std::nullopt, wish.bytes);
+    const VolumeEntry now = daemon.status();
+    std::printf("%s: its store has %s for copies, %s more\n", volume.what().c_str(),
+                format_size(now.store_chunks * now.chunk_bytes).c_str(),
+                format_size((now.store_chunks - before) * now.chunk_bytes).c_str());
+}
+
+void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
+{
+    const std::uint64_t before = daemon.status().origin_sectors * kSectorBytes;
+    if (wish.bytes >= before) {
+        volume.resize_origin(daemon, wish.bytes / kSectorBytes);
+        std::printf("%s has %s\n", volume.what().c_str(), quantity(wish.bytes).c_str());
+        if (wish.bytes > before) {
+            std::printf("%s\n", growth_advice(volume).c_str());
+        }
+        return;
+    }
+    refuse_cut(volume, wish.bytes);
+    const VolumeLock streams(volume.config().name, "receive"); // one would lose its end
+    if (load_replica_state(volume.paths().state).reception) {
+        throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
+                      "finish it (zumastor replicate), or take it back: zumastor receive --abort " +
+                          volume.config().name);
+    }
+    confirm("what lies beyond " + quantity(wish.bytes) + " of " + volume.what() +
+                " is cut off (its snapshots keep it)",
+            yes);
+    volume.resize_origin(daemon, wish.bytes / kSectorBytes);
+    std::printf("%s has %s; its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+                volume.what().c_str(), quantity(wish.bytes).c_str(),
+                static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+}
+
+} // namespace
+
+Exit resize_volume(const Args& args)
+{
+    if (args.has("--metadata")) {
+        throw Failure(Exit::usage, "the metadata device cannot be resized",
+                      "it is used as a whole since the store was made");
+    }
+    if (!args.has("--origin") && !args.has("--snapshot")) {
+        throw Failure(Exit::usage, "nothing to resize", "give --origin SIZE, --snapshot SIZE or both");
+    }
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    Daemon daemon = volume.daemon();
+    std::optional<Wish> origin;
+    std::optional<Wish> store;
+    if (const auto size = args.get("--snapshot")) {
+        store = need_wish(*size, volume.config().store, "snapshot store");
+    }
+    if (const auto size = args.get("--origin")) {
+        origin = need_wish(*size, volume.config().origin, "origin");
+    }
+    const VolumeEntry now = daemon.status();
+    if (store && store->bytes < now.store_bytes) {
+        throw Failure(
+            Exit::failed,
+            volume.what() + ": its store can grow, but not shrink: it uses " + quantity(now.store_bytes),
+            "leave the store as it is, or make a smaller one anew (its snapshots are lost with it)");
+    }
+    if (args.has("--dry-run")) {
+        if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
+            refuse_cut(volume, origin->bytes);
+        }
+        for (const auto& [wish, what] : {std::pair{store, "store"}, {origin, "origin"}}) {
+            if (wish) {
+                std::printf("would resize the %s of %s to %s\n", what, volume.what().c_str(),
+                            quantity(wish->bytes).c_str());
+            }
+        }
+        return Exit::ok;
+    }
+    if (store) {
+        resize_store(daemon, volume, *store);
+    }
+    if (origin) {
+        resize_origin(volume, daemon, *origin, args.has("--yes"));
+    }
+    return Exit::ok;
+}
+
+} // namespace zumastor
