@@ -18,6 +18,7 @@
 #include "tools/replication/devices.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
+#include "tools/zumastor/follow_size.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/replica.h"
@@ -53,10 +54,7 @@ void refuse_wrong_shape(const Volume& volume, const VolumeEntry& store, const st
                       "make the replica with the same --chunksize");
     }
     if (header.sectors > store.origin_sectors) {
-        throw Failure(Exit::failed,
-                      name + ": the stream's snapshot has " + std::to_string(header.sectors * 512) +
-                          " bytes, the volume only " + std::to_string(store.origin_sectors * 512),
-                      "make the replica's origin at least as large");
+        refuse_small_device(volume, header.sectors);
     }
 }
 
@@ -153,6 +151,8 @@ void prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, c
         note(volume.what() + ": an unfinished stream is taken back first");
         roll_back(volume, daemon, state);
     }
+    grow_to(volume, daemon,
+            need_base(volume, daemon.list(), state, from).sectors); // else it has not all of it
     refuse_changed_origin(volume, daemon, state, from);
 }
 
@@ -260,6 +260,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
         confirm("everything on " + volume.what() + " is overwritten", yes);
     }
     prepare_origin(volume, daemon, state, header);
+    grow_to(volume, daemon, header.sectors);
     state.lineage = format_uuid(header.lineage);
     state.reception = Reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
     save_replica_state(volume.paths().state, state);
@@ -267,12 +268,13 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
     const auto got = apply(volume, reader, state, progress);
+    Daemon after = volume.daemon(); // it may have been started again during the transfer
+    shrink_to(volume, after, header.sectors);
     SnapshotEntry taken = take_received(volume, header);
     state.last = taken.uuid;
     state.received_ns = now_ns();
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
-    Daemon after = volume.daemon(); // it may have been started again during the transfer
     release_shown(volume.paths().state, after);
     progress.finish(got.chunks, got.bytes);
     return taken;

@@ -7,6 +7,7 @@
 #include "tools/common/failure.h"
 #include "tools/replication/aligned_memory.h"
 #include "tools/replication/devices.h"
+#include "tools/zumastor/follow_size.h"
 #include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/snapshot_content.h"
 
@@ -19,8 +20,9 @@ constexpr std::uint64_t kStep = 1u << 20;
 void for_each_changed(Daemon& daemon, const SnapshotEntry& base,
                       const std::function<bool(std::uint64_t, std::uint64_t)>& visit)
 {
-    const std::uint64_t chunk = daemon.status().chunk_bytes;
-    const std::uint64_t size = base.sectors * 512;
+    const VolumeEntry store = daemon.status();
+    const std::uint64_t chunk = store.chunk_bytes;
+    const std::uint64_t size = std::min(base.sectors, store.origin_sectors) * 512;
     daemon.delta(base, std::nullopt, 0, [&](const DeltaRange& range) {
         const std::uint64_t end = std::min((range.first + range.count) * chunk, size);
         for (std::uint64_t at = range.first * chunk; at < end; at += kStep) {
@@ -63,6 +65,7 @@ void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
                           " holds part of a stream, and there is no complete snapshot to go back to",
                       "receive a full stream");
     }
+    grow_to(volume, daemon, base->sectors); // the stream may have been of a smaller volume
     const auto content = open_content(volume, *base);
     DeviceWriter origin(volume.paths().origin_device);
     const AlignedMemory memory(kStep);
