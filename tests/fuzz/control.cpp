@@ -44,6 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                            [&rig] { return rig.now(); },
                                            [&stopping] { return stopping; },
                                            [&stopping] { stopping = true; },
+                                           [] { return std::string{}; },
                                            zero,
                                            zero,
                                            {}};

@@ -45,7 +45,17 @@ Target& need_target(VolumeConfig& config, const std::string& host)
                   "see: zumastor status " + config.name + " --full");
 }
 
-// Saved, and systemd told; what systemd does not do is a trouble, no reason to stop halfway.
+Volume& need_source(Volume& volume)
+{
+    if (!volume.config().source) {
+        throw Failure(Exit::not_found, volume.what() + " has no source",
+                      "define it: zumastor define source " + volume.config().name + " HOST");
+    }
+    return volume;
+}
+
+} // namespace
+
 void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubles& troubles)
 {
     save_config(now);
@@ -58,17 +68,6 @@ void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubl
         troubles.push_back(failure.what() + ("; " + failure.next()));
     }
 }
-
-Volume& need_source(Volume& volume)
-{
-    if (!volume.config().source) {
-        throw Failure(Exit::not_found, volume.what() + " has no source",
-                      "define it: zumastor define source " + volume.config().name + " HOST");
-    }
-    return volume;
-}
-
-} // namespace
 
 // "HOST" or "HOST:PORT"; an IPv6 address with a port is "[ADDRESS]:PORT".
 SourceRole parse_source(const std::string& text, const std::string& volume)

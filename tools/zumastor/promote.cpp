@@ -96,10 +96,11 @@ Exit promote(const Args& args)
     settle_origin(volume, daemon, state, last); // if it is refused, the replica still shows what it did
     volume.unmount_all();
     save_former_source(volume.paths().state, {source, last.uuid});
+    const VolumeConfig before = volume.config();
     volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
     volume.config().source.reset();
-    save_config(volume.config());
     Troubles troubles;
+    save_and_follow(before, volume.config(), troubles);
     if (volume.mount_all(troubles)) {
         std::printf("volume %s is a master now, mounted at %s\n", name.c_str(), volume.mount_point().c_str());
     } else {

@@ -130,10 +130,15 @@ void become_replica(Volume& volume, Daemon& daemon, const SourceRole& source, co
     state.last = common.uuid;
     state.reception.reset();
     save_replica_state(directory, state);
+    const VolumeConfig before = volume.config();
     volume.config().master.reset();
     volume.config().source = source;
     std::erase_if(volume.config().targets, [&](const Target& t) { return t.host == source.host; });
-    save_config(volume.config());
+    Troubles troubles;
+    save_and_follow(before, volume.config(), troubles);
+    for (const std::string& trouble : troubles) {
+        note(trouble);
+    }
     for (const TargetState& target : load_target_states(directory)) {
         if (target.host == source.host) {
             forget_target_state(directory, target.replica);
