@@ -242,4 +242,15 @@ ChangelistSize write_changelist(Daemon& daemon, const SnapshotEntry& from, const
     return {writer.ranges(), writer.chunks()};
 }
 
+void write_changelist(const Changelist& list, const std::string& path)
+{
+    NewFile file(path);
+    ChangelistWriter writer(file.get(), path, list.header);
+    for (const DeltaRange& range : list.ranges) {
+        writer.add(range);
+    }
+    writer.finish();
+    file.commit();
+}
+
 } // namespace zumastor

@@ -61,5 +61,7 @@ struct ChangelistSize {
 };
 ChangelistSize write_changelist(Daemon& daemon, const SnapshotEntry& from, const SnapshotEntry& to,
                                 const std::string& path);
+// The same of a list in memory, whose ranges are as parse_changelist() gives them.
+void write_changelist(const Changelist& list, const std::string& path);
 
 } // namespace zumastor

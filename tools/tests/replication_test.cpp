@@ -91,9 +91,9 @@ TEST(ReplicaState, IsRemembered)
     const ReplicaState state{kStranger, kUuid1, Reception{kUuid1, kUuid2, 5}};
     save_replica_state(directory.path(), state);
     EXPECT_EQ(load_replica_state(directory.path()), state);
-    save_target_state(directory.path(), {kStranger, "host", "b", kUuid2, kUuid3});
+    save_target_state(directory.path(), {kStranger, "host", "b", kUuid2, kUuid3, {}});
     EXPECT_EQ(load_target_state(directory.path(), kStranger).in_flight, kUuid3);
-    EXPECT_EQ(load_target_state(directory.path(), kUuid1), (TargetState{kUuid1, {}, {}, {}, {}}));
+    EXPECT_EQ(load_target_state(directory.path(), kUuid1), (TargetState{kUuid1, {}, {}, {}, {}, {}}));
     EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1, kUuid2, kUuid3}));
     forget_target_state(directory.path(), kStranger);
     EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1}));

@@ -190,7 +190,7 @@ Exit create_in_files(const Args& args, NewVolume wanted)
 // The filesystem to make on an origin device; empty: none, as it has one or becomes a replica.
 std::string type_for_device(const Args& args, const DeviceNode& origin)
 {
-    const std::string type = type_from(args, "");
+    std::string type = type_from(args, "");
     if (args.has("--replica-of")) {
         return type;
     }

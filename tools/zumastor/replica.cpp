@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tools/common/failure.h"
+#include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/lock.h"
@@ -39,6 +40,7 @@ void show_received(Volume& volume)
 
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
+    update_bookmarks(volume, daemon);
     sync_holds(volume, daemon);
     const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
     for (const SnapshotEntry& snapshot : daemon.list()) {

@@ -88,9 +88,16 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
     return find_snapshot(list, volume.config(), replica.last);
 }
 
-void drop_superseded(Volume& volume)
+// The replica has it: the next cycle is based on it.
+void remember_sent(Volume& volume, const std::string& replica, const std::string& sent)
 {
     const VolumeLock lock(volume.config().name);
+    TargetState target = load_target_state(volume.paths().state, replica);
+    target.base = sent;
+    target.in_flight.clear();
+    target.marked.clear(); // its bookmark has another base
+    save_target_state(volume.paths().state, target);
+    release_former_base(volume.paths().state, replica);
     Daemon daemon = volume.daemon(); // it may have been started again during the transfer
     Troubles troubles;
     drop_replication_snapshots(volume, daemon, troubles);
@@ -126,9 +133,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
     const VolumeLock lock =
         or_refuse(pipes, [&] { return lock_stream(volume.config().name, "send." + offer.uuid); });
     Daemon daemon = or_refuse(pipes, [&] { return volume.daemon(); });
-    TargetState target = load_target_state(volume.paths().state, offer.uuid);
-    target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too
-    target.volume = offer.volume;
+    std::string sent;
     SendPlan plan;
     std::optional<SendEnds> ends;
     try {
@@ -137,11 +142,15 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
         const SnapshotEntry to = choose(volume, daemon, offer, args);
         ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
-        target.in_flight = ends ? ends->to.uuid : to.uuid;
+        sent = ends ? ends->to.uuid : to.uuid;
+        TargetState target = load_target_state(volume.paths().state, offer.uuid);
+        target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too
+        target.volume = offer.volume;
+        target.in_flight = sent;
         save_target_state(volume.paths().state, target);
         sync_holds(volume, daemon);
         plan.nothing = !ends;
-        plan.more = goes_on || target.in_flight != to.uuid;
+        plan.more = goes_on || sent != to.uuid;
     } catch (const Failure& failure) {
         write_line(pipes.to, format(refusal(failure)));
         throw Refused(failure);
@@ -154,11 +163,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         }
         transmit(volume, *ends, options, args, pipes);
     }
-    target.base = target.in_flight;
-    target.in_flight.clear();
-    save_target_state(volume.paths().state, target);
-    release_former_base(volume.paths().state, offer.uuid);
-    drop_superseded(volume);
+    remember_sent(volume, offer.uuid, sent);
     return plan.more;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "tools/common/text.h"
+#include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/snapshot_content.h"
@@ -35,7 +36,8 @@ SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfi
                       "leave out SNAP and --from");
     }
     const Reception reception = parse_token(*args.get("--resume"));
-    SendEnds ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
+    SendEnds ends{
+        {}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk, nullptr};
     if (!reception.from.empty()) {
         ends.from = need_readable(find_snapshot(list, config, reception.from));
     }
@@ -47,7 +49,8 @@ SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& c
     if (args.has("--resume")) {
         return ends_of_token(list, config, args);
     }
-    SendEnds ends{{}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest"))), 0};
+    SendEnds ends{
+        {}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest"))), 0, nullptr};
     if (const auto from = args.get("--from")) {
         ends.from = need_readable(find_snapshot(list, config, *from));
         if (ends.from->epoch >= ends.to.epoch) {
@@ -56,6 +59,25 @@ SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& c
         }
     }
     return ends;
+}
+
+// What has changed up to the bookmark's end, and from there to what is sent (bookmark.h).
+stream::RunSource since_bookmark(Daemon& daemon, const SendEnds& ends, std::uint64_t all_chunks)
+{
+    const auto ranges = std::make_shared<const std::vector<DeltaRange>>(
+        merge_ranges(ends.bookmark->ranges, ranges_between(daemon, ends.bookmark->marked, ends.to)));
+    return [ranges, all_chunks, at = std::size_t{0},
+            begin = ends.first_chunk]() mutable -> std::optional<stream::ChunkRun> {
+        while (at < ranges->size() && (*ranges)[at].first + (*ranges)[at].count <= begin) {
+            ++at;
+        }
+        if (at == ranges->size() || (*ranges)[at].first >= all_chunks) {
+            return std::nullopt;
+        }
+        const DeltaRange& range = (*ranges)[at++];
+        const std::uint64_t first = std::max(range.first, begin);
+        return stream::ChunkRun{first, std::min(range.first + range.count, all_chunks) - first};
+    };
 }
 
 // What is to be sent, from the daemon's index; asked for again for each pass.
@@ -67,6 +89,9 @@ stream::RunSource runs_of(Daemon& daemon, const SendEnds& ends, std::uint64_t al
             first = all_chunks;
             return run.count > 0 ? std::optional(run) : std::nullopt;
         };
+    }
+    if (ends.bookmark) {
+        return since_bookmark(daemon, ends, all_chunks);
     }
     DeltaEntry step;
     step.next = ends.first_chunk;
@@ -139,6 +164,47 @@ const SnapshotEntry* common_base(const std::vector<SnapshotEntry>& mine, const R
     return nullptr;
 }
 
+// `from` is gone here, and the replica has it.
+SendEnds ends_by_bookmark(const std::vector<SnapshotEntry>& mine, const Changelist& list,
+                          const SnapshotEntry& to, std::uint64_t first_chunk)
+{
+    const SnapshotEntry* marked = readable(mine, list.header.to.uuid);
+    if (marked == nullptr) {
+        throw Failure(
+            Exit::not_found,
+            "the snapshot that the replica has is not here any more, nor is the one up to which was "
+            "noted what has changed since",
+            "send everything again: zumastor replicate VOL HOST --full");
+    }
+    SendEnds ends{SnapshotEntry{}, to, first_chunk, nullptr};
+    ends.from->uuid = list.header.from.uuid;
+    ends.bookmark = std::make_shared<const SendEnds::Bookmark>(SendEnds::Bookmark{*marked, list.ranges});
+    return ends;
+}
+
+// What the receiver broke off, if it can go on.
+std::optional<SendEnds> ends_of_reception(const std::vector<SnapshotEntry>& mine, const Reception& reception,
+                                          const std::optional<Changelist>& bookmark)
+{
+    const SnapshotEntry* begun = readable(mine, reception.to);
+    const SnapshotEntry* from = readable(mine, reception.from);
+    if (begun == nullptr) {
+        return std::nullopt;
+    }
+    if (from != nullptr || reception.from.empty()) {
+        SendEnds ends{{}, *begun, reception.next_chunk, nullptr};
+        if (from != nullptr) {
+            ends.from = *from;
+        }
+        return ends;
+    }
+    if (bookmark && bookmark->header.from.uuid == reception.from &&
+        readable(mine, bookmark->header.to.uuid) != nullptr) {
+        return ends_by_bookmark(mine, *bookmark, *begun, reception.next_chunk);
+    }
+    return std::nullopt;
+}
+
 // UUID of the volume that the content comes from, however often it was handed on.
 std::string lineage_of(const Volume& volume)
 {
@@ -160,22 +226,24 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
                           volume.what() + " is " + mine_is,
                       "replicate to another volume; nothing was sent");
     }
+    const auto bookmark = load_bookmark(volume.paths().state, offer.uuid);
     if (offer.reception && !full) {
-        const SnapshotEntry* begun = readable(mine, offer.reception->to);
-        const SnapshotEntry* from = readable(mine, offer.reception->from);
-        if (begun != nullptr && (from != nullptr || offer.reception->from.empty())) {
-            SendEnds ends{{}, *begun, offer.reception->next_chunk};
-            if (from != nullptr) {
-                ends.from = *from;
-            }
+        if (auto ends = ends_of_reception(mine, *offer.reception, bookmark)) {
             return ends;
         }
     }
     if (full || offer.snapshots.empty()) {
-        return SendEnds{{}, to, 0};
+        return SendEnds{{}, to, 0, nullptr};
+    }
+    // The replica's origin holds its newest snapshot; an older one that both have would not do.
+    const std::string& newest = offer.snapshots.back();
+    if (bookmark && bookmark->header.from.uuid == newest && readable(mine, newest) == nullptr) {
+        note(volume.what() + ": snapshot " + newest +
+             ", which the replica has, is gone here; what has changed since was noted");
+        return ends_by_bookmark(mine, *bookmark, to, 0);
     }
     if (const SnapshotEntry* base = common_base(mine, offer, to)) {
-        return SendEnds{*base, to, 0};
+        return SendEnds{*base, to, 0, nullptr};
     }
     throw Failure(Exit::not_found,
                   volume.what() + ": none of the replica's snapshots is here any more (its newest is " +
@@ -196,7 +264,9 @@ Written write_stream(const Volume& volume, const SendEnds& ends, const stream::S
     Daemon daemon = volume.daemon();
     // Open snapshots cannot be deleted: both stay as long as this program needs them.
     const auto content = open_content(volume, ends.to);
-    const auto base = ends.from ? open_content(volume, *ends.from) : nullptr;
+    const auto base = ends.bookmark ? open_content(volume, ends.bookmark->marked)
+                      : ends.from   ? open_content(volume, *ends.from)
+                                    : nullptr;
     const stream::Header header = announce(volume, daemon, ends);
     Progress progress(args, header);
     try {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "tools/common/text.h"
+#include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
 #include "tools/zumastor/holds.h"
@@ -123,6 +124,7 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
 
 void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
+    update_bookmarks(volume, daemon);
     sync_holds(volume, daemon); // what is held cannot be deleted
     std::vector<SnapshotEntry> snapshots = daemon.list();
     volume.mount_snapshots(snapshots, troubles);

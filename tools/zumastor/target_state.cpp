@@ -7,6 +7,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
+#include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/replica_state.h"
 
 namespace zumastor {
@@ -27,9 +28,9 @@ TargetState read_state(const std::string& path)
         if (object.at("version").get<int>() != kTargetVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
-        return {object.at("replica").get<std::string>(), object.at("host").get<std::string>(),
-                object.at("volume").get<std::string>(), object.at("base").get<std::string>(),
-                object.at("in_flight").get<std::string>()};
+        return {object.at("replica").get<std::string>(),   object.at("host").get<std::string>(),
+                object.at("volume").get<std::string>(),    object.at("base").get<std::string>(),
+                object.at("in_flight").get<std::string>(), object.value("marked", "")};
     } catch (const nlohmann::json::exception& error) {
         throw Failure(Exit::failed, path + " is not understood: " + error.what(),
                       "if it cannot be mended, remove it: the replica's base is not kept any more then");
@@ -54,7 +55,7 @@ std::vector<TargetState> load_target_states(const std::string& directory)
 TargetState load_target_state(const std::string& directory, const std::string& replica)
 {
     const std::string path = target_file(directory, replica);
-    return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}};
+    return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}, {}};
 }
 
 void save_target_state(const std::string& directory, const TargetState& state)
@@ -63,7 +64,8 @@ void save_target_state(const std::string& directory, const TargetState& state)
     fs::create_directories(directory, error);
     const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica},
                                         {"host", state.host},        {"volume", state.volume},
-                                        {"base", state.base},        {"in_flight", state.in_flight}};
+                                        {"base", state.base},        {"in_flight", state.in_flight},
+                                        {"marked", state.marked}};
     write_text(target_file(directory, state.replica), object.dump(2) + "\n");
 }
 
@@ -71,6 +73,7 @@ void forget_target_state(const std::string& directory, const std::string& replic
 {
     std::error_code error;
     fs::remove(target_file(directory, replica), error);
+    fs::remove(bookmark_file(directory, replica), error);
 }
 
 std::set<std::string> snapshots_in_use(const std::string& directory)
@@ -79,6 +82,7 @@ std::set<std::string> snapshots_in_use(const std::string& directory)
     for (const TargetState& state : load_target_states(directory)) {
         used.insert(state.base);
         used.insert(state.in_flight);
+        used.insert(state.marked);
     }
     used.insert(load_replica_state(directory).last);
     used.erase("");

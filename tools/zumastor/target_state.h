@@ -16,6 +16,7 @@ struct TargetState {
     std::string volume;    // its name there
     std::string base;      // UUID of the snapshot that it has; empty: none yet
     std::string in_flight; // UUID of the one that is being sent; empty: none
+    std::string marked;    // UUID of the one that its bookmark goes up to (bookmark.h); empty: there is none
 
     bool operator==(const TargetState&) const = default;
 };

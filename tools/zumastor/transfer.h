@@ -2,6 +2,7 @@
 // A volume's side of a stream: what `zumastor send`, `receive` and `replicate` share.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,13 @@ struct SendEnds {
     std::optional<SnapshotEntry> from; // none: a full stream
     SnapshotEntry to;
     std::uint64_t first_chunk = 0; // > 0: the receiver has what is below it
+    // `from` is gone here, of its fields there is only the UUID: what has changed since is known up to
+    // `marked`.
+    struct Bookmark {
+        SnapshotEntry marked;
+        std::vector<DeltaRange> ranges; // since `from`
+    };
+    std::shared_ptr<const Bookmark> bookmark{};
 };
 
 // From --compress and --rate-limit. Throws Exit::usage.
