@@ -24,13 +24,6 @@ namespace ddsnap {
 using Hold = Session::Hold;
 using Code = ServiceError::Code;
 
-namespace {
-std::uint32_t state_flags(const snapstore::Store& store) noexcept
-{
-    return store.no_snapshots() ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
-}
-} // namespace
-
 void ServiceCore::hold(Session& s)
 {
     if (s.stray_held) {
@@ -141,7 +134,7 @@ void ServiceCore::abandon_origin()
 void ServiceCore::resume_origin(Epoch before)
 {
     const Epoch epoch = store.epoch();
-    const std::uint32_t flags = state_flags(store);
+    const std::uint32_t flags = needs_no_grants() ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         Session& s = *sessions[i];
         if (!s.is(Session::State::open) || !s.origin_writer()) {
@@ -201,10 +194,15 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
     co_return result;
 }
 
+// Readers of the last snapshot, which was squashed under them, may still be reading the origin: what they
+// would get then, before they hear that it is invalid, is what was written since
+// (SmallStoreTest.NobodyWritesUnderTheLastReader).
+bool ServiceCore::needs_no_grants() const noexcept { return store.no_snapshots() && locks.size() == 0; }
+
 // STATE: the last snapshot is gone, and durably so; origin writes need no grant any more.
 void ServiceCore::announce_state()
 {
-    if (!store.no_snapshots() || barrier == Barrier::committing) {
+    if (!needs_no_grants() || barrier == Barrier::committing) {
         return; // RESUME will carry the flag
     }
     for (std::size_t i = 0; i < sessions.size(); ++i) {

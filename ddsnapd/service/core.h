@@ -140,6 +140,7 @@ struct ServiceCore final : snapstore::StoreObserver {
     void resume_origin(Epoch before);
     void abandon_origin();
     void on_held(Session& s, wire::Bytes message);
+    bool needs_no_grants() const noexcept;
     void announce_state();
 
     // ---- resize.cpp ----

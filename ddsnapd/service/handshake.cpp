@@ -298,7 +298,7 @@ void ServiceCore::welcome(Session& s)
     if (s.hello.role == Role::origin) {
         m.credits = config.origin_credits;
         m.sectors = info.origin_size;
-        s.told_no_snapshots = store.no_snapshots();
+        s.told_no_snapshots = needs_no_grants();
         m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     } else {
         const auto snapshot = store.find(s.hello.snapshot);

@@ -121,7 +121,10 @@ void ServiceCore::settle()
             release_dirty = false;
             release_squashed();
         }
-        again |= unlocked.deliver();
+        if (unlocked.deliver()) {
+            again = true;
+            state_dirty = true; // see needs_no_grants()
+        }
         again |= barrier_moved.deliver();
         again |= room.deliver();
         again |= ticked.deliver();

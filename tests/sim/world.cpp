@@ -73,6 +73,7 @@ bool World::make_disks(const snapstore::Format& format)
     std::uint64_t store_sectors = setup_.chunk_sectors();
     std::uint64_t meta_sectors = kSectorsPerBlock;
     bool enough = false;
+    const char* refused = "";
     bool grown = false;
     for (int attempt = 0; attempt < 2000 && !enough; ++attempt) {
         Disk store(context_, "store", store_sectors, 1);
@@ -81,10 +82,13 @@ bool World::make_disks(const snapstore::Format& format)
         Port meta_port(context_, meta);
         const snapstore::Devices devices{&origin_port, &store_port,
                                          setup_.separate_meta ? &meta_port : nullptr};
-        enough = snapstore::Store::check_sizes(devices, format).has_value();
+        const auto checked = snapstore::Store::check_sizes(devices, format);
+        enough = checked.has_value();
+        refused = enough ? "" : checked.error().what;
         if (!enough) {
             store_sectors += setup_.chunk_sectors();
-            meta_sectors += kSectorsPerBlock;
+            meta_sectors +=
+                (attempt < 1000 ? 1 : 16) * kSectorsPerBlock; // tables for many snapshots are large
         } else if (!grown) {
             // Every chunk more needs a little more metadata.
             grown = true;
@@ -102,7 +106,7 @@ bool World::make_disks(const snapstore::Format& format)
     }
     disks_ = {origin_disk_.get(), store_disk_.get(), meta_disk_.get()};
     if (!enough) {
-        context_.fail("no size of the store satisfies check_sizes()");
+        context_.fail(std::string("no size of the store satisfies check_sizes(): ") + refused);
     }
     return enough;
 }

@@ -335,6 +335,43 @@ TEST_F(SquashTest, AReaderThatDoesNotAcknowledgeIsClosed)
     wait_for_grant();
 }
 
+// A store too small for one snapshot of the whole origin.
+class SmallStoreTest : public ServiceWorld {
+protected:
+    SmallStoreTest() : ServiceWorld(snapstore::Bytes{3ull << 20}) {}
+};
+
+// The last snapshot is squashed under a reader that is at the origin: until it has ended its read, nothing
+// may be written there, though no snapshot is left for which a copy would be made.
+TEST_F(SmallStoreTest, NobodyWritesUnderTheLastReader)
+{
+    FakeClient reader;
+    FakeClient origin;
+    const SnapshotId id = create();
+    open_snapshot(reader, id, 5);
+    request(reader, Type::snap_read, 7, {Chunk{255}, 1});
+    run();
+    const auto place = reader.take<wire::Extents>();
+    ASSERT_EQ(place.count, 1u);
+    ASSERT_EQ(place.extent.front().kind, snapstore::Extent::Kind::origin);
+    const Epoch epoch = open_origin(origin).epoch;
+    for (std::uint64_t c = 0; c < 240 && reader.peek() != Type::invalid; c += 16) {
+        request(origin, Type::write, c + 1, {Chunk{c}, 16}, epoch);
+        run();
+        ASSERT_EQ(origin.take<wire::Grant>().status, Status::ok);
+    }
+    ASSERT_EQ(reader.peek(), Type::invalid);
+    ASSERT_TRUE(service->store().no_snapshots());
+    request(origin, Type::write, 900, {Chunk{255}, 1}, epoch);
+    tick(10);
+    EXPECT_FALSE(origin.peek()); // neither STATE nor GRANT
+
+    say(reader, wire::encode(wire::Bare{Type::unlock, 7}));
+    run();
+    EXPECT_EQ(origin.take<wire::Grant>().id, 900u);
+    EXPECT_EQ(origin.take<wire::EpochMessage>().flags, std::uint32_t{DDSNAP_FLAG_NO_SNAPSHOTS});
+}
+
 TEST_F(SessionTest, HelloIsChecked)
 {
     FakeClient client;

@@ -5,11 +5,10 @@ namespace ddsnap::test {
 
 namespace {
 constexpr std::uint64_t kOrigin = 4ull << 20;
-constexpr std::uint64_t kStore = 16ull << 20;
 } // namespace
 
-ServiceWorld::ServiceWorld()
-    : origin_disk(snapstore::Bytes{kOrigin}, random), store_disk(snapstore::Bytes{kStore}, random)
+ServiceWorld::ServiceWorld(snapstore::Bytes store)
+    : origin_disk(snapstore::Bytes{kOrigin}, random), store_disk(store, random)
 {
     for (std::size_t i = 0; i < kOrigin; ++i) {
         origin_disk.content()[i] = static_cast<std::byte>(i / 4096 + 1);

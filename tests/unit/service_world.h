@@ -87,7 +87,7 @@ class ServiceWorld : public testing::Test, public ServiceLog {
 protected:
     static constexpr std::uint64_t kMs = 1'000'000;
 
-    ServiceWorld();
+    explicit ServiceWorld(snapstore::Bytes store = snapstore::Bytes{16ull << 20}); // the origin has 4 MiB
 
     void start(); // (again: on the disks as they are)
     void log(int, std::string_view text) noexcept override { lines.emplace_back(text); }
