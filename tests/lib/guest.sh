@@ -55,3 +55,18 @@ install_zumastor() {
         cmake -DCMAKE_INSTALL_PREFIX=/usr -P "$ZUMASTOR_ROOT/build/$ZUMASTOR_PRESET/$part/cmake_install.cmake" >/dev/null
     done
 }
+
+# remote HOST COMMAND: there, through one connection for all such commands, as each one's beginning takes seconds in a
+# guest. What is tested makes connections of its own.
+remote() {
+    local path=/run/control-$1
+    [[ -S $path ]] || ssh -MNf -o ControlPath="$path" "$1" </dev/null >/dev/null 2>&1
+    # shellcheck disable=SC2029 # meant to be expanded here
+    ssh -o ControlPath="$path" "$@"
+}
+
+# After a link was cut: the connections may be dead.
+forget_connections() {
+    pkill -f 'ControlPath=/run/control-' || true
+    rm -f /run/control-*
+}
