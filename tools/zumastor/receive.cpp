@@ -192,9 +192,13 @@ stream::Header need_header(stream::StreamReader& reader)
     return std::move(*header);
 }
 
-Exit print_token(const Volume& volume, const ReplicaState& state)
+// Changes nothing and takes no lock: `zumastor send … --resume "$(zumastor receive VOL --resume-token)" |
+// zumastor receive VOL` begins to receive before it asks.
+Exit print_token(const Volume& volume)
 {
-    if (!state.reception) {
+    const ReplicaState state = load_replica_state(volume.paths().state);
+    Daemon daemon = volume.daemon();
+    if (!state.reception || with_uuid(daemon.list(), state.reception->to) != nullptr) { // see settle()
         throw Failure(Exit::not_found, volume.what() + ": no reception has been broken off",
                       "send it from the beginning");
     }
@@ -288,8 +292,11 @@ Exit receive_stream(const Args& args)
 
     const std::string name = args.need("VOL");
     Volume volume(load_config(name));
+    if (args.has("--resume-token")) {
+        return print_token(volume);
+    }
     const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
-    if (!args.has("--resume-token") && !args.has("--abort")) {
+    if (!args.has("--abort")) {
         const SnapshotEntry taken = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
         if (volume.config().source) {
             show_received(volume);
@@ -300,9 +307,6 @@ Exit receive_stream(const Args& args)
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);
-    if (args.has("--resume-token")) {
-        return print_token(volume, state);
-    }
     refuse_wrong_role(volume);
     roll_back(volume, daemon, state);
     return Exit::ok;
