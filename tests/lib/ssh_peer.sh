@@ -18,6 +18,7 @@ Host $name
     HostName 127.0.0.1
     IdentityFile /run/keys/$name
     IdentitiesOnly yes
+    KexAlgorithms curve25519-sha256
     UserKnownHostsFile /run/keys/known
     StrictHostKeyChecking accept-new
     ControlPath /run/keys/%n.socket
