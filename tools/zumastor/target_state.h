@@ -2,6 +2,9 @@
 // What an upstream volume remembers of each of its replicas: /var/lib/zumastor/.state/VOL/target-UUID.json,
 // named for the replica's store, so that a host may change its name. The snapshots named there are kept: the
 // next stream to that replica is based on one of them.
+//
+// Read, changed and saved with the volume's lock held: a cycle that ends and a snapshot that is taken both
+// change it.
 #pragma once
 
 #include <set>
