@@ -244,8 +244,13 @@ void send(const Options& options)
     header.created_ns = to.created_ns;
     header.chunks = header.all_chunks();
     stream::RunSource source = whole(header.chunks);
+    std::optional<SnapshotContent> before;
+    stream::Base base;
     if (options.from != 0) {
         const SnapshotEntry from = find(daemon, options.from);
+        before.emplace(from.id, device);
+        base = {&*before, from.sectors * 512};
+        header.patches = true;
         header.from = need_uuid(from.uuid);
         header.chunks = 0;
         const auto runs = changed(daemon, from, to);
@@ -258,8 +263,9 @@ void send(const Options& options)
     }
     stream::FdSink sink(STDOUT_FILENO);
     Progress progress(progress_args(options), header);
-    const auto sent = stream::send(header, source, content, sink, {*compression},
-                                   [&](const stream::SendProgress& p) { progress.show(p.chunks, p.bytes); });
+    const auto sent = stream::send(
+        header, source, content, sink, {*compression},
+        [&](const stream::SendProgress& p) { progress.show(p.chunks, p.bytes); }, base);
     progress.finish(sent.chunks, sent.bytes);
 }
 

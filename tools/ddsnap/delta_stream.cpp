@@ -8,6 +8,7 @@
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/replication/aligned_memory.h"
+#include "tools/replication/patch.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor::ddsnap {
@@ -105,11 +106,18 @@ void verify_rest(stream::StreamReader& reader, const std::string& name)
         if (!*piece) {
             return;
         }
-        if ((*piece)->record.type != stream::RecordType::data) {
+        const stream::Record& record = (*piece)->record;
+        if (record.type == stream::RecordType::zero) {
             continue;
         }
-        if (const auto plain = decoder.decode(reader.header(), **piece, buffer.bytes()); !plain) {
-            throw bad_stream(name, at_byte({reader.record_offset(), plain.error()}));
+        const auto content = decoder.decode(reader.header(), **piece, buffer.bytes());
+        if (!content) {
+            throw bad_stream(name, at_byte({reader.record_offset(), content.error()}));
+        }
+        if (record.type == stream::RecordType::patch) {
+            if (const auto runs = stream::read_patch(reader.header(), record, *content); !runs) {
+                throw bad_stream(name, at_byte({reader.record_offset(), runs.error()}));
+            }
         }
     }
 }

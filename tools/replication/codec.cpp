@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "tools/replication/buffer_pool.h"
+#include "tools/replication/patch.h"
 
 namespace zumastor::stream {
 
@@ -44,7 +45,8 @@ bool all_zero(Bytes bytes) noexcept
 struct Encoder::Context {
     Compression compression;
     std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd{nullptr, &ZSTD_freeCCtx};
-    // Frames lie one behind the other in a buffer of the pool: the present one, and what is left of it.
+    // Frames and patches lie one behind the other in a buffer of the pool: the present one, and what is left
+    // of it.
     BufferPool pool{kMaxDataBytes};
     std::shared_ptr<AlignedMemory> memory;
     std::span<std::byte> room;
@@ -64,32 +66,34 @@ Encoder::~Encoder() = default;
 Encoder::Encoder(Encoder&&) noexcept = default;
 Encoder& Encoder::operator=(Encoder&&) noexcept = default;
 
-Piece Encoder::encode_data(const Header& header, std::uint64_t first, Bytes plain)
-{
-    Piece piece;
-    piece.record.type = RecordType::data;
-    piece.record.first = first;
-    piece.record.count =
-        static_cast<std::uint32_t>((plain.size() + header.chunk_bytes() - 1) >> header.chunk_shift);
-    piece.record.hash = hash_of(plain);
-    if (!context_->zstd || !compress(piece, plain)) {
-        piece.payload = plain;
-    }
-    piece.record.payload = static_cast<std::uint32_t>(piece.payload.size());
-    return piece;
-}
-
-// False if that does not make it smaller.
-bool Encoder::compress(Piece& piece, Bytes plain)
+void Encoder::make_room(std::size_t bytes)
 {
     Context& c = *context_;
-    if (c.room.size() < plain.size()) {
+    if (c.room.size() < bytes) {
         c.memory = c.pool.get();
         c.room = c.memory->bytes();
     }
+}
+
+// `content` is in `memory` and becomes the payload, compressed if that makes it smaller.
+void Encoder::pack(Piece& piece, Bytes content, const std::shared_ptr<const void>& memory)
+{
+    piece.record.hash = hash_of(content);
+    if (!context_->zstd || !compress(piece, content)) {
+        piece.payload = content;
+        piece.memory = memory;
+    }
+    piece.record.payload = static_cast<std::uint32_t>(piece.payload.size());
+}
+
+// False if that does not make it smaller.
+bool Encoder::compress(Piece& piece, Bytes content)
+{
+    Context& c = *context_;
+    make_room(content.size());
     // No room for anything that is not smaller: zstd gives up early then.
-    const std::size_t size = ZSTD_compressCCtx(c.zstd.get(), c.room.data(), plain.size() - 1, plain.data(),
-                                               plain.size(), *c.compression.zstd);
+    const std::size_t size = ZSTD_compressCCtx(c.zstd.get(), c.room.data(), content.size() - 1,
+                                               content.data(), content.size(), *c.compression.zstd);
     if (ZSTD_isError(size) != 0) {
         return false;
     }
@@ -100,8 +104,32 @@ bool Encoder::compress(Piece& piece, Bytes plain)
     return true;
 }
 
+Piece Encoder::encode_run(const Header& header, std::uint64_t first, Bytes plain, Bytes base,
+                          const std::shared_ptr<const void>& memory)
+{
+    Piece piece;
+    piece.record.first = first;
+    piece.record.count =
+        static_cast<std::uint32_t>((plain.size() + header.chunk_bytes() - 1) >> header.chunk_shift);
+    if (!base.empty()) {
+        Context& c = *context_;
+        make_room(plain.size());
+        if (const auto length = make_patch(plain, base, c.room)) {
+            const auto patch = c.room.first(*length);
+            const auto holder = c.memory; // compress() may go on to another one
+            c.room = c.room.subspan(*length);
+            piece.record.type = RecordType::patch;
+            pack(piece, patch, holder);
+            return piece;
+        }
+    }
+    piece.record.type = RecordType::data;
+    pack(piece, plain, memory);
+    return piece;
+}
+
 std::vector<Piece> Encoder::encode(const Header& header, std::uint64_t first, Bytes plain,
-                                   const std::shared_ptr<const void>& memory)
+                                   const std::shared_ptr<const void>& memory, Bytes base)
 {
     std::vector<Piece> pieces;
     const std::size_t chunk = header.chunk_bytes();
@@ -123,10 +151,8 @@ std::vector<Piece> Encoder::encode(const Header& header, std::uint64_t first, By
             piece.record.count = static_cast<std::uint32_t>((end - begin + chunk - 1) / chunk);
             pieces.push_back(std::move(piece));
         } else {
-            pieces.push_back(encode_data(header, at, plain.subspan(begin, end - begin)));
-            if (!pieces.back().memory) {
-                pieces.back().memory = memory;
-            }
+            pieces.push_back(encode_run(header, at, plain.subspan(begin, end - begin),
+                                        base.empty() ? base : base.subspan(begin, end - begin), memory));
         }
         begin = end;
     }
@@ -152,21 +178,26 @@ Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 tl::expected<Bytes, std::string> Decoder::decode(const Header& header, const Piece& piece,
                                                  std::span<std::byte> buffer)
 {
-    const std::span<std::byte> room =
-        buffer.first(plain_bytes(header, piece.record.first, piece.record.count));
-    Bytes plain = room;
+    // A patch says only by itself how long it is.
+    const bool patch = piece.record.type == RecordType::patch;
+    const std::size_t size = plain_bytes(header, piece.record.first, piece.record.count);
+    std::span<std::byte> room = buffer.first(patch ? buffer.size() : size);
+    Bytes plain;
     if ((piece.record.flags & Record::kZstd) != 0) {
-        const std::size_t size = ZSTD_decompressDCtx(context_->zstd.get(), room.data(), room.size(),
-                                                     piece.payload.data(), piece.payload.size());
-        if (ZSTD_isError(size) != 0 || size != room.size()) {
+        const std::size_t got = ZSTD_decompressDCtx(context_->zstd.get(), room.data(), room.size(),
+                                                    piece.payload.data(), piece.payload.size());
+        if (ZSTD_isError(got) != 0 || (!patch && got != size)) {
             return tl::unexpected(std::string("a record cannot be decompressed"));
         }
-    } else if (piece.payload.size() != room.size()) {
+        plain = room.first(got);
+    } else if (!patch && piece.payload.size() != size) {
         return tl::unexpected(std::string("a record has the wrong length"));
     } else if (AlignedMemory::is_aligned(piece.payload.data())) {
         plain = piece.payload;
     } else {
+        room = room.first(piece.payload.size());
         std::memcpy(room.data(), piece.payload.data(), room.size());
+        plain = room;
     }
     if (hash_of(plain) != piece.record.hash) {
         return tl::unexpected(std::string("a record's content does not match its checksum"));

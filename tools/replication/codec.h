@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Content to records and back: zero chunks found, zstd. Each thread has a coder of its own.
+// Content to records and back: zero chunks found, patches made, zstd. Each thread has a coder of its own.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +34,18 @@ public:
     Encoder(Encoder&&) noexcept;
     Encoder& operator=(Encoder&&) noexcept;
 
-    // The content of chunks [first, …), at most kMaxDataBytes, as pieces: runs of zero chunks, and data
-    // compressed where that makes it smaller. What is not compressed stays where it is, in `memory`, which
-    // the pieces hold.
+    // The content of chunks [first, …), at most kMaxDataBytes, as pieces: runs of zero chunks, patches to
+    // `base` (empty: there is none) where they are smaller, and data; compressed where that makes it smaller.
+    // What is not compressed stays where it is, in `memory`, which the pieces hold.
     std::vector<Piece> encode(const Header& header, std::uint64_t first, Bytes plain,
-                              const std::shared_ptr<const void>& memory = nullptr);
+                              const std::shared_ptr<const void>& memory = nullptr, Bytes base = {});
 
 private:
-    Piece encode_data(const Header& header, std::uint64_t first, Bytes plain);
-    bool compress(Piece& piece, Bytes plain);
+    Piece encode_run(const Header& header, std::uint64_t first, Bytes plain, Bytes base,
+                     const std::shared_ptr<const void>& memory);
+    void pack(Piece& piece, Bytes content, const std::shared_ptr<const void>& memory);
+    bool compress(Piece& piece, Bytes content);
+    void make_room(std::size_t bytes);
 
     struct Context;
     std::unique_ptr<Context> context_;
@@ -55,8 +58,9 @@ public:
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
 
-    // The content of a data record, whose fields StreamReader has judged: where it is if that is aligned for
-    // O_DIRECT, else in `buffer` of kMaxDataBytes. The error has no offset: the caller knows it.
+    // The content of a data record, or the patch of a patch record, whose fields StreamReader has judged:
+    // where it is if that is aligned for O_DIRECT, else in `buffer` of kMaxDataBytes. The error has no
+    // offset: the caller knows it.
     tl::expected<Bytes, std::string> decode(const Header& header, const Piece& piece,
                                             std::span<std::byte> buffer);
 

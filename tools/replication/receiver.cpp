@@ -9,6 +9,7 @@
 
 #include "tools/replication/aligned_memory.h"
 #include "tools/replication/ordered_workers.h"
+#include "tools/replication/patch.h"
 
 namespace zumastor::stream {
 namespace {
@@ -50,7 +51,17 @@ Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
         if (!plain) {
             throw BadStream(Error{arrived.offset, plain.error()});
         }
-        writer.write(offset, *plain);
+        if (record.type == RecordType::data) {
+            writer.write(offset, *plain);
+            return record;
+        }
+        const auto patched = read_patch(header, record, *plain);
+        if (!patched) {
+            throw BadStream(Error{arrived.offset, patched.error()});
+        }
+        for (const PatchedRun& run : *patched) {
+            writer.write(run.offset, run.content);
+        }
         return record;
     };
 }

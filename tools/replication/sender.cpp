@@ -2,7 +2,9 @@
 #include "tools/replication/sender.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -52,21 +54,62 @@ private:
     ChunkRun left_; // of the run under way
 };
 
+// The base, until it fails. Any number of threads.
+class BaseReader {
+public:
+    BaseReader(const Header& header, const Base& base)
+        : base_(base), used_(header.patches && base.reader != nullptr && header.chunk_bytes() > kBlockBytes)
+    {}
+
+    // Content of the base, in `room`; empty if there is none.
+    Bytes read(std::uint64_t offset, std::span<std::byte> room)
+    {
+        if (!used_ || offset + room.size() > base_.bytes) {
+            return {};
+        }
+        try {
+            base_.reader->read(offset, room);
+            return room;
+        } catch (const TransferError& failed) {
+            const std::lock_guard lock(mutex_);
+            error_ = failed.what();
+            used_ = false;
+            return {};
+        }
+    }
+    bool used() const noexcept { return used_; }
+    std::string error()
+    {
+        const std::lock_guard lock(mutex_);
+        return error_;
+    }
+
+private:
+    const Base base_;
+    std::atomic<bool> used_;
+    std::mutex mutex_;
+    std::string error_;
+};
+
 using Readers = OrderedWorkers<Batch, std::vector<Piece>>;
 
-Readers::Work make_reader(const Header& header, SnapshotReader& reader, Compression compression)
+Readers::Work make_reader(const Header& header, SnapshotReader& reader, BaseReader& base,
+                          Compression compression)
 {
     auto pool = std::make_shared<BufferPool>(kMaxDataBytes);
     auto encoder = std::make_shared<Encoder>(compression);
-    return [&header, &reader, pool, encoder](Batch& batch) {
+    return [&header, &reader, &base, pool, encoder](Batch& batch) {
         std::vector<Piece> pieces;
         const auto memory = pool->get();
+        const auto before = base.used() ? pool->get() : nullptr;
         auto room = memory->bytes(); // every run but the volume's last chunk ends at a multiple of 4096
         for (const ChunkRun& run : batch) {
+            const std::uint64_t offset = run.first << header.chunk_shift;
             const auto content = room.first(plain_bytes(header, run.first, run.count));
             room = room.subspan(content.size());
-            reader.read(run.first << header.chunk_shift, content);
-            auto encoded = encoder->encode(header, run.first, content, memory);
+            reader.read(offset, content);
+            const Bytes old = before ? base.read(offset, before->bytes().first(content.size())) : Bytes{};
+            auto encoded = encoder->encode(header, run.first, content, memory, old);
             std::move(encoded.begin(), encoded.end(), std::back_inserter(pieces));
         }
         return pieces;
@@ -102,12 +145,13 @@ void need(const Result<void>& done)
 } // namespace
 
 SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& reader, ByteSink& sink,
-                  const SendOptions& options, const SendObserver& observer)
+                  const SendOptions& options, const SendObserver& observer, const Base& base)
 {
     StreamWriter writer(sink);
     need(writer.begin(header));
+    BaseReader old(header, base);
     Readers workers(options.threads, kSendWindow,
-                    [&] { return make_reader(header, reader, options.compression); });
+                    [&] { return make_reader(header, reader, old, options.compression); });
     Batcher batches(header, runs);
     const Pace pace(options.bytes_per_second);
     SendProgress progress;
@@ -133,6 +177,7 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
     }
     need(writer.finish());
     progress.bytes = writer.bytes();
+    progress.base_error = old.error();
     return progress;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "tools/replication/codec.h"
 #include "tools/replication/stream_io.h"
@@ -36,16 +37,24 @@ struct SendOptions {
     std::uint64_t bytes_per_second = 0; // of the stream; 0: no limit
 };
 
+// What the receiver has before, if that can be read: of chunks of which a part has changed that part is sent.
+// One that fails (it was squashed) is not asked again, and chunks go whole from then on.
+struct Base {
+    SnapshotReader* reader = nullptr; // none: chunks go whole
+    std::uint64_t bytes = 0;          // its size
+};
+
 struct SendProgress {
     std::uint64_t chunks = 0; // of header.chunks
     std::uint64_t bytes = 0;  // of the stream
+    std::string base_error{}; // not empty: since then chunks went whole
 };
 // Called after every batch; throws to stop.
 using SendObserver = std::function<void(const SendProgress&)>;
 
 // The whole stream, header to end record. What cannot be written throws; so does what reader, source and
-// observer throw.
+// observer throw. Without header.patches the base is not looked at.
 SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& reader, ByteSink& sink,
-                  const SendOptions& options, const SendObserver& observer);
+                  const SendOptions& options, const SendObserver& observer, const Base& base = {});
 
 } // namespace zumastor::stream

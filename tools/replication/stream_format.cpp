@@ -94,6 +94,9 @@ Result<void> judge(const Header& header)
         header.chunks > header.all_chunks() - header.first_chunk) {
         return refuse(88, "it announces more chunks than the volume has");
     }
+    if (header.patches && header.full()) {
+        return refuse(16, "a full stream has no base to be patched");
+    }
     return {};
 }
 
@@ -107,8 +110,8 @@ std::array<std::byte, kHeaderBytes> encode(const Header& header)
     w.put(kVersion);
     w.put(static_cast<std::uint16_t>(kHeaderBytes));
     w.put(header.chunk_shift);
-    w.put(std::uint64_t{0}); // feature bits that a receiver must know
-    w.put(std::uint64_t{0}); // ... may ignore
+    w.put(header.patches ? kFeaturePatches : std::uint64_t{0}); // feature bits that a receiver must know
+    w.put(std::uint64_t{0});                                    // ... may ignore
     w.put_bytes(header.lineage.data(), header.lineage.size());
     w.put_bytes(header.from.data(), header.from.size());
     w.put_bytes(header.to.data(), header.to.size());
@@ -145,9 +148,11 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
     }
     Header header;
     header.chunk_shift = r.get<std::uint32_t>();
-    if (const auto unknown = r.get<std::uint64_t>(); unknown != 0) {
+    const auto features = r.get<std::uint64_t>();
+    if (const auto unknown = features & ~kFeaturePatches; unknown != 0) {
         return refuse(16, fmt::format("the stream needs features that are not known here: {:#x}", unknown));
     }
+    header.patches = features != 0;
     r.get<std::uint64_t>();
     r.get_bytes(header.lineage.data(), header.lineage.size());
     r.get_bytes(header.from.data(), header.from.size());
@@ -200,6 +205,7 @@ Result<Record> decode_record(std::span<const std::byte, kRecordBytes> bytes)
     bool good = false;
     switch (record.type) {
     case RecordType::data:
+    case RecordType::patch:
         good = (record.flags == 0 || zstd) && record.count > 0 && record.payload > 0 &&
                record.payload <= kMaxDataBytes;
         break;

@@ -30,6 +30,9 @@ constexpr std::size_t kMaxName = 63; // bytes, UTF-8, no NUL
 constexpr std::size_t kMaxTag = 31;
 // The most that one record expands to: bounds the memory of both ends. A multiple of every chunk size.
 constexpr std::uint32_t kMaxDataBytes = 1u << 20;
+// What patches are made of: no device's sectors are larger, and filesystems write no less.
+constexpr std::size_t kBlockBytes = 4096;
+constexpr std::uint64_t kFeaturePatches = 1; // of those that a receiver must know
 
 // What went wrong, and at which byte of the stream.
 struct Error {
@@ -50,6 +53,7 @@ struct Header {
     std::uint64_t created_ns = 0;   // of `to`: UTC, nanoseconds since 1970
     std::string name;               // of `to`
     std::string tag;                // its kinds
+    bool patches = false;           // records of type patch may occur; never in a full stream
 
     bool full() const noexcept { return from == Uuid{}; }
     std::uint64_t chunk_bytes() const noexcept { return 1ull << chunk_shift; }
@@ -61,13 +65,14 @@ struct Header {
 };
 
 enum class RecordType : std::uint16_t {
-    data = 1, // payload: the chunks' content, plain or as one zstd frame
-    zero = 2, // no payload: the chunks are all zeros
-    end = 3,  // payload: EndPayload
+    data = 1,  // payload: the chunks' content, plain or as one zstd frame
+    zero = 2,  // no payload: the chunks are all zeros
+    end = 3,   // payload: EndPayload
+    patch = 4, // payload: the blocks that differ from the base (patch.h), plain or as one zstd frame
 };
 
 struct Record {
-    static constexpr std::uint16_t kZstd = 1; // flags, data only
+    static constexpr std::uint16_t kZstd = 1; // flags, data and patch only
 
     RecordType type = RecordType::end;
     std::uint16_t flags = 0;
@@ -75,7 +80,7 @@ struct Record {
     std::uint64_t first = 0;    // chunk; end: 0
     std::uint32_t payload = 0;  // bytes that follow
     std::uint32_t sequence = 0; // 0, 1, …
-    std::uint64_t hash = 0;     // of the plain content (data), of the payload (end), 0 (zero)
+    std::uint64_t hash = 0;     // of the expanded payload (data, patch), of the payload (end), 0 (zero)
 };
 
 struct EndPayload {

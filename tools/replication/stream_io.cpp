@@ -148,8 +148,11 @@ Result<void> StreamReader::judge(const Record& record) const
     if (record.count > header_.chunks - chunks_) {
         return refuse("there are more chunks than announced");
     }
-    if (record.type == RecordType::data && plain_bytes(header_, record.first, record.count) > kMaxDataBytes) {
+    if (record.type != RecordType::zero && plain_bytes(header_, record.first, record.count) > kMaxDataBytes) {
         return refuse("a record is too large");
+    }
+    if (record.type == RecordType::patch && !header_.patches) {
+        return refuse("a patch, which was not announced");
     }
     return {};
 }

@@ -127,6 +127,7 @@ constexpr std::array kSend{
     OptionSpec{"--compress", "METHOD", "none, zstd, zstd:LEVEL (zstd)"},
     OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
     OptionSpec{"--resume", "TOKEN", "go on where the receiver stopped: it prints the token"},
+    OptionSpec{"--whole-chunks", "", "not only the changed blocks of a chunk: reads less, sends more"},
     OptionSpec{"--session", "", "talk to zumastor replicate on the other side"},
     ZUMASTOR_CYCLE,
     ZUMASTOR_PROGRESS,

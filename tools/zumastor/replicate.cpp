@@ -142,6 +142,9 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
         const SnapshotEntry to = choose(volume, daemon, offer, args);
         ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
+        if (ends) {
+            ends->patches = offer.patches;
+        }
         sent = ends ? ends->to.uuid : to.uuid;
         TargetState target = load_target_state(volume.paths().state, offer.uuid);
         target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too

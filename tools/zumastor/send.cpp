@@ -36,8 +36,7 @@ SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfi
                       "leave out SNAP and --from");
     }
     const Reception reception = parse_token(*args.get("--resume"));
-    SendEnds ends{
-        {}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk, nullptr};
+    SendEnds ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
     if (!reception.from.empty()) {
         ends.from = need_readable(find_snapshot(list, config, reception.from));
     }
@@ -49,8 +48,7 @@ SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& c
     if (args.has("--resume")) {
         return ends_of_token(list, config, args);
     }
-    SendEnds ends{
-        {}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest"))), 0, nullptr};
+    SendEnds ends{{}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest")))};
     if (const auto from = args.get("--from")) {
         ends.from = need_readable(find_snapshot(list, config, *from));
         if (ends.from->epoch >= ends.to.epoch) {
@@ -132,6 +130,7 @@ stream::Header header_of(const Volume& volume, const VolumeEntry& store, const S
     header.created_ns = ends.to.created_ns;
     header.name = ends.to.name;
     header.tag = ends.to.tag;
+    header.patches = ends.patches && ends.from && !ends.bookmark; // else the base is not there to be read
     return header;
 }
 
@@ -176,7 +175,7 @@ SendEnds ends_by_bookmark(const std::vector<SnapshotEntry>& mine, const Changeli
             "noted what has changed since",
             "send everything again: zumastor replicate VOL HOST --full");
     }
-    SendEnds ends{SnapshotEntry{}, to, first_chunk, nullptr};
+    SendEnds ends{SnapshotEntry{}, to, first_chunk};
     ends.from->uuid = list.header.from.uuid;
     ends.bookmark = std::make_shared<const SendEnds::Bookmark>(SendEnds::Bookmark{*marked, list.ranges});
     return ends;
@@ -192,7 +191,7 @@ std::optional<SendEnds> ends_of_reception(const std::vector<SnapshotEntry>& mine
         return std::nullopt;
     }
     if (from != nullptr || reception.from.empty()) {
-        SendEnds ends{{}, *begun, reception.next_chunk, nullptr};
+        SendEnds ends{{}, *begun, reception.next_chunk};
         if (from != nullptr) {
             ends.from = *from;
         }
@@ -233,7 +232,7 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
         }
     }
     if (full || offer.snapshots.empty()) {
-        return SendEnds{{}, to, 0, nullptr};
+        return SendEnds{{}, to};
     }
     // The replica's origin holds its newest snapshot; an older one that both have would not do.
     const std::string& newest = offer.snapshots.back();
@@ -243,7 +242,7 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
         return ends_by_bookmark(mine, *bookmark, to, 0);
     }
     if (const SnapshotEntry* base = common_base(mine, offer, to)) {
-        return SendEnds{*base, to, 0, nullptr};
+        return SendEnds{*base, to};
     }
     throw Failure(Exit::not_found,
                   volume.what() + ": none of the replica's snapshots is here any more (its newest is " +
@@ -268,14 +267,20 @@ Written write_stream(const Volume& volume, const SendEnds& ends, const stream::S
                       : ends.from   ? open_content(volume, *ends.from)
                                     : nullptr;
     const stream::Header header = announce(volume, daemon, ends);
+    const stream::Base old{base.get(), header.patches ? ends.from->sectors * 512 : 0};
     Progress progress(args, header);
     try {
-        const auto sent = stream::send(header, runs_of(daemon, ends, header.all_chunks()), *content, sink,
-                                       options, [&](const stream::SendProgress& p) {
-                                           check_interrupt();
-                                           progress.show(p.chunks, p.bytes);
-                                       });
+        const auto sent = stream::send(
+            header, runs_of(daemon, ends, header.all_chunks()), *content, sink, options,
+            [&](const stream::SendProgress& p) {
+                check_interrupt();
+                progress.show(p.chunks, p.bytes);
+            },
+            old);
         progress.finish(sent.chunks, sent.bytes);
+        if (!sent.base_error.empty()) {
+            note(volume.what() + ": from some point on chunks were sent whole: " + sent.base_error);
+        }
         return {header, sent};
     } catch (const stream::SinkError&) {
         throw; // the caller knows more about who is at the other end
@@ -334,7 +339,8 @@ Exit send_stream(const Args& args)
     const Volume volume(load_config(args.need("VOL")));
     Daemon daemon = volume.daemon();
     const stream::SendOptions options = send_options(args);
-    const SendEnds ends = find_ends(daemon.list(), volume.config(), args);
+    SendEnds ends = find_ends(daemon.list(), volume.config(), args);
+    ends.patches = !args.has("--whole-chunks");
     if (args.has("--dry-run")) {
         print_plan(volume, ends, options, args);
         return Exit::ok;

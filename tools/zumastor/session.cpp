@@ -83,14 +83,10 @@ std::string format(const ReplicaOffer& offer)
                      {"to", offer.reception->to},
                      {"next_chunk", offer.reception->next_chunk}};
     }
-    return ordered_json{{"zumastor", kSessionVersion},
-                        {"volume", offer.volume},
-                        {"uuid", offer.uuid},
-                        {"lineage", offer.lineage},
-                        {"chunk_bytes", offer.chunk_bytes},
-                        {"sectors", offer.sectors},
-                        {"snapshots", offer.snapshots},
-                        {"reception", reception}}
+    return ordered_json{
+        {"zumastor", kSessionVersion},  {"volume", offer.volume},           {"uuid", offer.uuid},
+        {"lineage", offer.lineage},     {"chunk_bytes", offer.chunk_bytes}, {"sectors", offer.sectors},
+        {"snapshots", offer.snapshots}, {"reception", reception},           {"patches", offer.patches}}
         .dump();
 }
 
@@ -109,6 +105,7 @@ ReplicaOffer parse_offer(const std::string& line)
                 Reception{reception.at("from").get<std::string>(), reception.at("to").get<std::string>(),
                           reception.at("next_chunk").get<std::uint64_t>()};
         }
+        offer.patches = object.value("patches", false);
         need_uuid(offer.uuid); // it becomes part of a file's name
         return offer;
     });

@@ -28,6 +28,7 @@ struct ReplicaOffer {
     std::uint64_t sectors = 0;
     std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
     std::optional<Reception> reception; // broken off
+    bool patches = true;                // a stream may have them
 };
 
 struct SendPlan {

@@ -24,6 +24,7 @@ struct SendEnds {
     std::optional<SnapshotEntry> from; // none: a full stream
     SnapshotEntry to;
     std::uint64_t first_chunk = 0; // > 0: the receiver has what is below it
+    bool patches = false;          // the receiver knows them: chunks need not go whole
     // `from` is gone here, of its fields there is only the UUID: what has changed since is known up to
     // `marked`.
     struct Bookmark {
