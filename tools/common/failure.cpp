@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/common/failure.h"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -17,7 +18,23 @@ std::string& name_storage()
 
 volatile std::sig_atomic_t interrupted_by = 0;
 
-void remember_signal(int number) { interrupted_by = number; }
+std::atomic<pid_t> partner = 0;
+static_assert(std::atomic<pid_t>::is_always_lock_free); // a signal's handler uses it
+
+void end_partner() noexcept
+{
+    if (const pid_t child = partner.exchange(0); child > 0) {
+        ::kill(child, SIGTERM);
+    }
+}
+
+void remember_signal(int number)
+{
+    const int error = errno;
+    interrupted_by = number;
+    end_partner();
+    errno = error;
+}
 
 } // namespace
 
@@ -50,6 +67,14 @@ void catch_interrupts()
         if (old.sa_handler != SIG_IGN) { // nohup stays nohup
             sigaction(number, &action, nullptr);
         }
+    }
+}
+
+void end_with_interrupt(pid_t child) noexcept
+{
+    partner = child;
+    if (interrupted_by != 0) { // it came before
+        end_partner();
     }
 }
 

@@ -3,6 +3,8 @@
 // what to do next. It is caught in one place, run_tool().
 #pragma once
 
+#include <sys/types.h>
+
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -51,5 +53,8 @@ const std::string& program_name();
 // undone in order. Throws Exit::interrupted once one of them has come.
 void catch_interrupts();
 void check_interrupt();
+// From now on an interrupt ends this child, too: who waits for what it reads or writes goes on at once. 0:
+// none, to be said before its number can belong to another process.
+void end_with_interrupt(pid_t child) noexcept;
 
 } // namespace zumastor

@@ -44,6 +44,10 @@ Pipe make_pipe()
 
 int wait_for(pid_t child)
 {
+    siginfo_t ended{}; // it still has its number then, which nobody else can get
+    while (::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+    end_with_interrupt(0);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
@@ -76,6 +80,7 @@ Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::s
         ::execvp(local ? "/proc/self/exe" : argv[0], argv.data()); // the same program, wherever it is
         ::_exit(127);
     }
+    end_with_interrupt(child_); // however long the connection has been silent
     to_ = std::move(input.write);
     from_ = std::move(output.read);
 }

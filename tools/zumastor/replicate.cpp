@@ -218,8 +218,12 @@ bool with_peer(Peer& peer, const std::string& host, const Session& session)
                           host + ": zumastor there ended with exit code " + std::to_string(status));
         }
         return more;
+    } catch (const Failure&) {
+        check_interrupt(); // which may have looked like a broken stream
+        throw;
     } catch (const stream::TransferError& error) {
         const int status = peer.finish();
+        check_interrupt();
         if (status == 255 || status == 127) {
             throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke",
                           "try: ssh -o BatchMode=yes " + host + " true");

@@ -99,7 +99,7 @@ def cycles(options):
     for case in what["cases"]:
         print(f"  image of {case['gib']} GiB with {case['files']:,} files", flush=True)
         views += 2 * ["--view", images.image(ROOT / "build" / "bench" / "images", case["files"], case["gib"], WITH_DATA)]
-    argv = [ROOT / "tests" / "vm" / "run", "--hosts", 2, "--disks", 1, "--disk-size", "4G", *views, "--mem", "3G",
+    argv = [ROOT / "tests" / "vm" / "run", "--hosts", 2, "--smp", 1, "--disks", 1, "--disk-size", "4G", *views, "--mem", "3G",
             "--timeout", 14400, "--results", folder, "--kernel-log", folder / "kernel.log", "--preset", options.preset,
             "--verbose", "--", HERE / "cycles-guest.py", "/results/plan.json", "/results/cycles.jsonl"]
     if subprocess.run(words(argv), check=False).returncode != 0:
