@@ -191,6 +191,51 @@ TEST(Stream, AFlushThatFailsOnceEndsTheReception)
     EXPECT_GT(last, 3);
 }
 
+// Gives up where it is told to, as if a signal had come.
+struct Interrupted final : ByteSource {
+    explicit Interrupted(Bytes content) : memory(content) {}
+    std::size_t read(std::span<std::byte> to) override
+    {
+        if (fails) {
+            throw std::runtime_error("interrupted");
+        }
+        return memory.read(to);
+    }
+    std::string error() const override { return {}; }
+    MemorySource memory;
+    bool fails = false;
+};
+
+// What has come is remembered, though the interval has not passed: only the rest is sent again.
+TEST(Stream, AnInterruptedReceptionKeepsWhatHasCome)
+{
+    const Case c = make_case(12, false, 15);
+    const Content bytes = send_to_memory(c, Compression{});
+    for (const bool while_reading : {true, false}) {
+        Interrupted source(bytes);
+        StreamReader reader(source);
+        ASSERT_TRUE(reader.begin());
+        MemoryVolume target(c.before);
+        std::uint64_t reached = 0;
+        int records = 0;
+        const auto moved = [&](const auto&) {
+            if (++records == 10) {
+                source.fails = while_reading;
+                if (!while_reading) {
+                    throw std::runtime_error("interrupted");
+                }
+            }
+        };
+        const ReceiveHooks hooks{moved, [&](std::uint64_t next) { reached = next; }};
+        EXPECT_THROW(receive(reader, target, {}, hooks), std::runtime_error);
+        EXPECT_EQ(records, 10);
+        EXPECT_GT(reached, c.runs[1].first);
+        for (std::uint64_t at = 0; at < reached << 12; at += 512) {
+            ASSERT_EQ(target.content[at], c.after[at]) << at;
+        }
+    }
+}
+
 TEST(Stream, CompressionIsParsed)
 {
     EXPECT_EQ(Compression::parse("none")->zstd, std::nullopt);

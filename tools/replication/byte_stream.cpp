@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "tools/common/failure.h"
+
 namespace zumastor::stream {
 namespace {
 
@@ -27,6 +29,7 @@ FdSource::FdSource(int fd) noexcept : fd_(fd) { widen(fd); }
 bool FdSink::write(std::span<const std::byte> bytes)
 {
     while (!bytes.empty()) {
+        check_interrupt(); // in each round: a write that is interrupted in the middle only is a short one
         const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
         if (n < 0 && errno != EINTR) {
             error_ = std::generic_category().message(errno);
@@ -41,6 +44,7 @@ std::size_t FdSource::read(std::span<std::byte> bytes)
 {
     std::size_t filled = 0;
     while (filled < bytes.size()) {
+        check_interrupt();
         const ssize_t n = ::read(fd_, bytes.data() + filled, bytes.size() - filled);
         if (n == 0) {
             break;

@@ -39,7 +39,8 @@ public:
 };
 
 // File descriptors, blocking, not owned. A pipe is made larger if the system allows it. A pipe's reader that
-// has gone is an error, not a signal: the program ignores SIGPIPE.
+// has gone is an error, not a signal: the program ignores SIGPIPE. Both throw when the program is
+// interrupted: behind a connection that was cut they would wait for ever.
 class FdSink final : public ByteSink {
 public:
     explicit FdSink(int fd) noexcept;

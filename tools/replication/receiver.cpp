@@ -23,14 +23,15 @@ struct Arrived {
 using Clock = std::chrono::steady_clock;
 using Appliers = OrderedWorkers<Arrived, Record>;
 
-// Flushes while more is being written: a chunk number below which all is written goes in, and comes out when
-// that has been flushed.
+// Flushes while more is being written: a chunk number below which all is written goes in, and is remembered
+// as soon as that has been flushed, however long the next record takes to come.
 using Flusher = OrderedWorkers<std::uint64_t, std::uint64_t>;
 
-Flusher::Work make_flusher(VolumeWriter& writer)
+Flusher::Work make_flusher(VolumeWriter& writer, const ReceiveHooks& hooks)
 {
-    return [&writer](const std::uint64_t& written) {
+    return [&writer, &hooks](const std::uint64_t& written) {
         writer.flush();
+        hooks.reached(written);
         return written;
     };
 }
@@ -66,6 +67,91 @@ Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
     };
 }
 
+// The receiving end at work: records go in as they come, and are settled, the oldest first, when written.
+class Reception {
+public:
+    Reception(const Header& header, VolumeWriter& writer, const ReceiveOptions& options,
+              const ReceiveHooks& hooks)
+        : header_(header), writer_(writer), options_(options), hooks_(hooks),
+          flusher_(1, 1, [&] { return make_flusher(writer, hooks); }),
+          workers_(options.threads, kReceiveWindow, [&] { return make_applier(header, writer); })
+    {
+        progress_.next_chunk = header.first_chunk;
+    }
+
+    void put(Arrived arrived)
+    {
+        while (workers_.full() || workers_.ready()) {
+            settle();
+        }
+        if (flusher_.ready()) {
+            flusher_.take();
+        }
+        workers_.put(std::move(arrived));
+    }
+
+    void settle_all()
+    {
+        while (!workers_.empty()) {
+            settle();
+        }
+        while (!flusher_.empty()) { // a flush that failed says so only once
+            flusher_.take();
+        }
+        writer_.flush();
+    }
+
+    // What came so far is good: a resumed stream need not send it again.
+    void keep()
+    {
+        settle_all();
+        hooks_.reached(progress_.next_chunk);
+    }
+
+    // A step that may be interrupted.
+    template <class Step>
+    auto or_keep(const Step& step)
+    {
+        try {
+            return step();
+        } catch (...) {
+            keep();
+            throw;
+        }
+    }
+
+    void has_read(std::uint64_t bytes) noexcept { progress_.bytes = bytes; }
+    const ReceiveProgress& progress() const noexcept { return progress_; }
+
+private:
+    void settle() // the oldest record
+    {
+        const Record record = workers_.take();
+        progress_.chunks += record.count;
+        progress_.next_chunk = record.first + record.count;
+        unremembered_ += plain_bytes(header_, record.first, record.count);
+        const auto now = Clock::now();
+        if (unremembered_ >= options_.interval || now - flushed_ >= options_.interval_time) {
+            if (flusher_.full()) {
+                flusher_.take();
+            }
+            flusher_.put(progress_.next_chunk);
+            unremembered_ = 0;
+            flushed_ = now;
+        }
+    }
+
+    const Header& header_;
+    VolumeWriter& writer_;
+    const ReceiveOptions& options_;
+    const ReceiveHooks& hooks_;
+    Flusher flusher_;
+    Appliers workers_;
+    ReceiveProgress progress_;
+    std::uint64_t unremembered_ = 0; // bytes of the volume
+    Clock::time_point flushed_ = Clock::now();
+};
+
 } // namespace
 
 BadStream::BadStream(const Error& error)
@@ -75,60 +161,23 @@ BadStream::BadStream(const Error& error)
 ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const ReceiveOptions& options,
                         const ReceiveHooks& hooks)
 {
-    const Header& header = reader.header();
-    Flusher flusher(1, 1, [&] { return make_flusher(writer); });
-    Appliers workers(options.threads, kReceiveWindow, [&] { return make_applier(header, writer); });
-    ReceiveProgress progress;
-    progress.next_chunk = header.first_chunk;
-    std::uint64_t unremembered = 0; // bytes of the volume
-    auto flushed = Clock::now();
-    const auto settle = [&] { // the oldest record
-        const Record record = workers.take();
-        progress.chunks += record.count;
-        progress.next_chunk = record.first + record.count;
-        unremembered += plain_bytes(header, record.first, record.count);
-        const auto now = Clock::now();
-        if (unremembered >= options.interval || now - flushed >= options.interval_time) {
-            if (flusher.full()) {
-                hooks.reached(flusher.take());
-            }
-            flusher.put(progress.next_chunk);
-            unremembered = 0;
-            flushed = now;
-        }
-    };
-    const auto settle_all = [&] {
-        while (!workers.empty()) {
-            settle();
-        }
-        while (!flusher.empty()) { // a flush that failed says so only once
-            hooks.reached(flusher.take());
-        }
-        writer.flush();
-    };
+    Reception reception(reader.header(), writer, options, hooks);
     for (;;) {
-        auto piece = reader.next();
+        auto piece = reception.or_keep([&] { return reader.next(); });
         if (!piece) {
-            settle_all(); // what came before is good: a resumed stream need not send it again
-            hooks.reached(progress.next_chunk);
+            reception.keep();
             throw BadStream(piece.error());
         }
-        progress.bytes = reader.bytes();
+        reception.has_read(reader.bytes());
         if (!*piece) {
             break;
         }
-        while (workers.full() || workers.ready()) {
-            settle();
-        }
-        if (flusher.ready()) {
-            hooks.reached(flusher.take());
-        }
-        workers.put({std::move(**piece), reader.record_offset()});
-        hooks.moved(progress);
+        reception.put({std::move(**piece), reader.record_offset()});
+        reception.or_keep([&] { hooks.moved(reception.progress()); });
     }
-    settle_all();
-    hooks.moved(progress);
-    return progress;
+    reception.settle_all();
+    hooks.moved(reception.progress());
+    return reception.progress();
 }
 
 } // namespace zumastor::stream

@@ -27,7 +27,8 @@ struct ReceiveOptions {
     // durable together.
     std::size_t threads = 16;
     // Between two flushes: bytes of the volume, or time, whichever comes first. `reached` is called when one
-    // is done: what came after it was begun is sent again after a crash.
+    // is done, perhaps on another thread, but never twice at once: what came after it was begun is sent again
+    // after a crash.
     std::uint64_t interval = 64ull << 20;
     std::chrono::milliseconds interval_time{3000};
 };
@@ -51,7 +52,8 @@ public:
 };
 
 // `reader` has read the header. Returns after the end record was verified and everything flushed. Throws
-// BadStream, or what writer and hooks throw.
+// BadStream, or what the stream's source, writer and hooks throw. What has come before a stream broke off, or
+// before it was interrupted, is flushed and remembered first.
 ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const ReceiveOptions& options,
                         const ReceiveHooks& hooks);
 
