@@ -55,7 +55,7 @@ TEST(Interrupt, EndsTheChildThatIsWaitedFor)
     catch_interrupts();
     const pid_t child = start_waiting();
     end_with_interrupt(child);
-    ASSERT_EQ(std::raise(SIGHUP), 0);
+    ASSERT_EQ(std::raise(SIGTERM), 0);
     EXPECT_EQ(signal_that_ended(child), SIGTERM);
     EXPECT_EQ(interrupted(), Exit::interrupted);
     EXPECT_EQ(interrupted(), Exit::ok); // once
@@ -77,7 +77,7 @@ TEST(Interrupt, LeavesAloneWhomNobodyWaitsFor)
     const pid_t child = start_waiting();
     end_with_interrupt(child);
     end_with_interrupt(0);
-    ASSERT_EQ(std::raise(SIGINT), 0);
+    ASSERT_EQ(std::raise(SIGTERM), 0);
     EXPECT_EQ(interrupted(), Exit::interrupted);
     int status = 0;
     EXPECT_EQ(::waitpid(child, &status, WNOHANG), 0);
