@@ -221,7 +221,7 @@ def everything():
               ("build:release",), named=True),
         Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan", *ASAN)),
         Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
-              ctest("asan", "-L", "unit|native|sim-asan"), ("build:asan",)),
+              ctest("asan", "-L", "unit|threads|native|sim-asan"), ("build:asan",)),
         Check("build:tsan", "compile with ThreadSanitizer", build("tsan", *TSAN)),
         Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native|threads"), ("build:tsan",)),
     ]
