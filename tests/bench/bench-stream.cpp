@@ -248,7 +248,9 @@ void send(const Options& options)
     stream::Base base;
     if (options.from != 0) {
         const SnapshotEntry from = find(daemon, options.from);
-        before.emplace(from.id, device);
+        DeviceOptions old = options.device(); // a client of its own, by another UUID
+        old.read_only = true;
+        before.emplace(from.id, old);
         base = {&*before, from.sectors * 512};
         header.patches = true;
         header.from = need_uuid(from.uuid);
