@@ -23,11 +23,12 @@ namespace {
 // Does it while this thread gets signals: again and again, as nobody can know when it has begun to wait.
 void expect_interrupted(const std::function<void()>& waits)
 {
+    (void)std::signal(SIGINT, SIG_DFL); // what runs in the background may have it ignored
     catch_interrupts();
     std::atomic<bool> done = false;
     std::thread sender([&, to = ::pthread_self()] {
         while (!done) {
-            ::pthread_kill(to, SIGTERM);
+            ::pthread_kill(to, SIGINT);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     });
