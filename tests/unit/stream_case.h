@@ -99,4 +99,21 @@ inline ReceiveProgress receive_from(Bytes bytes, MemoryVolume& target, std::uint
                     }});
 }
 
+// With any bit flipped the stream is refused, and every block of the volume is as before or as after.
+inline void expect_flips_refused(const Case& c, const Content& good)
+{
+    std::mt19937_64 random(9);
+    for (std::size_t at = 0; at < good.size(); at += at < kHeaderBytes + kRecordBytes ? 1 : 3) {
+        Content bytes = good;
+        bytes[at] ^= static_cast<std::byte>(1u << (random() % 8));
+        MemoryVolume target(c.before);
+        EXPECT_THROW(receive_from(bytes, target), BadStream) << "byte " << at;
+        for (std::size_t i = 0; i < target.content.size(); i += 4096) {
+            const bool old = std::memcmp(&target.content[i], &c.before[i], 512) == 0;
+            const bool now = std::memcmp(&target.content[i], &c.after[i], 512) == 0;
+            ASSERT_TRUE(old || now) << "byte " << at;
+        }
+    }
+}
+
 } // namespace zumastor::stream::test
