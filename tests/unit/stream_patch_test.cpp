@@ -215,8 +215,6 @@ OneRecord at_the_end()
     return one;
 }
 
-constexpr std::size_t kSize = 2 * 16384 - 20 * 512; // 5.5 blocks: a map of one byte
-
 std::string judged(const Content& patch)
 {
     const OneRecord one = at_the_end();
