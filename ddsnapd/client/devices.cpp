@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
+#include <vector>
+
+#include "ddsnapd/client/disk_batch.h"
 
 namespace ddsnap::client {
 
@@ -188,6 +192,7 @@ public:
     const std::span<std::byte> input;
     const std::span<const std::byte> output;
     std::vector<snapstore::Extent> extents; // to be read or written; empty: none
+    bool good = true;                       // what was performed of it
     bool ended = false;
     Status status = Status::ok;
 };
@@ -226,13 +231,13 @@ namespace {
 
 // The part of [offset, offset + length) that lies in the extent: where in the caller's buffer, and where on
 // the disk.
-struct Part {
+struct Slice {
     std::uint64_t in_buffer;
     std::uint64_t on_disk;
     std::size_t length;
 };
 
-Part part_of(const snapstore::Extent& e, std::uint64_t chunk, std::uint64_t offset, std::size_t length)
+Slice slice_of(const snapstore::Extent& e, std::uint64_t chunk, std::uint64_t offset, std::size_t length)
 {
     const std::uint64_t begin = e.first.value * chunk;
     const std::uint64_t from = std::max(begin, offset);
@@ -246,45 +251,93 @@ Part part_of(const snapstore::Extent& e, std::uint64_t chunk, std::uint64_t offs
 
 } // namespace
 
-Status SnapshotDevice::run(Io& io)
+// Reads or writes what the daemon has let them have.
+void SnapshotDevice::perform(std::span<Io* const> ios) const
 {
-    std::unique_lock lock(link_->mutex());
-    client_->submit(io);
-    for (;;) {
-        link_->changed().wait(lock, [&]() { return io.ended || !io.extents.empty(); });
-        if (io.ended) {
-            return io.status;
-        }
-        const auto extents = std::exchange(io.extents, {});
-        lock.unlock();
-        bool good = true;
-        for (const auto& e : extents) {
-            const Part p = part_of(e, chunk_, io.offset, io.length());
+    std::vector<DiskOp> ops;
+    std::vector<Io*> owners;
+    for (Io* io : ios) {
+        for (const auto& e : io->extents) {
+            const Slice p = slice_of(e, chunk_, io->offset, io->length());
             if (p.length == 0) {
                 continue;
             }
-            if (io.write) {
-                good &= store_.write(p.on_disk, io.output.subspan(p.in_buffer, p.length));
-            } else if (e.kind == snapstore::Extent::Kind::zero) {
-                const auto zeros = io.input.subspan(p.in_buffer, p.length);
+            if (!io->write && e.kind == snapstore::Extent::Kind::zero) {
+                const auto zeros = io->input.subspan(p.in_buffer, p.length);
                 std::fill(zeros.begin(), zeros.end(), std::byte{0});
-            } else {
-                const RawDisk& disk = e.kind == snapstore::Extent::Kind::store ? store_ : origin_;
-                good &= disk.read(p.on_disk, io.input.subspan(p.in_buffer, p.length));
+                continue;
+            }
+            const RawDisk& disk = io->write || e.kind == snapstore::Extent::Kind::store ? store_ : origin_;
+            ops.push_back(io->write
+                              ? DiskOp::write(disk, p.on_disk, io->output.subspan(p.in_buffer, p.length))
+                              : DiskOp::read(disk, p.on_disk, io->input.subspan(p.in_buffer, p.length)));
+            owners.push_back(io);
+        }
+    }
+    run_all(ops);
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+        owners[i]->good &= ops[i].error == 0;
+    }
+}
+
+// Who has been answered does not wait for the others: they may wait for a write that waits for it.
+Status SnapshotDevice::run(std::deque<Io>& ios)
+{
+    std::unique_lock lock(link_->mutex());
+    {
+        const Link::Cork cork(*link_);
+        for (Io& io : ios) {
+            client_->submit(io);
+        }
+    }
+    std::vector<Io*> ready;
+    for (;;) {
+        const auto answered = [](const Io& io) { return !io.ended && !io.extents.empty(); };
+        const auto ended = [](const Io& io) { return io.ended; };
+        link_->changed().wait(lock, [&]() {
+            return std::any_of(ios.begin(), ios.end(), answered) ||
+                   std::all_of(ios.begin(), ios.end(), ended);
+        });
+        ready.clear();
+        for (Io& io : ios) {
+            if (answered(io)) {
+                ready.push_back(&io);
             }
         }
+        if (ready.empty()) {
+            const auto failed =
+                std::find_if(ios.begin(), ios.end(), [](const Io& io) { return io.status != Status::ok; });
+            return failed == ios.end() ? Status::ok : failed->status;
+        }
+        lock.unlock();
+        perform(ready);
         lock.lock();
-        client_->performed(io, good ? Status::ok : Status::io);
+        const Link::Cork cork(*link_);
+        for (Io* io : ready) {
+            io->extents.clear();
+            client_->performed(*io, std::exchange(io->good, true) ? Status::ok : Status::io);
+        }
     }
+}
+
+Status SnapshotDevice::read(std::span<const Part> parts)
+{
+    std::deque<Io> ios;
+    const std::uint64_t end = size();
+    for (const Part& part : parts) {
+        if (!aligned(part.offset, part.data.size()) || part.offset + part.data.size() > end) {
+            return Status::range;
+        }
+        ios.emplace_back(chunks_of(part.offset, part.data.size(), chunk_), false, part.offset, part.data,
+                         std::span<const std::byte>{});
+    }
+    return run(ios);
 }
 
 Status SnapshotDevice::read(std::uint64_t offset, std::span<std::byte> data)
 {
-    if (!aligned(offset, data.size()) || offset + data.size() > size()) {
-        return Status::range;
-    }
-    Io io(chunks_of(offset, data.size(), chunk_), false, offset, data, {});
-    return run(io);
+    const Part part{offset, data};
+    return read({&part, 1});
 }
 
 Status SnapshotDevice::write(std::uint64_t offset, std::span<const std::byte> data)
@@ -292,8 +345,9 @@ Status SnapshotDevice::write(std::uint64_t offset, std::span<const std::byte> da
     if (!aligned(offset, data.size()) || offset + data.size() > size()) {
         return Status::range;
     }
-    Io io(chunks_of(offset, data.size(), chunk_), true, offset, {}, data);
-    return run(io);
+    std::deque<Io> ios;
+    ios.emplace_back(chunks_of(offset, data.size(), chunk_), true, offset, std::span<std::byte>{}, data);
+    return run(ios);
 }
 
 Status SnapshotDevice::flush() { return store_.flush() ? Status::ok : Status::io; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -67,6 +68,12 @@ public:
     ~SnapshotDevice();
 
     wire::Status read(std::uint64_t offset, std::span<std::byte> data);
+    // All of them, asked for and read together. The first status that is not ok.
+    struct Part {
+        std::uint64_t offset;
+        std::span<std::byte> data;
+    };
+    wire::Status read(std::span<const Part> parts);
     // Whole chunks or parts of them.
     wire::Status write(std::uint64_t offset, std::span<const std::byte> data);
     wire::Status flush();
@@ -82,7 +89,8 @@ private:
     class Io;
     SnapshotDevice(snapstore::SnapshotId snapshot, const DeviceOptions& options, RawDisk origin,
                    RawDisk store);
-    wire::Status run(Io& io);
+    wire::Status run(std::deque<Io>& ios);
+    void perform(std::span<Io* const> ios) const;
 
     const DeviceOptions options_;
     const RawDisk origin_;

@@ -42,9 +42,25 @@ void Link::wake() noexcept
 void Link::send(std::span<const std::byte> bytes)
 {
     output_.insert(output_.end(), bytes.begin(), bytes.end());
+    if (!corked_) {
+        send_output();
+    }
+}
+
+// The thread itself sends when it has done what it is at.
+void Link::send_output()
+{
     if (std::this_thread::get_id() != thread_id_ && !flush()) {
         hung_up_ = true;
         wake();
+    }
+}
+
+void Link::uncork()
+{
+    corked_ = false;
+    if (!output_.empty()) {
+        send_output();
     }
 }
 

@@ -28,6 +28,19 @@ public:
     // Notified when anything about the client may have changed.
     std::condition_variable& changed() noexcept { return changed_; }
 
+    // While one lives, what is sent waits for its end, so that many messages go at once. Its owner holds the
+    // mutex all the time.
+    class Cork {
+    public:
+        explicit Cork(Link& link) noexcept : link_(link) { link_.corked_ = true; }
+        ~Cork() { link_.uncork(); }
+        Cork(const Cork&) = delete;
+        Cork& operator=(const Cork&) = delete;
+
+    private:
+        Link& link_;
+    };
+
     // Breaks the connection off; the thread connects again after `pause`.
     void interrupt(std::chrono::milliseconds pause = std::chrono::milliseconds{0});
 
@@ -35,6 +48,8 @@ private:
     void send(std::span<const std::byte> bytes) override;
     void hang_up(std::string_view reason) override;
 
+    void uncork();
+    void send_output();
     void run();
     bool connect();
     void serve();
@@ -50,6 +65,7 @@ private:
     UniqueFd wake_;
     std::vector<std::byte> output_;
     bool hung_up_ = false;
+    bool corked_ = false;
     std::chrono::steady_clock::time_point not_before_{};
     std::atomic<bool> stop_ = false;
     std::thread::id thread_id_; // the thread's own note: it may run before thread_ is assigned

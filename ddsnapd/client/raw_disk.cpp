@@ -12,7 +12,7 @@
 namespace ddsnap::client {
 namespace {
 
-constexpr std::size_t kAlignment = 4096; // more than any device asks for
+constexpr std::size_t kAlignment = 4096;
 
 struct Freer {
     void operator()(void* memory) const noexcept { std::free(memory); }
@@ -27,8 +27,6 @@ Bounce bounce_for(std::size_t size)
     }
     return Bounce(static_cast<std::byte*>(memory));
 }
-
-bool aligned(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory) % kAlignment == 0; }
 
 bool read_all(int fd, std::uint64_t offset, std::span<std::byte> data)
 {
@@ -64,6 +62,11 @@ bool write_all(int fd, std::uint64_t offset, std::span<const std::byte> data)
 
 } // namespace
 
+bool is_aligned(const void* memory) noexcept
+{
+    return reinterpret_cast<std::uintptr_t>(memory) % kAlignment == 0;
+}
+
 tl::expected<RawDisk, std::string> RawDisk::open(const std::string& path, bool read_only)
 {
     RawDisk disk;
@@ -82,7 +85,7 @@ tl::expected<RawDisk, std::string> RawDisk::open(const std::string& path, bool r
 
 bool RawDisk::read(std::uint64_t offset, std::span<std::byte> data) const
 {
-    if (aligned(data.data())) {
+    if (is_aligned(data.data())) {
         return read_all(fd_.get(), offset, data);
     }
     const Bounce bounce = bounce_for(data.size());
@@ -95,7 +98,7 @@ bool RawDisk::read(std::uint64_t offset, std::span<std::byte> data) const
 
 bool RawDisk::write(std::uint64_t offset, std::span<const std::byte> data) const
 {
-    if (aligned(data.data())) {
+    if (is_aligned(data.data())) {
         return write_all(fd_.get(), offset, data);
     }
     const Bounce bounce = bounce_for(data.size());

@@ -13,6 +13,9 @@
 
 namespace ddsnap::client {
 
+// Whether a buffer is used as it is: more than any device asks for.
+bool is_aligned(const void* memory) noexcept;
+
 class RawDisk {
 public:
     static tl::expected<RawDisk, std::string> open(const std::string& path, bool read_only = false);
@@ -23,6 +26,7 @@ public:
     bool read(std::uint64_t offset, std::span<std::byte> data) const;
     bool write(std::uint64_t offset, std::span<const std::byte> data) const;
     bool flush() const;
+    int fd() const noexcept { return fd_.get(); }
 
 private:
     UniqueFd fd_;

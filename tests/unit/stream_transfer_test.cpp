@@ -2,6 +2,9 @@
 // The replication stream: what is sent arrives; what is broken is refused, and nothing of it is written.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
+
 #include "tests/unit/stream_case.h"
 
 namespace zumastor::stream::test {
@@ -222,6 +225,79 @@ TEST(Stream, AnInterruptedReceptionKeepsWhatHasCome)
             ASSERT_EQ(target.content[at], c.after[at]) << at;
         }
     }
+}
+
+// What is written of it, and in how many calls.
+struct Counting final : VolumeWriter {
+    void write(std::uint64_t, Bytes) override { ADD_FAILURE() << "one by one"; }
+    void write_all(std::span<const VolumePart> parts) override
+    {
+        std::uint64_t bytes = 0;
+        for (const VolumePart& part : parts) {
+            bytes += part.data.size();
+        }
+        EXPECT_LE(bytes, kMaxDataBytes);
+        count(parts.size());
+    }
+    void zero(std::uint64_t, std::uint64_t) override { count(1); }
+    void flush() override {}
+    void count(std::size_t more)
+    {
+        const std::lock_guard lock(mutex);
+        records += more;
+        ++calls;
+        changed.notify_all();
+    }
+    bool wait_for(std::size_t wanted)
+    {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, std::chrono::seconds(60), [&] { return records >= wanted; });
+    }
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t records = 0;
+    std::size_t calls = 0;
+};
+
+// Has the next record only when the last one has been written.
+struct OneByOne final : ByteSource {
+    OneByOne(Bytes content, Counting& where) : memory(content), target(where) {}
+    std::size_t read(std::span<std::byte> to) override
+    {
+        EXPECT_TRUE(target.wait_for(records)) << "a record waits for the next one";
+        return memory.read(to);
+    }
+    bool ready() const override
+    {
+        ++records; // asked after each
+        return false;
+    }
+    std::string error() const override { return {}; }
+    MemorySource memory;
+    Counting& target;
+    mutable std::size_t records = 0;
+};
+
+TEST(Stream, WhatHasComeIsWrittenTogether)
+{
+    const Case c = make_case(12, false, 16);
+    const Content bytes = send_to_memory(c, Compression{});
+    const ReceiveHooks hooks{[](const auto&) {}, [](std::uint64_t) {}};
+    Counting together;
+    MemorySource source(bytes);
+    StreamReader reader(source);
+    ASSERT_TRUE(reader.begin());
+    receive(reader, together, {}, hooks);
+    EXPECT_GT(together.records, 20u);
+    EXPECT_LT(together.calls, together.records / 2);
+
+    Counting single;
+    OneByOne slow(bytes, single);
+    StreamReader other(slow);
+    ASSERT_TRUE(other.begin());
+    receive(other, single, {}, hooks);
+    EXPECT_EQ(single.records, together.records);
+    EXPECT_EQ(single.calls, single.records);
 }
 
 TEST(Stream, CompressionIsParsed)

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "tools/common/failure.h"
@@ -56,6 +57,12 @@ std::size_t FdSource::read(std::span<std::byte> bytes)
         filled += n > 0 ? static_cast<std::size_t>(n) : 0;
     }
     return filled;
+}
+
+bool FdSource::ready() const
+{
+    pollfd poll{fd_, POLLIN, 0};
+    return ::poll(&poll, 1, 0) != 0; // a failure is read()'s to tell
 }
 
 } // namespace zumastor::stream

@@ -35,6 +35,8 @@ public:
     // Fills `bytes` as far as the source reaches and returns how much that is: less only at its end or
     // after a failure, of which error() is not empty then.
     virtual std::size_t read(std::span<std::byte> bytes) = 0;
+    // Whether read() would give something, or say that there is no more, without waiting.
+    virtual bool ready() const { return true; }
     virtual std::string error() const = 0;
 };
 
@@ -63,6 +65,7 @@ class FdSource final : public ByteSource {
 public:
     explicit FdSource(int fd) noexcept;
     std::size_t read(std::span<std::byte> bytes) override;
+    bool ready() const override;
     std::string error() const override { return error_; }
 
 private:

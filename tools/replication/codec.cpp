@@ -190,7 +190,7 @@ tl::expected<Bytes, std::string> Decoder::decode(const Header& header, const Pie
             return tl::unexpected(std::string("a record cannot be decompressed"));
         }
         plain = room.first(got);
-    } else if (!patch && piece.payload.size() != size) {
+    } else if (piece.payload.size() > room.size() || (!patch && piece.payload.size() != size)) {
         return tl::unexpected(std::string("a record has the wrong length"));
     } else if (AlignedMemory::is_aligned(piece.payload.data())) {
         plain = piece.payload;

@@ -59,8 +59,8 @@ public:
     Decoder& operator=(Decoder&&) noexcept;
 
     // The content of a data record, or the patch of a patch record, whose fields StreamReader has judged:
-    // where it is if that is aligned for O_DIRECT, else in `buffer` of kMaxDataBytes. The error has no
-    // offset: the caller knows it.
+    // where it is if that is aligned for O_DIRECT, else in `buffer`, which has room for the chunks. The error
+    // has no offset: the caller knows it.
     tl::expected<Bytes, std::string> decode(const Header& header, const Piece& piece,
                                             std::span<std::byte> buffer);
 

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <stdexcept>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "ddsnapd/client/disk_batch.h"
 #include "tools/replication/aligned_memory.h"
 
 namespace zumastor {
@@ -38,6 +40,20 @@ void SnapshotContent::read(std::uint64_t offset, std::span<std::byte> data)
     }
 }
 
+void SnapshotContent::read_all(std::span<const stream::ContentPart> parts)
+{
+    std::vector<ddsnap::client::SnapshotDevice::Part> wanted;
+    wanted.reserve(parts.size());
+    for (const stream::ContentPart& part : parts) {
+        wanted.push_back({part.offset, part.data});
+    }
+    if (const auto status = device_->read(wanted); status != ddsnap::wire::Status::ok) {
+        throw stream::TransferError(
+            fmt::format("{}: cannot be read between bytes {} and {}: {}", label_, parts.front().offset,
+                        parts.back().offset + parts.back().data.size(), ddsnap::wire::name_of(status)));
+    }
+}
+
 DeviceWriter::DeviceWriter(const std::string& path)
     : path_(path), disk_(need(ddsnap::client::RawDisk::open(path)))
 {}
@@ -52,11 +68,31 @@ void DeviceWriter::read(std::uint64_t offset, std::span<std::byte> data) const
 void DeviceWriter::write(std::uint64_t offset, stream::Bytes data)
 {
     if (!disk_.write(offset, data)) {
-        if (errno == ENOSPC) {
-            throw NoSpace(fmt::format("{}: its snapshot store is full", path_));
-        }
-        throw stream::TransferError(fmt::format("{}: cannot be written at byte {}", path_, offset));
+        fail(offset, errno);
     }
+}
+
+void DeviceWriter::write_all(std::span<const stream::VolumePart> parts)
+{
+    std::vector<ddsnap::client::DiskOp> ops;
+    ops.reserve(parts.size());
+    for (const stream::VolumePart& part : parts) {
+        ops.push_back(ddsnap::client::DiskOp::write(disk_, part.offset, part.data));
+    }
+    ddsnap::client::run_all(ops);
+    for (const ddsnap::client::DiskOp& op : ops) {
+        if (op.error != 0) {
+            fail(op.offset, op.error);
+        }
+    }
+}
+
+void DeviceWriter::fail(std::uint64_t offset, int error) const
+{
+    if (error == ENOSPC) {
+        throw NoSpace(fmt::format("{}: its snapshot store is full", path_));
+    }
+    throw stream::TransferError(fmt::format("{}: cannot be written at byte {}", path_, offset));
 }
 
 void DeviceWriter::zero(std::uint64_t offset, std::uint64_t length)

@@ -17,6 +17,7 @@ class SnapshotContent final : public stream::SnapshotReader {
 public:
     SnapshotContent(std::uint64_t snapshot, const ::ddsnap::client::DeviceOptions& options);
     void read(std::uint64_t offset, std::span<std::byte> data) override;
+    void read_all(std::span<const stream::ContentPart> parts) override;
 
 private:
     std::string label_;
@@ -35,11 +36,14 @@ class DeviceWriter final : public stream::VolumeWriter {
 public:
     explicit DeviceWriter(const std::string& path);
     void read(std::uint64_t offset, std::span<std::byte> data) const;
-    void write(std::uint64_t offset, stream::Bytes data) override; // NoSpace
+    void write(std::uint64_t offset, stream::Bytes data) override;      // NoSpace
+    void write_all(std::span<const stream::VolumePart> parts) override; // NoSpace
     void zero(std::uint64_t offset, std::uint64_t length) override;
     void flush() override;
 
 private:
+    [[noreturn]] void fail(std::uint64_t offset, int error) const;
+
     std::string path_;
     ::ddsnap::client::RawDisk disk_;
 };

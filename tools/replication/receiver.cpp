@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,14 +16,22 @@
 namespace zumastor::stream {
 namespace {
 
-constexpr std::size_t kReceiveWindow = 32; // records being verified and written
+constexpr std::size_t kReceiveWindow = 32; // batches being verified and written
 
 struct Arrived {
     Piece piece;
     std::uint64_t offset = 0; // in the stream
 };
+// Records that came together and are written together: at most kMaxDataBytes of content.
+using Arrivals = std::vector<Arrived>;
+// What of a batch is counted when it has been written.
+struct Written {
+    std::uint64_t chunks = 0;
+    std::uint64_t next_chunk = 0;
+    std::uint64_t bytes = 0; // of the volume
+};
 using Clock = std::chrono::steady_clock;
-using Appliers = OrderedWorkers<Arrived, Record>;
+using Appliers = OrderedWorkers<Arrivals, Written>;
 
 // Flushes while more is being written: a chunk number below which all is written goes in, and is remembered
 // as soon as that has been flushed, however long the next record takes to come.
@@ -36,38 +46,58 @@ Flusher::Work make_flusher(VolumeWriter& writer, const ReceiveHooks& hooks)
     };
 }
 
+// A record's content, in `room` or where it came, as writes.
+void expand(const Header& header, const Arrived& arrived, Decoder& decoder, std::span<std::byte> room,
+            std::vector<VolumePart>& writes)
+{
+    const Record& record = arrived.piece.record;
+    const auto plain = decoder.decode(header, arrived.piece, room);
+    if (!plain) {
+        throw BadStream(Error{arrived.offset, plain.error()});
+    }
+    if (record.type == RecordType::data) {
+        writes.push_back({record.first << header.chunk_shift, *plain});
+        return;
+    }
+    const auto patched = read_patch(header, record, *plain);
+    if (!patched) {
+        throw BadStream(Error{arrived.offset, patched.error()});
+    }
+    for (const PatchedRun& run : *patched) {
+        writes.push_back({run.offset, run.content});
+    }
+}
+
 Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
 {
     auto buffer = std::make_shared<AlignedMemory>(kMaxDataBytes);
     auto decoder = std::make_shared<Decoder>();
-    return [&header, &writer, buffer, decoder](Arrived& arrived) {
-        const Record& record = arrived.piece.record;
-        const std::uint64_t offset = record.first << header.chunk_shift;
-        const std::uint64_t length = plain_bytes(header, record.first, record.count);
-        if (record.type == RecordType::zero) {
-            writer.zero(offset, length);
-            return record;
+    return [&header, &writer, buffer, decoder](Arrivals& batch) {
+        Written done;
+        std::vector<VolumePart> writes;
+        std::size_t used = 0; // of the buffer
+        for (const Arrived& arrived : batch) {
+            const Record& record = arrived.piece.record;
+            const std::uint64_t bytes = plain_bytes(header, record.first, record.count);
+            if (record.type == RecordType::zero) {
+                writer.zero(record.first << header.chunk_shift, bytes);
+            } else {
+                expand(header, arrived, *decoder, buffer->bytes().subspan(used), writes);
+                used += bytes; // a multiple of 4096, but for the volume's last chunk
+            }
+            done.chunks += record.count;
+            done.next_chunk = record.first + record.count;
+            done.bytes += bytes;
         }
-        const auto plain = decoder->decode(header, arrived.piece, buffer->bytes());
-        if (!plain) {
-            throw BadStream(Error{arrived.offset, plain.error()});
+        if (!writes.empty()) {
+            writer.write_all(writes);
         }
-        if (record.type == RecordType::data) {
-            writer.write(offset, *plain);
-            return record;
-        }
-        const auto patched = read_patch(header, record, *plain);
-        if (!patched) {
-            throw BadStream(Error{arrived.offset, patched.error()});
-        }
-        for (const PatchedRun& run : *patched) {
-            writer.write(run.offset, run.content);
-        }
-        return record;
+        return done;
     };
 }
 
 // The receiving end at work: records go in as they come, and are settled, the oldest first, when written.
+// Those that have come already are written together; none waits for one that has not.
 class Reception {
 public:
     Reception(const Header& header, VolumeWriter& writer, const ReceiveOptions& options,
@@ -81,17 +111,35 @@ public:
 
     void put(Arrived arrived)
     {
+        const Record& record = arrived.piece.record;
+        const std::uint64_t bytes =
+            record.type == RecordType::zero ? 0 : plain_bytes(header_, record.first, record.count);
+        if (batch_bytes_ + bytes > kMaxDataBytes || batch_.size() == kMostRecords) {
+            hand_over();
+        }
+        batch_bytes_ += bytes;
+        batch_.push_back(std::move(arrived));
+    }
+
+    // What has been put is written now.
+    void hand_over()
+    {
+        if (batch_.empty()) {
+            return;
+        }
         while (workers_.full() || workers_.ready()) {
             settle();
         }
         if (flusher_.ready()) {
             flusher_.take();
         }
-        workers_.put(std::move(arrived));
+        workers_.put(std::exchange(batch_, {}));
+        batch_bytes_ = 0;
     }
 
     void settle_all()
     {
+        hand_over();
         while (!workers_.empty()) {
             settle();
         }
@@ -124,12 +172,14 @@ public:
     const ReceiveProgress& progress() const noexcept { return progress_; }
 
 private:
-    void settle() // the oldest record
+    static constexpr std::size_t kMostRecords = 256; // in a batch; those of zeros have no content
+
+    void settle() // the oldest batch
     {
-        const Record record = workers_.take();
-        progress_.chunks += record.count;
-        progress_.next_chunk = record.first + record.count;
-        unremembered_ += plain_bytes(header_, record.first, record.count);
+        const Written written = workers_.take();
+        progress_.chunks += written.chunks;
+        progress_.next_chunk = written.next_chunk;
+        unremembered_ += written.bytes;
         const auto now = Clock::now();
         if (unremembered_ >= options_.interval || now - flushed_ >= options_.interval_time) {
             if (flusher_.full()) {
@@ -147,6 +197,8 @@ private:
     const ReceiveHooks& hooks_;
     Flusher flusher_;
     Appliers workers_;
+    Arrivals batch_; // that came, and nobody works on yet
+    std::uint64_t batch_bytes_ = 0;
     ReceiveProgress progress_;
     std::uint64_t unremembered_ = 0; // bytes of the volume
     Clock::time_point flushed_ = Clock::now();
@@ -173,6 +225,9 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
             break;
         }
         reception.put({std::move(**piece), reader.record_offset()});
+        if (!reader.ready()) {
+            reception.hand_over();
+        }
         reception.or_keep([&] { hooks.moved(reception.progress()); });
     }
     reception.settle_all();

@@ -12,12 +12,24 @@
 
 namespace zumastor::stream {
 
+struct VolumePart {
+    std::uint64_t offset = 0;
+    Bytes data;
+};
+
 // What is written to. Any number of threads; offsets and lengths are multiples of 512, buffers are aligned
 // to 4096. All throw on failure.
 class VolumeWriter {
 public:
     virtual ~VolumeWriter() = default;
     virtual void write(std::uint64_t offset, Bytes data) = 0;
+    // All of them, in any order: at once, where that is possible.
+    virtual void write_all(std::span<const VolumePart> parts)
+    {
+        for (const VolumePart& part : parts) {
+            write(part.offset, part.data);
+        }
+    }
     virtual void zero(std::uint64_t offset, std::uint64_t length) = 0;
     virtual void flush() = 0; // what was written before survives the power from now on
 };
@@ -40,7 +52,7 @@ struct ReceiveProgress {
 };
 
 struct ReceiveHooks {
-    std::function<void(const ReceiveProgress&)> moved;     // after every record; throws to stop
+    std::function<void(const ReceiveProgress&)> moved;     // after every record read; throws to stop
     std::function<void(std::uint64_t next_chunk)> reached; // what is below has been flushed: remember it
 };
 

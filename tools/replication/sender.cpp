@@ -61,23 +61,24 @@ public:
         : base_(base), used_(header.patches && base.reader != nullptr && header.chunk_bytes() > kBlockBytes)
     {}
 
-    // Content of the base, in `room`; empty if there is none.
-    Bytes read(std::uint64_t offset, std::span<std::byte> room)
+    // What the base has of all that; false if it cannot be read.
+    bool read(std::span<const ContentPart> parts)
     {
-        if (!used_ || offset + room.size() > base_.bytes) {
-            return {};
+        if (!used_ || parts.empty()) {
+            return false;
         }
         try {
-            base_.reader->read(offset, room);
-            return room;
+            base_.reader->read_all(parts);
+            return true;
         } catch (const TransferError& failed) {
             const std::lock_guard lock(mutex_);
             error_ = failed.what();
             used_ = false;
-            return {};
+            return false;
         }
     }
     bool used() const noexcept { return used_; }
+    bool has(const ContentPart& part) const noexcept { return part.offset + part.data.size() <= base_.bytes; }
     std::string error()
     {
         const std::lock_guard lock(mutex_);
@@ -91,6 +92,20 @@ private:
     std::string error_;
 };
 
+// Where the runs are, and where in `room` they are to be read: one behind the other, at multiples of 4096.
+std::vector<ContentPart> places_of(const Header& header, const Batch& batch, std::span<std::byte> room)
+{
+    std::vector<ContentPart> parts;
+    parts.reserve(batch.size());
+    for (const ChunkRun& run : batch) {
+        // All but the volume's last chunk end at a multiple of 4096.
+        const auto place = room.first(plain_bytes(header, run.first, run.count));
+        parts.push_back({run.first << header.chunk_shift, place});
+        room = room.subspan(place.size());
+    }
+    return parts;
+}
+
 using Readers = OrderedWorkers<Batch, std::vector<Piece>>;
 
 Readers::Work make_reader(const Header& header, SnapshotReader& reader, BaseReader& base,
@@ -99,17 +114,22 @@ Readers::Work make_reader(const Header& header, SnapshotReader& reader, BaseRead
     auto pool = std::make_shared<BufferPool>(kMaxDataBytes);
     auto encoder = std::make_shared<Encoder>(compression);
     return [&header, &reader, &base, pool, encoder](Batch& batch) {
-        std::vector<Piece> pieces;
         const auto memory = pool->get();
+        const std::vector<ContentPart> now = places_of(header, batch, memory->bytes());
+        reader.read_all(now);
         const auto before = base.used() ? pool->get() : nullptr;
-        auto room = memory->bytes(); // every run but the volume's last chunk ends at a multiple of 4096
-        for (const ChunkRun& run : batch) {
-            const std::uint64_t offset = run.first << header.chunk_shift;
-            const auto content = room.first(plain_bytes(header, run.first, run.count));
-            room = room.subspan(content.size());
-            reader.read(offset, content);
-            const Bytes old = before ? base.read(offset, before->bytes().first(content.size())) : Bytes{};
-            auto encoded = encoder->encode(header, run.first, content, memory, old);
+        std::vector<ContentPart> then;
+        if (before) {
+            then = places_of(header, batch, before->bytes());
+            while (!then.empty() && !base.has(then.back())) { // the volume has grown since
+                then.pop_back();
+            }
+        }
+        const bool has_base = base.read(then);
+        std::vector<Piece> pieces;
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const Bytes old = has_base && i < then.size() ? Bytes(then[i].data) : Bytes{};
+            auto encoded = encoder->encode(header, batch[i].first, now[i].data, memory, old);
             std::move(encoded.begin(), encoded.end(), std::back_inserter(pieces));
         }
         return pieces;
@@ -171,6 +191,7 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
             need(writer.append(piece));
             progress.chunks += piece.record.count;
         }
+        need(writer.flush());
         progress.bytes = writer.bytes();
         observer(progress);
         pace.keep(progress.bytes);

@@ -22,6 +22,11 @@ struct ChunkRun {
 // What is to be sent, in rising order, never overlapping. Empty at the end; may throw.
 using RunSource = std::function<std::optional<ChunkRun>()>;
 
+struct ContentPart {
+    std::uint64_t offset = 0;
+    std::span<std::byte> data; // to be filled
+};
+
 // The snapshot's content.
 class SnapshotReader {
 public:
@@ -29,6 +34,13 @@ public:
     // Any number of threads. Offset and length are multiples of 512, the buffer is aligned to 4096. Throws
     // if the content cannot be read: the snapshot was squashed, a device failed, a checksum was wrong.
     virtual void read(std::uint64_t offset, std::span<std::byte> data) = 0;
+    // All of them: at once, where that is possible.
+    virtual void read_all(std::span<const ContentPart> parts)
+    {
+        for (const ContentPart& part : parts) {
+            read(part.offset, part.data);
+        }
+    }
 };
 
 struct SendOptions {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/replication/stream_io.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -40,12 +41,33 @@ std::array<std::byte, 16> Digest::value() const noexcept
 
 Result<void> StreamWriter::put(Bytes bytes)
 {
+    digest_.add(bytes);
+    bytes_ += bytes.size();
+    if (waiting_.size() + bytes.size() > kGather) {
+        if (auto done = flush(); !done) {
+            return done;
+        }
+    }
+    if (bytes.size() > kGather) {
+        return write(bytes);
+    }
+    waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+    return {};
+}
+
+Result<void> StreamWriter::write(Bytes bytes)
+{
     if (!sink_.write(bytes)) {
         return tl::unexpected(Error{bytes_, sink_.error()});
     }
-    digest_.add(bytes);
-    bytes_ += bytes.size();
     return {};
+}
+
+Result<void> StreamWriter::flush()
+{
+    auto done = write(waiting_);
+    waiting_.clear();
+    return done;
 }
 
 Result<void> StreamWriter::put_record(Record record, Bytes payload)
@@ -92,7 +114,7 @@ Result<void> StreamWriter::finish()
     record.type = RecordType::end;
     record.payload = kEndPayloadBytes;
     record.hash = hash_of(payload);
-    return put_record(record, payload);
+    return put_record(record, payload).and_then([&] { return flush(); });
 }
 
 // ---- StreamReader -----------------------------------------------------------------------------
@@ -175,6 +197,19 @@ Result<std::optional<Piece>> StreamReader::finish(const Record& record,
     return std::optional<Piece>{};
 }
 
+// In memory_, which the piece is to hold.
+std::span<std::byte> StreamReader::room_for(std::size_t bytes)
+{
+    if (room_.size() < bytes) {
+        memory_ = pool_.get();
+        room_ = memory_->bytes();
+    }
+    const auto room = room_.first(bytes);
+    constexpr std::size_t kAlignment = AlignedMemory::kAlignment;
+    room_ = room_.subspan(std::min(room_.size(), (bytes + kAlignment - 1) / kAlignment * kAlignment));
+    return room;
+}
+
 Result<std::optional<Piece>> StreamReader::next()
 {
     record_offset_ = bytes_;
@@ -195,13 +230,12 @@ Result<std::optional<Piece>> StreamReader::next()
     }
     Piece piece{*record, {}, nullptr};
     if (record->payload > 0) {
-        const auto memory = pool_.get();
-        const auto payload = memory->bytes().first(record->payload);
+        const auto payload = room_for(record->payload);
         if (auto got = get(payload); !got) {
             return tl::unexpected(got.error());
         }
         piece.payload = payload;
-        piece.memory = memory;
+        piece.memory = memory_;
     }
     digest_.add(bytes);
     digest_.add(piece.payload);
