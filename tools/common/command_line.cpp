@@ -11,6 +11,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "tools/common/manual.h"
 #include "tools/common/text.h"
 
 namespace zumastor {
@@ -273,10 +274,35 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
     return parsed;
 }
 
+namespace {
+
+// For packages and shells; false if it is none of these.
+bool serve_packaging(const ToolSpec& tool, std::span<const char* const> words)
+{
+    const std::string_view first = words.empty() ? "" : words.front();
+    if (first == "--manual" && words.size() == 2) {
+        write_manual(tool, words[1]);
+        return true;
+    }
+    if (first == "--complete") {
+        const std::vector<std::string> typed(words.begin() + 1, words.end());
+        for (const std::string& candidate : complete(tool, typed)) {
+            std::puts(candidate.c_str());
+        }
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
 int run_tool(const ToolSpec& tool, int argc, const char* const* argv)
 {
     set_program_name(std::string(tool.name));
     try {
+        if (serve_packaging(tool, std::span(argv, static_cast<std::size_t>(argc)).subspan(1))) {
+            return 0;
+        }
         const Parsed parsed = parse_command_line(tool, argc, argv);
         if (parsed.command == nullptr) {
             std::fputs(parsed.text.c_str(), stdout);

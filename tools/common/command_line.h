@@ -41,10 +41,15 @@ struct CommandSpec {
     Exit (*run)(const Args&) = nullptr;
 };
 
+// What there is of an argument ("VOL") or of an option's value, given the arguments before it: for
+// completion. Quick, and silent about what cannot be found out; empty: files may be meant.
+using Names = std::vector<std::string> (*)(const std::string& argument, const Args& before);
+
 struct ToolSpec {
     std::string_view name;
     std::string_view summary;
     std::span<const CommandSpec> commands;
+    Names names = nullptr;
 };
 
 // What `argv` asks for. `text` is set if it is only to be printed (help, version); a usage error throws.
@@ -55,7 +60,10 @@ struct Parsed {
 };
 Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* argv);
 
-// Parses, runs, reports failures; the value for main().
+// Parses, runs, reports failures; the value for main(). For packages and shells there are, besides the
+// commands,
+//   TOOL --manual DIR          writes the manual pages (manual.h)
+//   TOOL --complete WORD...    prints what the last word can become
 int run_tool(const ToolSpec& tool, int argc, const char* const* argv);
 
 } // namespace zumastor

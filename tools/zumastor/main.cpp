@@ -3,6 +3,7 @@
 #include <array>
 
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/completion.h"
 
 namespace zumastor {
 namespace {
@@ -201,7 +202,8 @@ constexpr std::array kCommands{
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 
-constexpr ToolSpec kTool{"zumastor", "Snapshots of volumes: taken, rotated and mounted.", kCommands};
+constexpr ToolSpec kTool{"zumastor", "Snapshots of volumes: taken, rotated, mounted and replicated.",
+                         kCommands, names_of};
 
 } // namespace
 } // namespace zumastor
