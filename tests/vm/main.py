@@ -21,6 +21,7 @@ from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, sa
 from lib.guest import Guest, MAX_DISKS, Settings
 
 EXIT_USAGE = 2
+EXIT_SHUT_DOWN = 94
 EXIT_POWER_CUT = 95
 EXIT_HARNESS = 96
 EXIT_KERNEL_LOG = 99
@@ -31,6 +32,7 @@ MAX_HOSTS = 8
 EPILOG = f"""\
 exit status:
   the command's own, exactly (128 + N if signal N ended it), unless one of these takes its place:
+  {EXIT_SHUT_DOWN}   the guest was shut down in order, as asked for (vm-shutdown in the guest)
   {EXIT_POWER_CUT}   the power was cut, as asked for (--power-cut, or vm-power-cut in the guest)
   {EXIT_HARNESS}   the guest did not boot, or ended without saying how the command did; or the harness failed
   {EXIT_KERNEL_LOG}   the guest's kernel complained (BUG, WARNING, oops, hung task, …), whatever the command said
@@ -38,7 +40,7 @@ exit status:
 
 in the guest:
   $RESULTS (/results), $DISKS ("/dev/vda /dev/vdb …"), $ZUMASTOR_ROOT (this checkout); the programs of build/PRESET first
-  in $PATH, `modprobe dm-ddsnap` works; vm-mark and vm-power-cut [SECONDS] speak to this program.
+  in $PATH, `modprobe dm-ddsnap` works; vm-mark, vm-power-cut [SECONDS] and vm-shutdown speak to this program.
 """
 
 
@@ -87,6 +89,8 @@ def parse(argv):
     add("--disk-dir", type=pathlib.Path, metavar="DIR", help="make the disks' images under DIR instead of in memory")
     add("--keep-disks", type=pathlib.Path, metavar="DIR",
         help="use the images DIR/vda.img …, make those that are not there, and keep all for the next run")
+    add("--keep-root", action="store_true",
+        help="keep what the guest writes to its root for the next run, too (one host; with --keep-disks)")
     add("--view", type=pathlib.Path, action="append", default=[], metavar="FILE",
         help="one disk more, after the empty ones: the disk image FILE as it is; what a guest writes to it is gone afterwards")
     add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
@@ -117,7 +121,9 @@ def parse(argv):
         del options.command[0]
     if not options.command:
         parser.error("no command: put it after --")
-    if not 0 <= options.disks <= MAX_DISKS - len(options.view):
+    if options.keep_root and (not options.keep_disks or options.hosts > 1):
+        parser.error("--keep-root goes with --keep-disks, and one host")
+    if not 0 <= options.disks <= MAX_DISKS - len(options.view) - options.keep_root:
         parser.error(f"--disks goes from 0 to {MAX_DISKS}, views included")
     for image in options.view:
         if not image.is_file():
@@ -196,6 +202,8 @@ def fill_share(share, options, tree, number=1, keys=None):
     (share / "features").write_text("".join(f"{name}\n" for name, wanted in features.items() if wanted))
     if options.keep_disks:
         (share / "sync-at-end").touch()
+    if options.keep_root:
+        (share / "root-disk").write_text(f"/dev/vd{chr(ord('a') + options.disks + len(options.view))}\n")
 
 
 # --- the run ---
@@ -214,7 +222,9 @@ def judge(outcome, log_text, options):
         return EXIT_POWER_CUT
     if outcome.timed_out:
         say(f"{outcome.timed_out} took too long; the end of the guest's kernel log:\n{tail(log_text, 120)}")
-        return EXIT_TIMEOUT if outcome.timed_out == "the command" else EXIT_HARNESS
+        return EXIT_TIMEOUT if outcome.timed_out in ("the command", "the guest's shutdown") else EXIT_HARNESS
+    if outcome.shut_down and outcome.status is None:
+        return EXIT_SHUT_DOWN
     if outcome.status is None:
         say(f"the guest ended without a word about the command; the end of its kernel log:\n{tail(log_text, 60)}")
         if outcome.complaints:
@@ -234,6 +244,7 @@ def settings_of(options, kernel, small_root, share, images, number, network):
         kernel=kernel, initramfs=small_root, share=share,
         disks=rundir.make_disks(images, options.disks, options.disk_size, options.preallocate),
         views=[image.resolve() for image in options.view],
+        root=rundir.make_root(images / "root.img") if options.keep_root else None,
         results=options.results.resolve() if options.results and number == 1 else None,
         memory=f"{options.mem >> 20}M", processors=options.smp, throttle=options.throttle,
         sector_size=options.sector_size, cmdline=options.cmdline, name=peers.name_of(number), number=number,
@@ -280,7 +291,7 @@ def boot(options, kernel, tree, folder):
         peers.make_keys(keys)
     fill_share(folder.share, options, tree, 1, keys)
     small_root = folder.path / "initramfs"
-    small_root.write_bytes(initramfs.make(kernel))
+    small_root.write_bytes(initramfs.make(kernel, options.keep_root))
     if options.results:
         options.results.mkdir(parents=True, exist_ok=True)
     guest = Guest(settings_of(options, kernel, small_root, folder.share, options.keep_disks or folder.path / "disks", 1,

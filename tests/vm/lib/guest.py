@@ -36,6 +36,7 @@ class Settings:
     share: pathlib.Path  # read-only in the guest at /run/vm
     disks: list  # image files: /dev/vda, /dev/vdb, …
     views: list = dataclasses.field(default_factory=list)  # images that stay as they are: the disks after these
+    root: pathlib.Path | None = None  # the disk after those, for what the guest writes to its root
     results: pathlib.Path | None = None
     memory: str = "2G"
     processors: int = 2
@@ -119,6 +120,8 @@ class Guest:
             argv += self._folder("results", s.results, False)
         for number, image in enumerate([*s.disks, *s.views]):
             argv += self._disk(number, image, number >= len(s.disks))
+        if s.root:
+            argv += self._disk(len(s.disks) + len(s.views), s.root, False)
         if s.network:
             argv += ["-netdev", f"socket,id=net,mcast=230.0.0.1:{s.network},localaddr=127.0.0.1",
                      "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{s.number:02x},romfile="]

@@ -10,6 +10,8 @@ from .common import HarnessError, VM
 
 # What it takes to reach the host's root: the bus, disks, the serial ports and the shared folders.
 WANTED = ("virtio_pci", "virtio_blk", "virtio_console", "9p", "9pnet_virtio", "overlay")
+# ... and for a root that is kept on a disk (--keep-root).
+WANTED_FOR_ROOT = ("crc32c_generic", "ext4")
 BUSYBOX = pathlib.Path("/bin/busybox")
 
 
@@ -17,7 +19,7 @@ def _module_name(path):
     return pathlib.PurePath(path).name.split(".ko")[0].replace("-", "_")
 
 
-def load_order(kernel):
+def load_order(kernel, keep_root):
     """The wanted modules and all they need, each after what it needs (modules.dep lists the nearest need first)."""
     needs, builtin = {}, set()
     for line in (kernel.modules / "modules.dep").read_text().splitlines():
@@ -39,7 +41,7 @@ def load_order(kernel):
         if path not in order:
             order.append(path)
 
-    for name in WANTED:
+    for name in WANTED + (WANTED_FOR_ROOT if keep_root else ()):
         add(name)
     return order
 
@@ -66,14 +68,14 @@ class _Archive:
         return bytes(self.data)
 
 
-def make(kernel):
+def make(kernel, keep_root=False):
     archive = _Archive()
     for folder in ("bin", "dev", "proc", "sys", "modules", "host", "vm", "upper", "root"):
         archive.add(folder, 0o040755)
     archive.add("dev/console", 0o020600, device=(5, 1))
     archive.add("bin/busybox", 0o100755, BUSYBOX.read_bytes())
     archive.add("init", 0o100755, (VM / "guest" / "init").read_bytes())
-    order = load_order(kernel)
+    order = load_order(kernel, keep_root)
     for number, path in enumerate(order):
         archive.add(f"modules/{number:02d}-{pathlib.PurePath(path).name}", 0o100644, (kernel.modules / path).read_bytes())
     return archive.bytes()

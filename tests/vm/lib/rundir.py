@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import tempfile
 
-from .common import HarnessError, locked
+from .common import HarnessError, locked, run
 
 PREFIX = "zumastor-vm-"
 
@@ -64,3 +64,15 @@ def make_disks(folder, count, size, preallocate):
             raise HarnessError(f"{image} is no disk image")
         disks.append(image)
     return disks
+
+
+def make_root(image, size=4 << 30):
+    """The disk that takes what a guest writes to its root, for the next run; made, empty, if it is not there."""
+    if not image.exists():
+        image.parent.mkdir(parents=True, exist_ok=True)
+        scratch = image.with_suffix(".new")
+        with open(scratch, "wb") as file:
+            file.truncate(size)
+        run(["mkfs.ext4", "-q", "-F", scratch])
+        scratch.rename(image)
+    return image

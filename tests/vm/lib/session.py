@@ -12,6 +12,7 @@ from .common import HarnessError
 
 BOOT_LIMIT = 600  # from QEMU's start to the command's: 5 s on an idle machine, 100 s seen on one with a load of 14
 POWER_OFF_LIMIT = 180  # from the command's end to QEMU's; longer than the guest takes to call a task hung
+SHUTDOWN_LIMIT = 300  # from the beginning of a shutdown in order (vm-shutdown) to QEMU's end
 TRACE_LIMIT = 10  # for the traces that are asked for when time is up
 TRACE_PAUSE = 1.0  # a serial line quiet for so long has told it all
 
@@ -20,6 +21,7 @@ TRACE_PAUSE = 1.0  # a serial line quiet for so long has told it all
 class Outcome:
     status: int | None = None  # the command's, if it ended
     power_cut: bool = False
+    shut_down: bool = False  # in order, as asked for
     timed_out: str | None = None  # what took too long
     booted_after: float | None = None
     command_seconds: float | None = None
@@ -143,6 +145,9 @@ class Session:
         elif word == "mark":
             if self.power_cut and self.cut_at is None:
                 self.cut_at = now + random.uniform(*self.power_cut)
+        elif word == "shutdown":
+            self.outcome.shut_down = True
+            self.deadline = (now + SHUTDOWN_LIMIT, "the guest's shutdown")
         elif word == "power-cut":
             self.cut_at = now + float(rest)
         else:
