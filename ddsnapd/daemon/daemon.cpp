@@ -312,6 +312,7 @@ int Daemon::run(Detached& parent)
 int run_daemon(const Options& options, Detached& parent)
 {
     const auto fail = [&](const std::string& message) {
+        (void)::sd_notify(0, ("STATUS=" + message).c_str());
         parent.failed(message);
         return EXIT_FAILURE;
     };

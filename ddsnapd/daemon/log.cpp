@@ -1,16 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ddsnapd/daemon/log.h"
 
+#include <cstdlib>
+
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 namespace ddsnap::daemon {
 
 namespace {
+
 constexpr std::size_t kLines = 4096;
+
+// "<4>": a line's priority, for the journal; see sd-daemon(3).
+class Priority : public spdlog::custom_flag_formatter {
+public:
+    void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+                spdlog::memory_buf_t& to) override
+    {
+        const std::string_view mark = message.level >= spdlog::level::err    ? "<3>"
+                                      : message.level == spdlog::level::warn ? "<4>"
+                                                                             : "<6>";
+        to.append(mark.data(), mark.data() + mark.size());
+    }
+    std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
+};
+
+// The journal knows time, program and process itself.
+std::unique_ptr<spdlog::formatter> line_format(bool to_journal)
+{
+    auto format = std::make_unique<spdlog::pattern_formatter>();
+    format->add_flag<Priority>('*').set_pattern(to_journal ? "%*%v"
+                                                           : "%Y-%m-%dT%H:%M:%S.%e%z ddsnapd[%P] %l: %v");
+    return format;
 }
+
+} // namespace
 
 struct Log::Impl {
     std::shared_ptr<spdlog::details::thread_pool> pool;
@@ -39,7 +67,7 @@ tl::expected<std::unique_ptr<Log>, std::string> Log::open(const std::string& pat
         impl->pool = std::make_shared<spdlog::details::thread_pool>(kLines, 1);
         impl->logger = std::make_shared<spdlog::async_logger>("ddsnapd", sink, impl->pool,
                                                               spdlog::async_overflow_policy::overrun_oldest);
-        impl->logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z ddsnapd[%P] %l: %v");
+        impl->logger->set_formatter(line_format(path.empty() && std::getenv("JOURNAL_STREAM") != nullptr));
         impl->logger->flush_on(spdlog::level::info);
         return std::unique_ptr<Log>(new Log(std::move(impl)));
     } catch (const spdlog::spdlog_ex& e) {

@@ -68,6 +68,30 @@ TEST(Units, TimersAreWhatTheConfigurationAsksFor)
     EXPECT_EQ(pull->cron, "0 */2 * * * root /usr/sbin/zumastor replicate web-1 --quiet");
 }
 
+TEST(Units, AVolumeWaitsForItsDevices)
+{
+    VolumeConfig config = replicated();
+    config.origin = "/dev/disk/by-id/virtio-a";
+    config.store = "/dev/vg/store";
+    EXPECT_EQ(device_unit(config.origin),
+              R"(dev-disk-by\x2did-virtio\x2da.device)"); // as systemd-escape --path
+    EXPECT_EQ(volume_unit(config.name), R"(zumastor@web\x2d1.service)");
+    EXPECT_EQ(daemon_unit("a.b"), "ddsnapd@a.b.service");
+    const std::string both = R"(dev-disk-by\x2did-virtio\x2da.device dev-vg-store.device)";
+    EXPECT_NE(volume_drop_in(config).find("\nRequires=" + both + "\nAfter=" + both + "\n"),
+              std::string::npos);
+    config.origin = "/var/lib/zumastor/a/a.origin";
+    config.store = "/var/lib/zumastor/a/a.store";
+    EXPECT_EQ(volume_drop_in(config), "");
+    const auto timers = timers_of(config);
+    ASSERT_EQ(timers.size(), 1u);
+    EXPECT_EQ(timers.front().service(), R"(zumastor-replicate@web\x2d1-root\x40backup.example.service)");
+    EXPECT_NE(timed_drop_in(config).find("\nAfter="
+                                         R"(zumastor@web\x2d1.service)"
+                                         "\n"),
+              std::string::npos);
+}
+
 TEST(Units, PercentSignsMeanThemselves)
 {
     VolumeConfig config = replicated();

@@ -54,6 +54,11 @@ void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubl
 SourceRole parse_source(const std::string& text, const std::string& volume);
 Exit start_target(const Args& args);
 Exit stop_target(const Args& args);
+// service.cpp
+Exit service_daemon(const Args& args);
+Exit service_start(const Args& args);
+Exit service_stop(const Args& args);
+Exit service_shutdown(const Args& args);
 // scheduled.cpp
 Exit scheduled_cycle(const Args& args);
 Exit scheduled_snapshot(const Args& args);
@@ -103,5 +108,7 @@ Exit conclude(const Troubles& troubles);
 // Starts the daemon again if it has died under a mounted filesystem: without it nothing can be unmounted.
 void revive_for_unmount(Volume& volume);
 void stop_completely(Volume& volume);
+// For units: the command, but a failure is one line in the journal, of a priority that stands out.
+Exit in_one_line(const std::string& what, Exit (*command)(const Args&), const Args& args);
 
 } // namespace zumastor

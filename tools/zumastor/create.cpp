@@ -12,6 +12,7 @@
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
 namespace zumastor {
@@ -113,7 +114,10 @@ Exit build(const NewVolume& wanted, const std::string& type)
 {
     Volume volume = make_volume(wanted);
     const std::string name = volume.config().name;
+    VolumeConfig none;
+    none.name = name;
     if (volume.config().source) {
+        follow_config(none, volume.config());
         std::printf("volume %s is a replica of %s; ask for the first snapshot: zumastor replicate %s\n",
                     name.c_str(), volume.config().source->host.c_str(), name.c_str());
         return Exit::ok;
@@ -139,9 +143,8 @@ Exit build(const NewVolume& wanted, const std::string& type)
     }
     std::printf("volume %s is mounted at %s; take a snapshot with: zumastor snapshot %s\n", name.c_str(),
                 volume.mount_point().c_str(), name.c_str());
-    VolumeConfig none;
-    none.name = name;
     follow_config(none, volume.config());
+    mark_started(name);
     return conclude(troubles);
 }
 

@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
 namespace zumastor {
@@ -96,7 +97,10 @@ Exit define_volume(const Args& args)
     }
     mapper::require_target();
     confirm_new_volume(wanted);
-    make_volume(wanted);
+    const Volume volume = make_volume(wanted);
+    VolumeConfig none;
+    none.name = name;
+    follow_config(none, volume.config());
     std::printf("volume %s is ready: /dev/mapper/%s; mount it with: zumastor define master %s\n",
                 name.c_str(), name.c_str(), name.c_str());
     return Exit::ok;
@@ -121,6 +125,7 @@ Exit define_master(const Args& args)
     Troubles troubles;
     const bool mounted = volume.mount_all(troubles);
     save_config(volume.config());
+    mark_started(name);
     if (mounted) {
         std::printf("volume %s is mounted at %s\n", name.c_str(), volume.mount_point().c_str());
     } else {

@@ -11,6 +11,7 @@
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/timers.h"
 
@@ -239,6 +240,7 @@ Exit start_source(const Args& args)
     Troubles troubles;
     save_and_follow(before, config, troubles);
     wake_timers(config);
+    mark_started(config.name);
     return conclude(troubles);
 }
 

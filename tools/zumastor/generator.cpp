@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor-generator: systemd runs it early at boot, and whenever it reads its units again, with three
-// directories. It makes the timers that /etc/zumastor/*.toml asks for, in the first of them, and has
-// timers.target want them. A configuration that is not understood costs its own volume's timers only.
+// directories. In the first of them it makes, of /etc/zumastor/*.toml, the timers that are asked for, wanted
+// by timers.target; and has zumastor@VOL.service wanted by multi-user.target and by the devices of the
+// volume: one that appears late brings it up when it appears. A configuration that is not understood costs
+// its own volume only.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -24,15 +26,43 @@ void write_unit(const fs::path& path, const std::string& text)
     }
 }
 
+// Has `by` want the unit. systemd goes by the link's name.
+void want(const fs::path& directory, const std::string& by, const std::string& unit, const std::string& file)
+{
+    const fs::path link = directory / (by + ".wants") / unit;
+    fs::create_directories(link.parent_path());
+    fs::remove(link);
+    fs::create_symlink(fs::path("..") / file, link);
+}
+
+void add_drop_in(const fs::path& directory, const std::string& unit, const std::string& text)
+{
+    const fs::path place = directory / (unit + ".d");
+    fs::create_directories(place);
+    write_unit(place / "50-volume.conf", text);
+}
+
+void generate_volume(const VolumeConfig& config, const fs::path& directory)
+{
+    const std::string unit = volume_unit(config.name);
+    std::vector<std::string> wanting = devices_of(config);
+    if (!wanting.empty()) {
+        add_drop_in(directory, unit, volume_drop_in(config));
+    }
+    wanting.push_back("multi-user.target");
+    for (const std::string& by : wanting) {
+        want(directory, by, unit, "zumastor@.service");
+    }
+}
+
 void generate(const std::string& volume, const fs::path& directory)
 {
-    const fs::path wants = directory / "timers.target.wants";
-    for (const Timer& timer : timers_of(load_config(volume))) {
+    const VolumeConfig config = load_config(volume);
+    generate_volume(config, directory);
+    for (const Timer& timer : timers_of(config)) {
         write_unit(directory / timer.unit, timer.text);
-        fs::create_directories(wants);
-        const fs::path link = wants / timer.unit;
-        fs::remove(link);
-        fs::create_symlink(fs::path("..") / timer.unit, link);
+        want(directory, "timers.target", timer.unit, timer.unit);
+        add_drop_in(directory, timer.service(), timed_drop_in(config));
     }
 }
 
@@ -44,7 +74,7 @@ bool generate_all(const fs::path& directory)
         try {
             generate(volume, directory);
         } catch (const std::exception& error) {
-            report("no timers for volume " + volume + ": " + error.what());
+            report("no units for volume " + volume + ": " + error.what());
             good = false;
         }
     }

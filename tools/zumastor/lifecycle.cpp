@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
 namespace zumastor {
@@ -66,6 +67,16 @@ void stop_completely(Volume& volume)
     volume.stop_devices();
 }
 
+namespace {
+
+void stop_for_good(Volume& volume)
+{
+    stop_completely(volume);
+    mark_stopped(volume.config().name);
+}
+
+} // namespace
+
 Exit start_volume(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
@@ -94,6 +105,7 @@ Exit start_master(const Args& args)
         throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
                       "make one: mkfs.ext4 " + volume.paths().origin_device);
     }
+    mark_started(name);
     return conclude(troubles);
 }
 
@@ -105,7 +117,7 @@ Exit stop_volume(const Args& args)
         volume.refuse_if_used();
     }
     if (!dry_run(args, "unmount " + volume.what() + ", remove its devices and end its daemon")) {
-        stop_completely(volume);
+        stop_for_good(volume);
     }
     return Exit::ok;
 }
@@ -131,7 +143,7 @@ Exit forget_volume(const Args& args)
         volume.refuse_if_used();
         return Exit::ok;
     }
-    stop_completely(volume);
+    stop_for_good(volume);
     remove_config(name);
     follow_config(volume.config(), VolumeConfig{});
     std::error_code error;

@@ -185,6 +185,10 @@ constexpr std::array kCommands{
     CommandSpec{"receive", "VOL", "Make a snapshot of a stream from standard input.", kReceive,
                 receive_stream},
     CommandSpec{"replicate", "VOL [HOST]", "Bring a replica up to date: one cycle.", kReplicate, replicate},
+    CommandSpec{"service daemon", "VOL", "What ddsnapd@.service runs.", {}, service_daemon},
+    CommandSpec{"service start", "VOL", "What zumastor@.service runs to start a volume.", {}, service_start},
+    CommandSpec{"service stop", "VOL", "What zumastor@.service runs to stop it.", {}, service_stop},
+    CommandSpec{"service shutdown", "", "What zumastor-shutdown.service runs.", {}, service_shutdown},
     CommandSpec{"scheduled cycle", "INSTANCE", "What zumastor-replicate@.service runs.", {}, scheduled_cycle},
     CommandSpec{
         "scheduled snapshot", "INSTANCE", "What zumastor-snapshot@.service runs.", {}, scheduled_snapshot},

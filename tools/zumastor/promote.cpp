@@ -12,6 +12,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/transfer.h"
 
 namespace zumastor {
@@ -106,6 +107,7 @@ Exit promote(const Args& args)
     } else {
         std::printf("volume %s is a master now; it holds no filesystem to mount\n", name.c_str());
     }
+    mark_started(name);
     note("let " + source.host + " follow it, there: zumastor reverse " +
          (source.volume.empty() ? name : source.volume));
     return conclude(troubles);

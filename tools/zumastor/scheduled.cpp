@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// zumastor scheduled: what systemd's units run (units/). The command of the same name, but a failure is one
-// line in the journal, of a priority that stands out.
+// zumastor scheduled: what the units run that timers start (units/).
 #include <cstdio>
 
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/units.h"
 
 namespace zumastor {
-namespace {
-
 // "<3>" makes it an error to whoever reads the journal; see sd-daemon(3).
 Exit in_one_line(const std::string& what, Exit (*command)(const Args&), const Args& args)
 {
@@ -22,8 +19,6 @@ Exit in_one_line(const std::string& what, Exit (*command)(const Args&), const Ar
         return failure.code();
     }
 }
-
-} // namespace
 
 Exit scheduled_cycle(const Args& args)
 {

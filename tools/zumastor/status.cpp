@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <optional>
 
@@ -34,7 +35,7 @@ struct SnapshotView {
 
 struct VolumeView {
     VolumeConfig config;
-    std::string state; // running, stopped, daemon_down, module_missing, failed, disconnected
+    std::string state; // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected
     std::string problem;
     std::string next;
     std::string device; // of the origin; empty: not mapped
@@ -59,6 +60,18 @@ std::string start_command(const VolumeConfig& config)
             : config.source ? "source "
                             : "volume ") +
            config.name;
+}
+
+// The first of its devices that is not there; empty if all are.
+std::string missing_device(const VolumeConfig& config)
+{
+    for (const std::string* path : {&config.origin, &config.store, &config.meta}) {
+        std::error_code error;
+        if (!path->empty() && !std::filesystem::exists(*path, error)) {
+            return *path;
+        }
+    }
+    return {};
 }
 
 void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
@@ -113,6 +126,10 @@ VolumeView gather(const std::string& name)
     } else if (!view.device.empty()) {
         set_state(view, "daemon_down", "its daemon does not run: writes wait",
                   start_command(volume.config()));
+    } else if (const std::string missing = missing_device(volume.config()); !missing.empty()) {
+        set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
+                  "attach it, then: " + start_command(volume.config()) +
+                      "; until then write to none of its other devices: its snapshots would not notice");
     } else if (!mapper::has_target()) {
         set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
                   "modprobe dm-ddsnap, then: " + start_command(volume.config()));

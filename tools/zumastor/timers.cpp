@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/timers.h"
 
-#include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <vector>
 
 #include "tools/common/failure.h"
-#include "tools/common/process.h"
+#include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 
 namespace zumastor {
 namespace {
-
-constexpr std::chrono::milliseconds kSystemctlLimit{150000}; // longer than a unit's TimeoutStopSec
-
-ProgramResult systemctl(std::vector<std::string> words)
-{
-    words.insert(words.begin(), {"systemctl", "--no-ask-password"});
-    return run_program(words, kSystemctlLimit);
-}
 
 std::vector<std::string> units_of(const std::vector<Timer>& timers, const char* verb)
 {
@@ -61,8 +51,6 @@ void for_all(const VolumeConfig& config, const char* verb)
 
 } // namespace
 
-bool systemd_runs() { return std::filesystem::is_directory("/run/systemd/system"); }
-
 void follow_config(const VolumeConfig& before, const VolumeConfig& now)
 {
     const std::vector<Timer> old = timers_of(before);
@@ -79,7 +67,7 @@ void follow_config(const VolumeConfig& before, const VolumeConfig& now)
             gone.push_back(timer);
         }
     }
-    if (fresh.empty() && gone.empty()) {
+    if (fresh.empty() && gone.empty() && volume_drop_in(before) == volume_drop_in(now)) {
         return;
     }
     if (!systemd_runs()) {

@@ -9,10 +9,9 @@
 
 namespace zumastor {
 
-bool systemd_runs();
-
 // After a configuration was saved: ends the timers that it asks for no longer, begins those that are new or
-// have changed. Throws Exit::partly if systemd does not do it: the configuration stands.
+// have changed, and lets systemd know what the volume's other units wait for. Throws Exit::partly if systemd
+// does not do it: the configuration stands.
 void follow_config(const VolumeConfig& before, const VolumeConfig& now);
 // For a volume that is stopped, and started again. What systemd says is only noted: the volume is what
 // counts.

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "tools/common/text.h"
 #include "tools/zumastor/names.h"
 
 namespace zumastor {
@@ -12,10 +13,11 @@ namespace {
 
 constexpr std::string_view kUnitMarks = ":_.";
 constexpr std::uint64_t kDayMinutes = 1440;
+constexpr const char* kGenerated = "# Made by zumastor-generator.\n[Unit]\n";
 
 std::string timer_text(const VolumeConfig& config, const std::string& description, const std::string& when)
 {
-    return "# Made by zumastor-generator.\n[Unit]\nDescription=" + description +
+    return std::string(kGenerated) + "Description=" + description +
            "\nSourcePath=" + Paths(config.name).config + "\n\n[Timer]\n" + when;
 }
 
@@ -105,6 +107,37 @@ std::string snapshot_unit(const std::string& volume, const std::string& kind, co
 {
     return "zumastor-snapshot@" + escape_unit(Instance{volume, kind}.word()) + "." + suffix;
 }
+
+std::string daemon_unit(const std::string& volume) { return "ddsnapd@" + escape_unit(volume) + ".service"; }
+
+std::string volume_unit(const std::string& volume) { return "zumastor@" + escape_unit(volume) + ".service"; }
+
+std::string device_unit(const std::string& path) { return escape_unit(path.substr(1)) + ".device"; }
+
+std::vector<std::string> devices_of(const VolumeConfig& config)
+{
+    std::vector<std::string> units;
+    for (const std::string* path : {&config.origin, &config.store, &config.meta}) {
+        if (path->starts_with("/dev/")) {
+            units.push_back(device_unit(*path));
+        }
+    }
+    return units;
+}
+
+std::string volume_drop_in(const VolumeConfig& config)
+{
+    const std::string devices = join(devices_of(config), " ");
+    return devices.empty() ? ""
+                           : std::string(kGenerated) + "Requires=" + devices + "\nAfter=" + devices + "\n";
+}
+
+std::string timed_drop_in(const VolumeConfig& config)
+{
+    return std::string(kGenerated) + "After=" + volume_unit(config.name) + "\n";
+}
+
+std::string Timer::service() const { return unit.substr(0, unit.rfind('.')) + ".service"; }
 
 std::vector<Timer> timers_of(const VolumeConfig& config)
 {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/systemd.h"
 
 namespace zumastor {
 namespace {
@@ -74,12 +76,11 @@ StorePaths Volume::attach_devices() const
     return need_store_paths(as_device(config_.store), as_device(config_.origin), meta);
 }
 
-void Volume::start_daemon(const StorePaths& paths)
+std::vector<std::string> Volume::daemon_command(const StorePaths& paths,
+                                                const std::vector<std::string>& options) const
 {
-    std::error_code error;
-    fs::create_directories(paths_.runtime, error);
-    const std::string log = prepare_log_file(paths_, config_.name);
-    std::vector<std::string> argv{find_daemon(), "-l", log, "-p", paths_.pid_file};
+    std::vector<std::string> argv{find_daemon(), "-p", paths_.pid_file};
+    argv.insert(argv.end(), options.begin(), options.end());
     if (config_.cache_bytes != 0) {
         argv.insert(argv.end(), {"-k", std::to_string(config_.cache_bytes)});
     }
@@ -88,7 +89,19 @@ void Volume::start_daemon(const StorePaths& paths)
         argv.push_back(paths.meta->path);
     }
     argv.insert(argv.end(), {paths_.agent_socket, paths_.server_socket});
-    const ProgramResult result = run_program(argv, kDaemonStart);
+    return argv;
+}
+
+void Volume::start_daemon(const StorePaths& paths) const
+{
+    if (has_daemon_unit(config_.name)) {
+        start_daemon_unit(config_.name);
+        return;
+    }
+    std::error_code error;
+    fs::create_directories(paths_.runtime, error);
+    const std::string log = prepare_log_file(paths_, config_.name);
+    const ProgramResult result = run_program(daemon_command(paths, {"-l", log}), kDaemonStart);
     if (result.status != 0) {
         const std::string reason = result.output.empty() ? last_line(log) : result.output;
         throw Failure(result.status == 127 ? Exit::missing : Exit::failed,
@@ -96,6 +109,29 @@ void Volume::start_daemon(const StorePaths& paths)
                           (reason.empty() ? "exit code " + std::to_string(result.status) : reason),
                       "its log: " + log);
     }
+}
+
+void Volume::become_daemon()
+{
+    if (try_daemon()) {
+        throw Failure(Exit::busy, what() + ": its daemon runs already");
+    }
+    const StorePaths paths = attach_devices();
+    refuse_wrong_devices(paths);
+    std::error_code error;
+    fs::create_directories(paths_.runtime, error);
+    std::vector<std::string> argv = daemon_command(paths, {"-f"});
+    const std::string program = argv[0];
+    // What serves a filesystem has to outlive it: systemd spares a process of such a name when, at the end of
+    // a shutdown, it ends all others before it unmounts what is left.
+    argv[0] = "@ddsnapd";
+    std::vector<char*> words;
+    for (std::string& word : argv) {
+        words.push_back(word.data());
+    }
+    words.push_back(nullptr);
+    ::execv(program.c_str(), words.data());
+    throw errno_failure(what() + ": cannot execute " + program, Exit::missing);
 }
 
 std::string Volume::table_of(const StorePaths& paths, const std::string& id) const
@@ -140,6 +176,21 @@ void Volume::refuse_other_store(const std::string& uuid) const
     }
 }
 
+// Before a daemon opens them.
+void Volume::refuse_wrong_devices(const StorePaths& paths) const
+{
+    if (!mapper::find(paths_.origin_name)) { // else the mapped devices hold them
+        open_exclusive(paths.origin, O_RDONLY, "origin");
+        open_exclusive(paths.store, O_RDONLY, "snapshot store");
+    }
+    const auto store = probe_store(paths.meta ? *paths.meta : paths.store);
+    if (!store) {
+        throw Failure(Exit::mismatch, what() + ": " + config_.store + " holds no snapshot store any more",
+                      "was a disk replaced or renamed? see " + paths_.config);
+    }
+    refuse_other_store(store->uuid);
+}
+
 void Volume::start_devices()
 {
     mapper::require_target();
@@ -147,16 +198,7 @@ void Volume::start_devices()
     const bool mapped = mapper::find(paths_.origin_name).has_value();
     std::optional<Daemon> daemon = try_daemon();
     if (!daemon) {
-        if (!mapped) { // else the mapped devices hold them
-            open_exclusive(paths.origin, O_RDONLY, "origin");
-            open_exclusive(paths.store, O_RDONLY, "snapshot store");
-        }
-        const auto store = probe_store(paths.meta ? *paths.meta : paths.store);
-        if (!store) {
-            throw Failure(Exit::mismatch, what() + ": " + config_.store + " holds no snapshot store any more",
-                          "was a disk replaced or renamed? see " + paths_.config);
-        }
-        refuse_other_store(store->uuid);
+        refuse_wrong_devices(paths);
         start_daemon(paths);
         daemon.emplace(paths_.server_socket, what());
     }

@@ -41,6 +41,8 @@ public:
     StorePaths attach_devices() const;
     // What is missing of daemon and origin device; returns when the device is connected.
     void start_devices();
+    // Goes on as the volume's daemon, in the foreground: for its systemd unit. Returns only by throwing.
+    [[noreturn]] void become_daemon();
     // ---- lengths (volume_resize.cpp) ----
 
     // Daemon and mapped device get the length, in the order in which each crash leaves a volume that works: a
@@ -81,7 +83,10 @@ public:
     std::optional<std::string> mount_of_snapshot(std::uint64_t id) const;
 
 private:
-    void start_daemon(const StorePaths& paths);
+    void refuse_wrong_devices(const StorePaths& paths) const;
+    std::vector<std::string> daemon_command(const StorePaths& paths,
+                                            const std::vector<std::string>& options) const;
+    void start_daemon(const StorePaths& paths) const;
     void refuse_other_store(const std::string& uuid) const;
     // With this length.
     void wait_until_connected(Daemon& daemon, std::uint64_t sectors) const;
