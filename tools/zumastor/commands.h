@@ -59,6 +59,8 @@ Exit service_daemon(const Args& args);
 Exit service_start(const Args& args);
 Exit service_stop(const Args& args);
 Exit service_shutdown(const Args& args);
+// doctor.cpp
+Exit doctor(const Args& args);
 // scheduled.cpp
 Exit scheduled_cycle(const Args& args);
 Exit scheduled_snapshot(const Args& args);

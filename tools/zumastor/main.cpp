@@ -142,6 +142,10 @@ constexpr std::array kReceive{
     ZUMASTOR_PROGRESS,
 };
 
+constexpr std::array kDoctor{
+    OptionSpec{"--json", "", "for programs: one JSON document"},
+};
+
 constexpr std::array kCommands{
     CommandSpec{"create", "VOL [DIR]", "Make a volume, its store and its mounts at one go.", kCreate,
                 create_volume},
@@ -203,6 +207,8 @@ constexpr std::array kCommands{
                 ssh_gate},
     CommandSpec{"resize", "VOL", "Change the size of the volume, or of its store; snapshots keep theirs.",
                 kResize, resize_volume},
+    CommandSpec{"doctor", "[VOL]", "Look for what is wrong, with this host or a volume, and say what to do.",
+                kDoctor, doctor},
     CommandSpec{"status", "[VOL] [SNAP]", "Show volumes and snapshots.", kStatus, show_status},
 };
 

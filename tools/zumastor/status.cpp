@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-// zumastor status: what is known is gathered once, then printed for people or as JSON. Reads only, takes no
-// lock: it answers also while another command is at work, and when daemon or module are not there.
+// zumastor status: what is known, printed for people or as JSON.
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <map>
-#include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
-#include "tools/zumastor/mapper.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/snapshot_ref.h"
-#include "tools/zumastor/status_replication.h"
+#include "tools/zumastor/volume_view.h"
 
 namespace zumastor {
 namespace {
@@ -25,124 +20,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kJsonVersion = 1;
-
-struct SnapshotView {
-    SnapshotEntry entry;
-    std::string device; // empty: not mapped
-    std::string mounted_at;
-    std::vector<std::string> links; // hourly.0
-};
-
-struct VolumeView {
-    VolumeConfig config;
-    std::string state; // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected
-    std::string problem;
-    std::string next;
-    std::string device; // of the origin; empty: not mapped
-    std::optional<Mount> mount;
-    std::optional<VolumeEntry> store;
-    std::vector<SnapshotView> snapshots;
-    ReplicationView replication;
-};
-
-void set_state(VolumeView& view, const std::string& state, const std::string& problem = {},
-               const std::string& next = {})
-{
-    view.state = state;
-    view.problem = problem;
-    view.next = next;
-}
-
-std::string start_command(const VolumeConfig& config)
-{
-    return std::string("zumastor start ") +
-           (config.master   ? "master "
-            : config.source ? "source "
-                            : "volume ") +
-           config.name;
-}
-
-// The first of its devices that is not there; empty if all are.
-std::string missing_device(const VolumeConfig& config)
-{
-    for (const std::string* path : {&config.origin, &config.store, &config.meta}) {
-        std::error_code error;
-        if (!path->empty() && !std::filesystem::exists(*path, error)) {
-            return *path;
-        }
-    }
-    return {};
-}
-
-void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
-{
-    const std::vector<SnapshotEntry> list = daemon.list();
-    std::map<std::uint64_t, std::vector<std::string>> links;
-    for (const auto& [link, id] : kind_links(list, view.config.schedule)) {
-        links[id].push_back(link);
-    }
-    for (const SnapshotEntry& entry : list) {
-        SnapshotView snapshot{entry, {}, {}, links[entry.id]};
-        if (mapper::find(volume.paths().snapshot_name(entry.id))) {
-            snapshot.device = volume.paths().snapshot_device(entry.id);
-            snapshot.mounted_at = volume.mount_of_snapshot(entry.id).value_or("");
-        }
-        view.snapshots.push_back(std::move(snapshot));
-    }
-}
-
-void judge_running(const Volume& volume, VolumeView& view)
-{
-    const bool connected =
-        std::any_of(view.store->clients.begin(), view.store->clients.end(),
-                    [](const ClientEntry& client) { return client.origin && client.connected; });
-    if (view.store->failed) {
-        set_state(view, "failed", "the store is out of service after an I/O error",
-                  "see the daemon's log; repair the device, then stop and start the volume");
-    } else if (view.device.empty()) {
-        set_state(view, "stopped", "its daemon runs, but there is no device", start_command(volume.config()));
-    } else if (!connected) {
-        set_state(view, "disconnected", "its device is not connected to the daemon",
-                  "see the kernel log: dmesg");
-    } else {
-        set_state(view, "running");
-    }
-}
-
-VolumeView gather(const std::string& name)
-{
-    const Volume volume(load_config(name));
-    VolumeView view;
-    view.config = volume.config();
-    if (mapper::find(volume.paths().origin_name)) {
-        view.device = volume.paths().origin_device;
-        view.mount = volume.origin_mount();
-    }
-    std::optional<Daemon> daemon = volume.try_daemon();
-    if (daemon) {
-        view.store = daemon->status();
-        gather_snapshots(volume, *daemon, view);
-        judge_running(volume, view);
-    } else if (!view.device.empty()) {
-        set_state(view, "daemon_down", "its daemon does not run: writes wait",
-                  start_command(volume.config()));
-    } else if (const std::string missing = missing_device(volume.config()); !missing.empty()) {
-        set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
-                  "attach it, then: " + start_command(volume.config()) +
-                      "; until then write to none of its other devices: its snapshots would not notice");
-    } else if (!mapper::has_target()) {
-        set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
-                  "modprobe dm-ddsnap, then: " + start_command(volume.config()));
-    } else {
-        set_state(view, "stopped", "it is stopped", start_command(volume.config()));
-    }
-    std::vector<SnapshotEntry> list;
-    for (const SnapshotView& snapshot : view.snapshots) {
-        list.push_back(snapshot.entry);
-    }
-    view.replication = gather_replication(volume, list);
-    return view;
-}
 
 // ---- JSON ------------------------------------------------------------------------------------
 
@@ -377,13 +254,13 @@ Exit show_status(const Args& args)
     std::vector<VolumeView> views;
     const bool one = args.has("VOL");
     if (one) {
-        views.push_back(gather(args.need("VOL")));
+        views.push_back(view_of(args.need("VOL")));
         if (const auto snapshot = args.get("SNAP")) {
             select_snapshot(views.front(), *snapshot);
         }
     } else {
         for (const std::string& name : list_volumes()) {
-            views.push_back(gather(name));
+            views.push_back(view_of(name));
         }
     }
     if (args.has("--json")) {

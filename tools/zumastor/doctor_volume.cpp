@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+// A volume: its state, its store's room, its timers, its last cycles.
+#include <sys/stat.h>
+
+#include "tools/common/text.h"
+#include "tools/zumastor/doctor.h"
+#include "tools/zumastor/systemd.h"
+#include "tools/zumastor/units.h"
+#include "tools/zumastor/volume_view.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::uint64_t kWarnPercent = 80;
+constexpr std::uint64_t kFaultPercent = 95;
+constexpr std::uint64_t kLatePeriods = 3; // without a cycle that succeeded
+
+class Examination {
+public:
+    explicit Examination(const VolumeView& view) : view_(view), subject_("volume " + view.config.name) {}
+
+    Findings all()
+    {
+        state();
+        if (view_.store) {
+            room("snapshot store", view_.store->store_chunks, view_.store->free_chunks,
+                 "delete snapshots, or enlarge it: zumastor resize " + view_.config.name + " --snapshot max");
+            room("metadata", view_.store->meta_blocks, view_.store->free_meta_blocks, "delete snapshots");
+            squashed();
+            sockets();
+        }
+        timers();
+        replication();
+        return std::move(findings_);
+    }
+
+private:
+    void add(Verdict verdict, const std::string& what, const std::string& next = {}, Exit code = Exit::failed)
+    {
+        findings_.push_back({verdict, subject_, what, next, code});
+    }
+
+    // One that somebody has stopped may be meant to be.
+    void state()
+    {
+        if (view_.problem.empty()) {
+            add(Verdict::good, "is " + view_.state);
+        } else {
+            const bool missing = view_.state == "module_missing" || view_.state == "daemon_down";
+            add(view_.state == "stopped" ? Verdict::warning : Verdict::fault, view_.problem, view_.next,
+                missing ? Exit::missing : Exit::failed);
+        }
+    }
+
+    void room(const char* what, std::uint64_t all, std::uint64_t free, const std::string& next)
+    {
+        const std::uint64_t percent = all == 0 ? 0 : (all - free) * 100 / all;
+        const std::string text = std::string(what) + ": " + std::to_string(percent) + " % used";
+        if (percent < kWarnPercent) {
+            add(Verdict::good, text);
+        } else {
+            add(percent < kFaultPercent ? Verdict::warning : Verdict::fault,
+                text + "; when it is full, snapshots are given up", next, Exit::store_full);
+        }
+    }
+
+    void squashed()
+    {
+        for (const SnapshotView& snapshot : view_.snapshots) {
+            if (snapshot.entry.squashed) {
+                add(Verdict::warning,
+                    "snapshot " + std::to_string(snapshot.entry.id) +
+                        " was given up when the store was full: it has no content any more",
+                    "remove it: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
+                        std::to_string(snapshot.entry.id) + "; give the store more room");
+            }
+        }
+    }
+
+    void sockets()
+    {
+        const Paths paths(view_.config.name);
+        for (const std::string* path : {&paths.agent_socket, &paths.server_socket}) {
+            struct stat info {};
+            if (::stat(path->c_str(), &info) != 0) {
+                add(Verdict::fault, "its daemon's socket " + *path + " is gone",
+                    "stop and start the volume when it suits", Exit::missing);
+            } else if (info.st_uid != 0 || (info.st_mode & 0077) != 0) {
+                add(Verdict::fault, *path + ": others than root may talk to the daemon",
+                    "chmod 600 " + *path);
+            }
+        }
+    }
+
+    void timers()
+    {
+        if (!systemd_runs()) {
+            return; // cron's business, which `define` has told of
+        }
+        for (const Timer& timer : timers_of(view_.config)) {
+            if (systemctl({"is-active", "--quiet", timer.unit}).status != 0) {
+                add(Verdict::fault, timer.unit + " is not active: nothing is done at its times",
+                    "systemctl daemon-reload; systemctl start '" + timer.unit + "'");
+            }
+        }
+    }
+
+    void cycle(const std::string& direction, const CycleRecord& record, std::uint64_t period)
+    {
+        if (!record.error.empty()) {
+            add(Verdict::fault, "the last cycle " + direction + " failed: " + record.error, record.next,
+                static_cast<Exit>(record.code));
+        }
+        const std::uint64_t late = kLatePeriods * period * 1'000'000'000;
+        if (period > 0 && record.success_ns > 0 && now_ns() > record.success_ns + late) {
+            add(Verdict::warning,
+                "the last cycle " + direction + " that succeeded ended at " +
+                    format_rfc3339(record.success_ns),
+                "see: zumastor status " + view_.config.name);
+        }
+    }
+
+    void replication()
+    {
+        const ReplicationView& replication = view_.replication;
+        if (!replication.problem.empty()) {
+            add(Verdict::fault, replication.problem, "see: zumastor status " + view_.config.name);
+        }
+        for (const TargetView& target : replication.targets) {
+            if (!target.target.host.empty()) {
+                cycle("to " + target.target.host, target.cycle.record,
+                      target.target.stopped ? 0 : target.target.period);
+            }
+        }
+        if (replication.source && view_.config.source) {
+            const SourceRole& source = *view_.config.source;
+            cycle("from " + source.host, replication.source->cycle.record,
+                  source.stopped ? 0 : source.period);
+        }
+    }
+
+    const VolumeView& view_;
+    const std::string subject_;
+    Findings findings_;
+};
+
+} // namespace
+
+Findings examine_volume(const std::string& name)
+{
+    try {
+        return Examination(view_of(name)).all();
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        return {{Verdict::fault, "volume " + name, failure.what(), failure.next(), failure.code()}};
+    }
+}
+
+} // namespace zumastor

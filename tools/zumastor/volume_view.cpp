@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/volume_view.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "tools/zumastor/mapper.h"
+#include "tools/zumastor/rotation.h"
+
+namespace zumastor {
+namespace {
+
+void set_state(VolumeView& view, const std::string& state, const std::string& problem = {},
+               const std::string& next = {})
+{
+    view.state = state;
+    view.problem = problem;
+    view.next = next;
+}
+
+std::string start_command(const VolumeConfig& config)
+{
+    return std::string("zumastor start ") +
+           (config.master   ? "master "
+            : config.source ? "source "
+                            : "volume ") +
+           config.name;
+}
+
+// The first of its devices that is not there; empty if all are.
+std::string missing_device(const VolumeConfig& config)
+{
+    for (const std::string* path : {&config.origin, &config.store, &config.meta}) {
+        std::error_code error;
+        if (!path->empty() && !std::filesystem::exists(*path, error)) {
+            return *path;
+        }
+    }
+    return {};
+}
+
+void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
+{
+    const std::vector<SnapshotEntry> list = daemon.list();
+    std::map<std::uint64_t, std::vector<std::string>> links;
+    for (const auto& [link, id] : kind_links(list, view.config.schedule)) {
+        links[id].push_back(link);
+    }
+    for (const SnapshotEntry& entry : list) {
+        SnapshotView snapshot{entry, {}, {}, links[entry.id]};
+        if (mapper::find(volume.paths().snapshot_name(entry.id))) {
+            snapshot.device = volume.paths().snapshot_device(entry.id);
+            snapshot.mounted_at = volume.mount_of_snapshot(entry.id).value_or("");
+        }
+        view.snapshots.push_back(std::move(snapshot));
+    }
+}
+
+void judge_running(const Volume& volume, VolumeView& view)
+{
+    const bool connected =
+        std::any_of(view.store->clients.begin(), view.store->clients.end(),
+                    [](const ClientEntry& client) { return client.origin && client.connected; });
+    if (view.store->failed) {
+        set_state(view, "failed", "the store is out of service after an I/O error",
+                  "see the daemon's log; repair the device, then stop and start the volume");
+    } else if (view.device.empty()) {
+        set_state(view, "stopped", "its daemon runs, but there is no device", start_command(volume.config()));
+    } else if (!connected) {
+        set_state(view, "disconnected", "its device is not connected to the daemon",
+                  "see the kernel log: dmesg");
+    } else {
+        set_state(view, "running");
+    }
+}
+
+} // namespace
+
+VolumeView view_of(const std::string& name)
+{
+    const Volume volume(load_config(name));
+    VolumeView view;
+    view.config = volume.config();
+    if (mapper::find(volume.paths().origin_name)) {
+        view.device = volume.paths().origin_device;
+        view.mount = volume.origin_mount();
+    }
+    std::optional<Daemon> daemon = volume.try_daemon();
+    if (daemon) {
+        view.store = daemon->status();
+        gather_snapshots(volume, *daemon, view);
+        judge_running(volume, view);
+    } else if (!view.device.empty()) {
+        set_state(view, "daemon_down", "its daemon does not run: writes wait",
+                  start_command(volume.config()));
+    } else if (const std::string missing = missing_device(volume.config()); !missing.empty()) {
+        set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
+                  "attach it, then: " + start_command(volume.config()) +
+                      "; until then write to none of its other devices: its snapshots would not notice");
+    } else if (!mapper::has_target()) {
+        set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
+                  "modprobe dm-ddsnap, then: " + start_command(volume.config()));
+    } else {
+        set_state(view, "stopped", "it is stopped", start_command(volume.config()));
+    }
+    std::vector<SnapshotEntry> list;
+    for (const SnapshotView& snapshot : view.snapshots) {
+        list.push_back(snapshot.entry);
+    }
+    view.replication = gather_replication(volume, list);
+    return view;
+}
+
+} // namespace zumastor

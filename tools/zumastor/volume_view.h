@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+// What is known of a volume at a moment, for those who tell it: `zumastor status`, `zumastor doctor`. Reads
+// only, takes no lock: it answers also while another command is at work, and when daemon or module are not
+// there.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/zumastor/mounts.h"
+#include "tools/zumastor/status_replication.h"
+#include "tools/zumastor/volume.h"
+
+namespace zumastor {
+
+struct SnapshotView {
+    SnapshotEntry entry;
+    std::string device; // empty: not mapped
+    std::string mounted_at;
+    std::vector<std::string> links; // hourly.0
+};
+
+struct VolumeView {
+    VolumeConfig config;
+    std::string state; // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected
+    std::string problem; // empty when it runs
+    std::string next;
+    std::string device; // of the origin; empty: not mapped
+    std::optional<Mount> mount;
+    std::optional<VolumeEntry> store;
+    std::vector<SnapshotView> snapshots;
+    ReplicationView replication;
+};
+
+VolumeView view_of(const std::string& name);
+
+} // namespace zumastor
