@@ -27,7 +27,9 @@ def parse():
     add("--only", action="append", default=[], metavar="PATTERN",
         help="only checks with PATTERN in their name (e.g. guest: or unit:asan), and what those need; may be repeated")
     add("--list", action="store_true", help="name the checks that would be run, and do nothing")
-    add("--guests", type=int, default=1, metavar="N", help="how many guests may run at once (default 1)")
+    processors = len(os.sched_getaffinity(0))
+    add("--guests", type=int, default=min(2, processors), metavar="N",
+        help="how many tests in guests may run at once (default 2, or 1 with a single processor)")
     return parser.parse_args()
 
 
@@ -87,8 +89,10 @@ class Runner:
         for check in checks:
             if not check.guest:
                 self.one(check)
+        in_guests = [check for check in checks if check.guest]
+        in_guests.sort(key=lambda check: not check.name.startswith("host:"))  # the longest ones first
         with concurrent.futures.ThreadPoolExecutor(guests) as pool:
-            for future in [pool.submit(self.one, check) for check in checks if check.guest]:
+            for future in [pool.submit(self.one, check) for check in in_guests]:
                 future.result()
 
 
