@@ -11,6 +11,7 @@
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/timers.h"
@@ -134,6 +135,7 @@ Exit define_source(const Args& args)
     source.mount_snapshots = args.has("--mount-snap");
     source.period = period_from(args);
     source.stopped = volume.config().source && volume.config().source->stopped;
+    refuse_half_reverted(volume.paths().state, name);
     if (volume.config().master) {
         volume.refuse_if_used();
     }

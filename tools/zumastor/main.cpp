@@ -142,6 +142,11 @@ constexpr std::array kReceive{
     ZUMASTOR_PROGRESS,
 };
 
+constexpr std::array kRevert{
+    OptionSpec{"--no-undo", "", "take no snapshot of what is overwritten"},
+    ZUMASTOR_YES,
+    ZUMASTOR_DRY_RUN,
+};
 constexpr std::array kDoctor{
     OptionSpec{"--json", "", "for programs: one JSON document"},
 };
@@ -181,6 +186,8 @@ constexpr std::array kCommands{
                 forget_volume},
     CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
                 take_snapshot},
+    CommandSpec{"revert", "VOL SNAP",
+                "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevert, revert},
     CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
                 "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
                 show_diff},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <vector>
 
 #include "tools/common/failure.h"
 #include "tools/replication/aligned_memory.h"
@@ -54,6 +55,49 @@ bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& ba
     return equal;
 }
 
+// Many small ranges are read together, then written together.
+void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)
+{
+    const auto content = open_content(volume, to);
+    DeviceWriter origin(volume.paths().origin_device);
+    const AlignedMemory memory(kStep);
+    std::vector<stream::ContentPart> then;
+    std::uint64_t used = 0; // of the memory
+    const auto write = [&] {
+        content->read_all(then);
+        std::vector<stream::VolumePart> now;
+        now.reserve(then.size());
+        for (const stream::ContentPart& part : then) {
+            now.push_back({part.offset, part.data});
+        }
+        origin.write_all(now);
+        then.clear();
+        used = 0;
+    };
+    for_each_changed(daemon, to, [&](std::uint64_t offset, std::uint64_t length) {
+        if (used + length > kStep) {
+            write();
+        }
+        then.push_back({offset, memory.bytes().subspan(used, length)});
+        used += length; // a multiple of 4096, but for the last chunk
+        return true;
+    });
+    if (!then.empty()) {
+        write();
+    }
+    origin.flush();
+}
+
+std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to)
+{
+    std::uint64_t bytes = 0;
+    for_each_changed(daemon, to, [&](std::uint64_t /*offset*/, std::uint64_t length) {
+        bytes += length;
+        return true;
+    });
+    return bytes;
+}
+
 void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
 {
     const std::vector<SnapshotEntry> list = daemon.list();
@@ -66,15 +110,7 @@ void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
                       "receive a full stream");
     }
     grow_to(volume, daemon, base->sectors); // the stream may have been of a smaller volume
-    const auto content = open_content(volume, *base);
-    DeviceWriter origin(volume.paths().origin_device);
-    const AlignedMemory memory(kStep);
-    for_each_changed(daemon, *base, [&](std::uint64_t offset, std::uint64_t length) {
-        content->read(offset, memory.bytes().first(length));
-        origin.write(offset, memory.bytes().first(length));
-        return true;
-    });
-    origin.flush();
+    write_back(volume, daemon, *base);
     state.reception.reset();
     save_replica_state(volume.paths().state, state);
     release_shown(volume.paths().state, daemon);

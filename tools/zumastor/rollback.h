@@ -11,6 +11,12 @@ namespace zumastor {
 // Whether the origin's content is that of `base`. Only what the index says may differ is read.
 bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base);
 
+// Makes the origin what `to` holds, as far as that reaches, and flushes it. Other snapshots keep their
+// content. Can be repeated after an interruption. Throws NoSpace, stream::TransferError.
+void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to);
+// How much that would write at most.
+std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to);
+
 // Makes the origin what the snapshot received last says, and forgets the reception. Other snapshots keep
 // their content. Can be repeated after an interruption. Throws Exit::not_found if there is no such snapshot.
 void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state);

@@ -14,6 +14,7 @@
 #include "tools/zumastor/freeze.h"
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
@@ -72,6 +73,7 @@ void flush_device(const std::string& device)
 
 SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::string& tag)
 {
+    refuse_half_reverted(volume.paths().state, volume.config().name);
     const auto mount = volume.origin_mount();
     if (!mount) {
         flush_device(volume.paths().origin_device);

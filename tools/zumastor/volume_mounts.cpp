@@ -11,6 +11,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/volume.h"
 
@@ -83,6 +84,7 @@ std::optional<std::string> Volume::mount_of_snapshot(std::uint64_t id) const
 
 bool Volume::mount_all(Troubles& troubles)
 {
+    refuse_half_reverted(paths_.state, config_.name);
     const MasterRole role = config_.master.value_or(MasterRole{});
     const std::string target = mount_point();
     if (const auto mount = origin_mount(); !mount || mount->target != canonical(target)) {

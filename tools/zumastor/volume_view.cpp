@@ -6,6 +6,7 @@
 #include <map>
 
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
 
 namespace zumastor {
@@ -70,6 +71,9 @@ void judge_running(const Volume& volume, VolumeView& view)
     } else if (!connected) {
         set_state(view, "disconnected", "its device is not connected to the daemon",
                   "see the kernel log: dmesg");
+    } else if (const auto revert = load_revert(volume.paths().state)) {
+        set_state(view, "half_reverted", "a revert to snapshot " + revert->to + " was broken off",
+                  "finish it: zumastor revert " + volume.config().name + " " + revert->to);
     } else {
         set_state(view, "running");
     }
