@@ -126,6 +126,7 @@ void Volume::become_daemon()
     // a shutdown, it ends all others before it unmounts what is left.
     argv[0] = "@ddsnapd";
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (std::string& word : argv) {
         words.push_back(word.data());
     }

@@ -100,7 +100,7 @@ VolumeView view_of(const std::string& name)
                   start_command(volume.config()));
     } else if (const std::string missing = missing_device(volume.config()); !missing.empty()) {
         set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
-                  "attach it, then: " + start_command(volume.config()) +
+                  "attach it; if it does not start by itself then: " + start_command(volume.config()) +
                       "; until then write to none of its other devices: its snapshots would not notice");
     } else if (!mapper::has_target()) {
         set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
