@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 STAGES = ("wire", "throughput", "progress", "cycles", "delta")
 COLD_REPEATS = 2  # of cycles: rsync's take minutes each
+NAMES = {"cycle": "cycles"}  # of measurements that are called otherwise than their stage
 WITH_DATA = 10_000  # files: all that ever change are among them
 PROGRAMS = ("bench-stream", "bench-delta", "ddsnapd", "ddsnap", "zumastor")
 
@@ -44,6 +45,7 @@ def parse(argv):
     add("--report", type=pathlib.Path, metavar="DIR", default=ROOT / "build" / "bench" / "replication",
         help="report, plots and raw measurements (default: build/bench/replication)")
     add("--from", dest="existing", action="store_true", help="report again on the measurements in --report")
+    add("--keep", action="store_true", help="keep what --report has of the stages that are not run")
     add("--update-docs", action="store_true", help="put report and plots into docs/benchmarks.md")
     add("--stages", default=",".join(STAGES), metavar="LIST", help=f"comma-separated, of: {' '.join(STAGES)} (default: all)")
     add("--repeats", type=int, default=5, metavar="N",
@@ -113,6 +115,27 @@ def throughput(programs, options):
         yield from native.Throughput(programs, options.work, options, kind).run()
 
 
+def commit():
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def kept(options):
+    """Of the measurements that are there, those of the stages that are not run now."""
+    measurements = options.report / "measurements.jsonl"
+    if not options.keep or not measurements.exists():
+        return
+    with open(measurements, encoding="utf-8") as found:
+        for entry in map(json.loads, found):
+            if entry["stage"] == "plan":
+                entry["stages"] = [stage for stage in entry["stages"] if stage not in options.stages]
+                if entry["stages"]:
+                    yield entry
+            elif NAMES.get(entry["stage"], entry["stage"]) not in options.stages:
+                yield entry
+
+
 def measure(options):
     programs = programs_in(ROOT / "build" / options.preset)
     stages = {"wire": lambda: native.wire(programs, options.work, options),
@@ -120,9 +143,12 @@ def measure(options):
               "progress": lambda: native.progress(programs, options.work, options),
               "cycles": lambda: cycles(options),
               "delta": lambda: native.delta(programs, options)}
+    old = list(kept(options))
     try:
         with open(options.report / "measurements.jsonl", "w", encoding="utf-8", buffering=1) as results:
-            results.write(json.dumps({"stage": "plan", "repeats": options.repeats, "stages": options.stages,
+            for entry in old:
+                results.write(json.dumps(entry) + "\n")
+            results.write(json.dumps({"stage": "plan", "commit": commit(), "repeats": options.repeats, "stages": options.stages,
                                       "cpus": os.cpu_count(), "kernel": os.uname().release,
                                       "date": time.strftime("%Y-%m-%d")}) + "\n")
             for stage in options.stages:
@@ -158,10 +184,13 @@ def measure_apart(options, prefer):
 
 def write_report(options):
     with open(options.report / "measurements.jsonl", encoding="utf-8") as found:
-        plan, *lines = map(json.loads, found)
+        lines = list(map(json.loads, found))
+    plans = [entry for entry in lines if entry["stage"] == "plan"]
+    lines = [entry for entry in lines if entry["stage"] != "plan"]
     judged = targets.judge(lines)
-    conditions = (f"Of one run on {plan['date']}, stages {', '.join(plan['stages'])}: {plan['repeats']} repeats, "
-                  f"{plan['cpus']} processors, host kernel {plan['kernel']}. Medians with the smallest and the largest value.")
+    runs = [f"Stages {', '.join(plan['stages'])}: of one run on {plan['date']}, commit {plan['commit']}, {plan['repeats']} "
+            f"repeats, {plan['cpus']} processors, host kernel {plan['kernel']}." for plan in plans]
+    conditions = " ".join(runs) + " Medians with the smallest and the largest value."
     text = report.write(lines, judged, conditions)
     (options.report / "report.md").write_text(text, encoding="utf-8")
     from . import plot  # only here: --help needs no matplotlib
