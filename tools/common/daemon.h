@@ -13,6 +13,9 @@
 
 namespace zumastor {
 
+// The priority of a snapshot that is not given up, however full the store is.
+inline constexpr int kNeverSquashed = 127;
+
 struct SnapshotEntry {
     std::uint64_t id = 0;
     std::uint64_t epoch = 0;

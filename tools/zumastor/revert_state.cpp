@@ -12,7 +12,6 @@
 namespace zumastor {
 namespace {
 
-constexpr int kNeverSquashed = 127;
 constexpr int kRevertVersion = 1;
 
 std::string revert_file(const std::string& directory) { return directory + "/revert.json"; }

@@ -14,7 +14,6 @@
 namespace zumastor {
 namespace {
 
-constexpr int kNeverSquashed = 127;
 constexpr int kShownVersion = 1;
 
 std::string shown_file(const std::string& directory) { return directory + "/shown.json"; }
