@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include <fmt/format.h>
+
+#include "ddsnapd/client/disk_lock.h"
 
 namespace ddsnap::daemon {
 namespace {
@@ -21,32 +20,6 @@ namespace {
 tl::unexpected<std::string> failed(const std::string& path, const char* what)
 {
     return tl::unexpected<std::string>(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
-}
-
-// "process 123 (name)" of the holder of the lock, from /proc/locks; empty if it is not to be found.
-std::string holder_of(const DiskFile& disk)
-{
-    struct stat st {};
-    if (::fstat(disk.fd.get(), &st) != 0) {
-        return {};
-    }
-    const std::string place = fmt::format("{:02x}:{:02x}:{}", major(st.st_dev), minor(st.st_dev), st.st_ino);
-    std::ifstream locks("/proc/locks");
-    for (std::string line; std::getline(locks, line);) {
-        char kind[16];
-        char how[16];
-        char mode[16];
-        char where[64];
-        long pid = 0;
-        if (std::sscanf(line.c_str(), "%*s %15s %15s %15s %ld %63s", kind, how, mode, &pid, where) == 5 &&
-            place == where && std::strcmp(kind, "FLOCK") == 0) {
-            std::ifstream comm(fmt::format("/proc/{}/comm", pid));
-            std::string name;
-            std::getline(comm, name);
-            return fmt::format("process {} ({})", pid, name.empty() ? "gone; its last I/O is ending" : name);
-        }
-    }
-    return {};
 }
 
 } // namespace
@@ -96,15 +69,15 @@ tl::expected<snapstore::Bytes, std::string> measure_disk(const DiskFile& disk)
 tl::expected<void, std::string> lock_disk(const DiskFile& disk, std::chrono::milliseconds patience)
 {
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (::flock(disk.fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
+    while (!try_lock_disk(disk.fd.get())) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
             return failed(disk.path, "cannot lock");
         }
         if (std::chrono::steady_clock::now() >= deadline) {
-            const std::string holder = holder_of(disk);
-            return tl::unexpected<std::string>(fmt::format("{}: in use by {}: a store has one daemon",
-                                                           disk.path,
-                                                           holder.empty() ? "another process" : holder));
+            const std::string holder = disk_lock_holder(disk.fd.get());
+            return tl::unexpected<std::string>(
+                fmt::format("{}: in use by {}: a store has one daemon", disk.path,
+                            holder.empty() ? "another process, or the last I/O of one that ended" : holder));
         }
         ::poll(nullptr, 0, 100); // until the next try
     }

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // The daemon as a process: content through restarts, clean shutdown, one daemon per store.
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "tests/native/model.h"
@@ -178,6 +183,9 @@ TEST(DaemonTest, OneDaemonPerStore)
     EXPECT_EQ(status, 1);
     EXPECT_NE(text.find("in use by process"), std::string::npos) << text;
     volume.create();
+    // udev's lock is free: it puts off a device's events while it is not.
+    const UniqueFd store(::open(volume.path("store").c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(::flock(store.get(), LOCK_EX | LOCK_NB), 0) << std::strerror(errno);
 }
 
 TEST(DaemonTest, ThousandSnapshots)

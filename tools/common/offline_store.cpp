@@ -2,16 +2,14 @@
 #include "tools/common/offline_store.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/random.h>
 
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 
+#include "ddsnapd/client/disk_lock.h"
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
 #include "tools/common/file_device.h"
@@ -26,8 +24,6 @@ using snapstore::Errc;
 
 constexpr std::uint64_t kMinChunk = 4096;
 constexpr std::uint64_t kMaxChunk = 1u << 20;
-constexpr auto kLockPatience = std::chrono::seconds(10);
-constexpr int kLockPollMs = 50; // a lock that becomes free is no event
 
 std::string format_uuid(const snapstore::Uuid& uuid)
 {
@@ -94,30 +90,16 @@ std::unique_ptr<FileDevice> make_device(FileIo& io, UniqueFd fd, const DeviceNod
     return std::make_unique<FileDevice>(io, std::move(fd), Bytes{node.bytes}, node.given);
 }
 
-// udev holds a shared lock for a moment whenever a device was written to; a daemon's lock is exclusive.
-bool held_by_daemon(int fd)
-{
-    if (::flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        return true;
-    }
-    ::flock(fd, LOCK_UN);
-    return false;
-}
-
 void lock(const FileDevice& device)
 {
-    const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
-    while (::flock(device.fd(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            throw errno_failure(device.name() + ": cannot be locked");
-        }
-        if (held_by_daemon(device.fd()) || std::chrono::steady_clock::now() > deadline) {
-            throw Failure(Exit::busy, device.name() + ": in use by a running ddsnapd or another ddsnap",
-                          "ask the daemon through its server socket, or stop it first");
-        }
-        check_interrupt();
-        ::poll(nullptr, 0, kLockPollMs);
+    if (ddsnap::try_lock_disk(device.fd())) {
+        return;
     }
+    if (errno != EAGAIN && errno != EACCES) {
+        throw errno_failure(device.name() + ": cannot be locked");
+    }
+    throw Failure(Exit::busy, device.name() + ": in use by a running ddsnapd or another ddsnap",
+                  "ask the daemon through its server socket, or stop it first");
 }
 
 // For a store that is to be written anew.
