@@ -105,6 +105,14 @@ void mount_filesystem(const std::string& device, const std::string& target, cons
     }
     const int result = mnt_context_mount(context.get());
     if (result != 0 || mnt_context_get_status(context.get()) != 1) {
+        if (type == "btrfs" && mnt_context_syscall_called(context.get()) != 0 &&
+            mnt_context_get_syscall_errno(context.get()) == EEXIST) {
+            throw Failure(
+                Exit::busy,
+                "cannot mount " + device + " at " + target +
+                    ": a btrfs with the same uuid is mounted, which is its origin; Linux 6.7 is the "
+                    "first that mounts both (define master with --no-snapmount leaves snapshots alone)");
+        }
         throw Failure(
             Exit::failed, "cannot mount " + device + " at " + target + ": " + reason(context.get(), result),
             "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
