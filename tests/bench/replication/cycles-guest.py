@@ -3,7 +3,7 @@
 """The cycles of tests/bench/run --replication, on host1 of two guests: cycles-guest.py PLAN.json RESULTS.
 
 host1 holds the volume, host2 its replica and, on another disk, the tree that rsync keeps up to date; both are reached
-through the same ssh. Both hosts have the same disks: /dev/vda is empty, the others show the images twice each, in the
+through the same ssh connection, which is open already. Both hosts have the same disks: /dev/vda is empty, the others show the images twice each, in the
 plan's order. Writes a JSON object a line to RESULTS.
 """
 
@@ -31,6 +31,14 @@ run = systems.run
 def there(*argv):
     """On the replica's host."""
     return run("ssh", REPLICA, shlex.join(map(str, argv)))
+
+
+def open_connection():
+    """One connection for all that go to the replica's host (ControlPath in ssh_config(5)), as who replicates often has it."""
+    with open("/root/.ssh/config", "a", encoding="ascii") as config:
+        config.write(f"Host {REPLICA}\n    ControlPath /run/ssh-%h\n")
+    subprocess.run(["ssh", "-M", "-N", "-f", REPLICA], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)
 
 
 def say(message):
@@ -146,6 +154,7 @@ def sent_bytes():
 
 def main():
     plan = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    open_connection()
     run("modprobe", "dm-ddsnap")
     there("modprobe", "dm-ddsnap")
     with open(sys.argv[2], "w", encoding="utf-8", buffering=1) as results:
