@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <optional>
+#include <set>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -18,6 +19,7 @@
 #include "ddsnapd/daemon/allocations.h"
 #include "ddsnapd/daemon/control_server.h"
 #include "ddsnapd/daemon/data_server.h"
+#include "ddsnapd/daemon/fill_watch.h"
 #include "ddsnapd/daemon/host.h"
 #include "ddsnapd/daemon/io_ring.h"
 #include "ddsnapd/daemon/log.h"
@@ -105,6 +107,8 @@ private:
     void wait_for_disks();
     void wait_for_signal();
     void schedule_tick();
+    void watch_store();
+    void tell_squashed();
     void say_ready();
     void stop();
 
@@ -125,6 +129,10 @@ private:
     std::optional<std::string> failure_;
     std::uint64_t watchdog_ns_ = 0; // how often systemd wants to hear of us; 0 = never
     std::uint64_t next_watchdog_ = 0;
+    FillWatch chunks_watch_;
+    FillWatch metadata_watch_;
+    std::uint64_t squashes_told_ = 0;
+    std::set<std::uint64_t> squashed_; // those that are known
     bool stopping_ = false;
     bool closed_ = false; // the store: nothing may be asked of it any more
 };
@@ -154,7 +162,8 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
                [this]() { return log_.dropped(); },
                [this]() { return disks_.ring.errors(); },
                allocation_counter()},
-      data_(io_, service_, log, host), control_(io_, context_, log, host)
+      data_(io_, service_, log, host), control_(io_, context_, log, host), chunks_watch_(options.warn_at),
+      metadata_watch_(options.warn_at)
 {
     std::uint64_t watchdog_us = 0;
     if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
@@ -215,12 +224,54 @@ void Daemon::schedule_tick()
         }
         const std::uint64_t now = steady_ns();
         service_.on_tick(now);
+        watch_store();
         if (watchdog_ns_ != 0 && now >= next_watchdog_) {
             next_watchdog_ = now + watchdog_ns_;
             (void)::sd_notify(0, "WATCHDOG=1");
         }
         schedule_tick();
     });
+}
+
+// Warnings while something can still be done, and what happened if nothing was.
+void Daemon::watch_store()
+{
+    const auto info = service_.store().info();
+    const std::uint64_t chunks = info.store_chunks - info.free_chunks - info.pending_chunks;
+    if (const auto mark = chunks_watch_.look(chunks, info.store_chunks)) {
+        log_.log(1,
+                 fmt::format(
+                     "the snapshot store is {} % full: {} of {} chunks are used. When it is full, snapshots "
+                     "are given up; delete some, or enlarge it",
+                     *mark, chunks, info.store_chunks));
+    }
+    const std::uint64_t blocks = info.meta_blocks - info.free_meta_blocks;
+    if (const auto mark = metadata_watch_.look(blocks, info.meta_blocks)) {
+        log_.log(1,
+                 fmt::format(
+                     "the snapshot store's metadata are {} % full: {} of {} blocks are used. When they are "
+                     "full, snapshots are given up; delete some",
+                     *mark, blocks, info.meta_blocks));
+    }
+    if (service_.store().counters().squashed != squashes_told_) {
+        squashes_told_ = service_.store().counters().squashed;
+        tell_squashed();
+    }
+}
+
+void Daemon::tell_squashed()
+{
+    const char* why = service_.store().info().failed ? "the store failed" : "the store had no room for it";
+    std::set<std::uint64_t> now;
+    for (const auto& snapshot : service_.store().list()) {
+        if (snapshot.state == snapstore::SnapshotState::squashed) {
+            now.insert(snapshot.id.value);
+            if (squashed_.count(snapshot.id.value) == 0) {
+                log_.log(2, fmt::format("snapshot {} was given up: {}", snapshot.id.value, why));
+            }
+        }
+    }
+    squashed_ = std::move(now);
 }
 
 void Daemon::turn()
@@ -249,6 +300,12 @@ tl::expected<void, std::string> Daemon::start()
         return tl::unexpected(*failure_);
     }
     service_.on_tick(steady_ns());
+    for (const auto& snapshot : service_.store().list()) {
+        if (snapshot.state == snapstore::SnapshotState::squashed) {
+            squashed_.insert(snapshot.id.value); // told by the daemon that was there then
+        }
+    }
+    squashes_told_ = service_.store().counters().squashed;
     schedule_tick();
     auto data = SocketFile::listen(options_.data_socket);
     if (!data) {

@@ -18,6 +18,11 @@ Options parse_options(int argc, const char* const* argv)
     app.add_option("-p,--pidfile", options.pid_file, "write the process id to this file");
     app.add_option("-k,--cachesize", options.cache_bytes, "memory for metadata to begin with (64M)")
         ->transform(CLI::AsSizeValue(false));
+    app.add_option("-w,--warn-at", options.warn_at,
+                   "warn when the store is so full, in percent (80,90,95); 0: never")
+        ->delimiter(',')
+        ->expected(1) // the words after it are places
+        ->check(CLI::Range(0u, 100u));
     std::vector<std::string> places;
     app.add_option("places", places, "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK")
         ->required()

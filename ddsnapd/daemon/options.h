@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ddsnap::daemon {
 
@@ -18,6 +19,7 @@ struct Options {
     std::string log_file; // empty: standard error (foreground) or the system's log
     std::string pid_file; // empty: none
     std::uint64_t cache_bytes = 64ull << 20;
+    std::vector<unsigned> warn_at{80, 90, 95}; // percent of store and metadata in use; 0: no mark
 };
 
 // Exits the process itself after --help, --version or a mistake (status 0 or 2).

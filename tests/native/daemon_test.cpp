@@ -66,6 +66,49 @@ TEST(DaemonTest, MetadataOnADeviceOfTheirOwn)
     model.compare_all();
 }
 
+// The ticks look at the store; what they find is in the log before long.
+bool comes_to_log(const Volume& volume, const std::string& text)
+{
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (volume.log().find(text) == std::string::npos) {
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+}
+
+TEST(DaemonTest, AStoreThatFillsIsTold)
+{
+    VolumeSizes sizes;
+    sizes.store = 12ull << 20;
+    Volume volume(sizes);
+    volume.start();
+    auto origin = open_origin(volume);
+    const std::vector<std::byte> data(1u << 20, std::byte{7});
+    const auto overwrite = [&](std::uint64_t megabytes) {
+        for (std::uint64_t at = 0; at < megabytes << 20; at += data.size()) {
+            ASSERT_EQ(origin->write(at, data), Status::ok);
+        }
+    };
+    overwrite(16); // or the copies would be zeros, which need no room
+    const std::uint64_t doomed = volume.create();
+    overwrite(1);
+    volume.call({{"op", "status"}});
+    EXPECT_EQ(volume.log().find("% full"), std::string::npos) << volume.log();
+    overwrite(16);
+    EXPECT_TRUE(comes_to_log(volume, "the snapshot store is ")) << volume.log();
+    EXPECT_TRUE(
+        comes_to_log(volume, "snapshot " + std::to_string(doomed) + " was given up: the store had no room"))
+        << volume.log();
+    volume.kill();
+    volume.start(); // tells of no old losses
+    volume.call({{"op", "status"}});
+    const std::string log = volume.log();
+    EXPECT_EQ(log.find(" was given up"), log.rfind(" was given up")) << log;
+}
+
 TEST(DaemonTest, SnapshotWritesArePrivateAndDurable)
 {
     Volume volume;

@@ -25,6 +25,8 @@ constexpr std::array kServer{
     OptionSpec{"-l,--logfile", "LOG", "where to log"},
     OptionSpec{"-p,--pidfile", "PIDFILE", "where to write the process id"},
     OptionSpec{"-k,--cachesize", "SIZE", "memory for metadata"},
+    OptionSpec{"-w,--warn-at", "PERCENT,...",
+               "warn in the log when the store is so full (80,90,95); 0: never"},
 };
 constexpr std::array kAgent{
     OptionSpec{"-f,--foreground", "", "accepted for old scripts"},
@@ -115,7 +117,7 @@ Exit server(const Args& args)
         words.emplace_back("-f");
     }
     for (const auto& [key, letter] :
-         {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}}) {
+         {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}, {"--warn-at", "-w"}}) {
         if (const auto value = args.get(key)) {
             words.emplace_back(letter);
             words.push_back(*value);

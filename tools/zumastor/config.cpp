@@ -56,6 +56,32 @@ public:
         return static_cast<std::uint64_t>(value);
     }
 
+    // An array of numbers from 0 to `most`.
+    std::vector<std::uint64_t> numbers(const char* key, std::int64_t most)
+    {
+        known_.emplace_back(key);
+        std::vector<std::uint64_t> values;
+        const toml::node* node = table_.get(key);
+        if (node == nullptr) {
+            return values;
+        }
+        const auto wrong = [&] {
+            return Failure(Exit::failed, where_ + ": '" + key + "' must be an array of numbers from 0 to " +
+                                             std::to_string(most));
+        };
+        if (node->as_array() == nullptr) {
+            throw wrong();
+        }
+        for (const toml::node& element : *node->as_array()) {
+            const auto value = element.value_exact<std::int64_t>();
+            if (!value || *value < 0 || *value > most) {
+                throw wrong();
+            }
+            values.push_back(static_cast<std::uint64_t>(*value));
+        }
+        return values;
+    }
+
     std::string need_host()
     {
         std::string host = get<std::string>("host", "");
@@ -174,6 +200,7 @@ VolumeConfig read_config(const toml::table& table, const std::string& name, cons
     config.meta = reader.get<std::string>("metadata", "");
     const auto cache = reader.get<std::string>("cache", "");
     config.cache_bytes = cache.empty() ? 0 : need_size(cache, where + ": cache");
+    config.warn_at = reader.numbers("warn_at", 100);
     config.mount_point = reader.get<std::string>("mountpoint", "");
     config.mount_options = reader.get<std::string>("mountopts", "");
     config.snapshot_path = reader.get<std::string>("snappath", "");
@@ -257,6 +284,16 @@ const Target* find_target(const VolumeConfig& config, const std::string& host)
     return found == config.targets.end() ? nullptr : &*found;
 }
 
+std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator)
+{
+    std::vector<std::string> words;
+    words.reserve(marks.size());
+    for (const std::uint64_t mark : marks) {
+        words.push_back(std::to_string(mark));
+    }
+    return join(words, separator);
+}
+
 VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where)
 {
     try {
@@ -286,6 +323,9 @@ std::string format_config(const VolumeConfig& config)
     }
     if (config.cache_bytes != 0) {
         out << "cache = \"" << config.cache_bytes << "\"\n";
+    }
+    if (!config.warn_at.empty()) {
+        out << "warn_at = [" << format_marks(config.warn_at, ", ") << "]\n";
     }
     if (config.master) {
         out << "\n[master]\nsnapmount = " << (config.master->mount_snapshots ? "true" : "false")

@@ -53,7 +53,9 @@ struct VolumeConfig {
     std::string store;
     std::string meta;              // empty: none
     std::uint64_t cache_bytes = 0; // 0: the daemon's default
-    std::string mount_point;       // empty: the default
+    // Percent of the store in use at which the daemon warns. Empty: its default. A 0: no mark.
+    std::vector<std::uint64_t> warn_at;
+    std::string mount_point; // empty: the default
     std::string mount_options;
     std::string snapshot_path;        // empty: the default
     std::optional<MasterRole> master; // a volume is a master or a replica, or neither
@@ -71,6 +73,8 @@ void set_kind(std::vector<Kind>& schedule, const std::string& name, std::uint64_
 const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name);
 
 const Target* find_target(const VolumeConfig& config, const std::string& host);
+
+std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator);
 
 // `where` is for messages. Throws Exit::failed with line and reason.
 VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where);

@@ -28,6 +28,7 @@ constexpr std::array kDefineVolume{
     OptionSpec{"-b,--blocksize", "SIZE", "size of metadata blocks: 4k"},
     OptionSpec{"-c,--chunksize", "SIZE", "unit of copying, with -i: 4k … 1m, a power of two (16k)"},
     OptionSpec{"-k,--cachesize", "SIZE", "memory of the daemon for metadata"},
+    OptionSpec{"--warn-at", "PERCENT,...", "warn in the log when the store is so full (80,90,95); 0: never"},
     OptionSpec{"-p,--mountpoint", "DIR", "where the volume is mounted (/var/run/zumastor/mount/VOL)"},
     OptionSpec{"-o,--mountopts", "LIST", "with which options"},
     OptionSpec{"-s,--snappath", "DIR", "where its snapshots are mounted (/var/run/zumastor/snapshot/VOL)"},

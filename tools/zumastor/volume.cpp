@@ -84,6 +84,9 @@ std::vector<std::string> Volume::daemon_command(const StorePaths& paths,
     if (config_.cache_bytes != 0) {
         argv.insert(argv.end(), {"-k", std::to_string(config_.cache_bytes)});
     }
+    if (!config_.warn_at.empty()) {
+        argv.insert(argv.end(), {"-w", format_marks(config_.warn_at, ",")});
+    }
     argv.insert(argv.end(), {paths.store.path, paths.origin.path});
     if (paths.meta) {
         argv.push_back(paths.meta->path);
