@@ -187,6 +187,8 @@ constexpr std::array kCommands{
                 forget_volume},
     CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
                 take_snapshot},
+    CommandSpec{"remount", "VOL DIR [OPTS]",
+                "Change the mount point, the mount options, or both ('-': as it is).", kDryRun, remount},
     CommandSpec{"revert", "VOL SNAP",
                 "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevert, revert},
     CommandSpec{"diff", "VOL SNAP1 [SNAP2]",

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -117,6 +118,34 @@ void mount_filesystem(const std::string& device, const std::string& target, cons
             Exit::failed, "cannot mount " + device + " at " + target + ": " + reason(context.get(), result),
             "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
     }
+}
+
+void remount_filesystem(const std::string& device, const std::string& target, const std::string& options)
+{
+    const Context context = make_context();
+    mnt_context_set_optsmode(context.get(), MNT_OMODE_NOTAB); // only what is said here
+    mnt_context_set_source(context.get(), device.c_str());
+    mnt_context_set_target(context.get(), target.c_str());
+    // Without a word on access times the kernel keeps those that are; relatime is what a new mount has, and
+    // gives way to the others (do_remount() in fs/namespace.c).
+    mnt_context_set_options(context.get(),
+                            ("remount,relatime" + (options.empty() ? "" : "," + options)).c_str());
+    const int result = mnt_context_mount(context.get());
+    if (result != 0 || mnt_context_get_status(context.get()) != 1) {
+        throw Failure(
+            Exit::failed, "cannot change the mount at " + target + ": " + reason(context.get(), result),
+            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
+    }
+}
+
+std::string filesystem_options(const std::string& options)
+{
+    char* own = nullptr;
+    if (mnt_split_optstr(options.c_str(), nullptr, nullptr, &own, 0, 0) != 0) {
+        throw Failure(Exit::usage, "mount options '" + options + "' are not understood");
+    }
+    const std::unique_ptr<char, decltype(&std::free)> holder(own, std::free);
+    return own == nullptr ? "" : own;
 }
 
 void unmount(const std::string& target)

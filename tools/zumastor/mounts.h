@@ -22,6 +22,10 @@ void mount_filesystem(const std::string& device, const std::string& target, cons
                       const std::string& options);
 // Throws Exit::busy, naming who keeps it busy. Never lazy: what is unmounted is gone when it returns.
 void unmount(const std::string& target);
+// Other flags of what is mounted there: these, and no others. Throws with the system's reason.
+void remount_filesystem(const std::string& device, const std::string& target, const std::string& options);
+// Of a list of options those that the filesystem itself understands, not the kernel's (ro, noatime …).
+std::string filesystem_options(const std::string& options);
 
 // Nobody finds what is mounted there any more; who has it open goes on.
 void detach_mount(const std::string& target);

@@ -13,18 +13,23 @@
 
 namespace zumastor {
 
+void show_newest(Volume& volume, Daemon& daemon)
+{
+    const std::string last = load_replica_state(volume.paths().state).last;
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (snapshot.uuid == last && !snapshot.squashed) {
+            volume.show_snapshot(snapshot);
+        }
+    }
+}
+
 void show_received(Volume& volume)
 {
     const VolumeLock lock(volume.config().name);
     Troubles troubles;
     try {
         Daemon daemon = volume.daemon();
-        const std::string last = load_replica_state(volume.paths().state).last;
-        for (const SnapshotEntry& snapshot : daemon.list()) {
-            if (snapshot.uuid == last && !snapshot.squashed) {
-                volume.show_snapshot(snapshot);
-            }
-        }
+        show_newest(volume, daemon);
         rotate_snapshots(volume, daemon, troubles);
         drop_replication_snapshots(volume, daemon, troubles);
     } catch (const Failure& failure) {

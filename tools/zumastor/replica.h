@@ -8,8 +8,12 @@
 namespace zumastor {
 
 // The newest complete snapshot is mounted at the volume's mount point, and the others as the role wants it;
-// what the rotation drops is deleted. What cannot be done is said, not thrown.
+// what the rotation drops is deleted. Takes the volume's lock. What cannot be done is said, not thrown.
 void show_received(Volume& volume);
+
+// The newest complete snapshot at the volume's mount point, if there is one. The caller has the volume's
+// lock.
+void show_newest(Volume& volume, Daemon& daemon);
 
 // Deletes snapshots that were taken for replication alone and are no base of it any more.
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles);

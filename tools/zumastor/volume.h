@@ -64,6 +64,8 @@ public:
     // Origin, snapshots, links: as the master role says. False if there is no filesystem to mount yet.
     bool mount_all(Troubles& troubles);
     void unmount_all();
+    // What is mounted at the mount point only; snapshots stay. Throws Exit::busy, naming who uses it.
+    void unmount_origin();
     // Takes all snapshots' mounts and devices away, and the links.
     void unmount_snapshots();
     // Maps and mounts what is not, as far as the role wants it; takes away what has no content any more.
@@ -96,6 +98,7 @@ private:
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;
     bool wants_snapshot_mounts() const noexcept;
+    void share_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
     void unmap_unused(std::uint64_t shown) const;
     std::vector<std::uint64_t> mapped_snapshots() const;
     std::string table_of(const StorePaths& paths, const std::string& id) const;

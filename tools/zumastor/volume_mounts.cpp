@@ -82,6 +82,20 @@ std::optional<std::string> Volume::mount_of_snapshot(std::uint64_t id) const
     return std::nullopt;
 }
 
+// What is mounted below the directory already would be hidden under the new mount, and is mounted again on
+// it.
+void Volume::share_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
+{
+    try {
+        unmount_snapshots();
+    } catch (const Failure&) {
+        mount_snapshots(snapshots, troubles);
+        refresh_links(snapshots);
+        throw;
+    }
+    make_shared_mount(snapshot_directory());
+}
+
 bool Volume::mount_all(Troubles& troubles)
 {
     refuse_half_reverted(paths_.state, config_.name);
@@ -98,10 +112,10 @@ bool Volume::mount_all(Troubles& troubles)
         unmount_snapshots();
         return true;
     }
-    if (role.dot_snapshot) {
-        make_shared_mount(snapshot_directory());
-    }
     const std::vector<SnapshotEntry> snapshots = daemon().list();
+    if (role.dot_snapshot && !is_mount_point(snapshot_directory())) {
+        share_snapshot_directory(snapshots, troubles);
+    }
     mount_snapshots(snapshots, troubles);
     refresh_links(snapshots);
     if (role.dot_snapshot && !is_mount_point(dot_snapshot())) {
@@ -153,12 +167,17 @@ void Volume::refuse_if_used() const
     }
 }
 
-void Volume::unmount_all()
+void Volume::unmount_origin()
 {
     unbind_tree(canonical(dot_snapshot()));
     if (is_mount_point(mount_point())) {
-        unmount(mount_point());
+        unmount(canonical(mount_point()));
     }
+}
+
+void Volume::unmount_all()
+{
+    unmount_origin();
     unmount_snapshots();
 }
 
