@@ -57,12 +57,14 @@ void refuse_bad_place(const Volume& volume, const Volume& next)
     }
     for (const std::string& own : {volume.mount_point(), volume.snapshot_directory()}) {
         if (is_within(place, canonical(own))) {
-            throw Failure(Exit::usage, place + " is inside of " + own + ", which belongs to volume " + name);
+            const std::string reason = " is inside of volume " + name + ": below " + own;
+            throw Failure(Exit::usage, place + reason);
         }
     }
     for (const std::string& other : list_volumes()) {
         if (other != name && canonical(Volume(load_config(other)).mount_point()) == place) {
-            throw Failure(Exit::exists, place + " is the mount point of volume " + other);
+            const std::string reason = " is the mount point of volume " + other;
+            throw Failure(Exit::exists, place + reason);
         }
     }
     if (is_mount_point(place)) {
