@@ -69,6 +69,8 @@ Exit verify(const Args& args);
 // promote.cpp, reverse.cpp
 Exit promote(const Args& args);
 Exit reverse(const Args& args);
+// import.cpp
+Exit import_old(const Args& args);
 // remount.cpp
 Exit remount(const Args& args);
 // revert.cpp

@@ -143,6 +143,10 @@ constexpr std::array kReceive{
     ZUMASTOR_PROGRESS,
 };
 
+constexpr std::array kImport{
+    OptionSpec{"-y,--yes", "",
+               "write --yes into the commands: the old stores are overwritten without a question"},
+};
 constexpr std::array kRevert{
     OptionSpec{"--no-undo", "", "take no snapshot of what is overwritten"},
     ZUMASTOR_YES,
@@ -187,6 +191,8 @@ constexpr std::array kCommands{
                 forget_volume},
     CommandSpec{"snapshot", "VOL [KIND...]", "Take a snapshot, mount it and rotate its kinds.", kDryRun,
                 take_snapshot},
+    CommandSpec{"import", "[DIR]", "Print the commands that define the volumes of zumastor 0.8 anew.",
+                kImport, import_old},
     CommandSpec{"remount", "VOL DIR [OPTS]",
                 "Change the mount point, the mount options, or both ('-': as it is).", kDryRun, remount},
     CommandSpec{"revert", "VOL SNAP",

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+// Configurations of zumastor 0.8, as it left them.
+#include "tools/zumastor/old_volumes.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+using Lines = std::vector<std::string>;
+
+class OldVolume : public testing::Test {
+protected:
+    OldVolume()
+    {
+        std::string pattern = (fs::temp_directory_path() / "old-volumes-XXXXXX").string();
+        top_ = ::mkdtemp(pattern.data());
+    }
+    ~OldVolume() override { fs::remove_all(top_); }
+    OldVolume(const OldVolume&) = delete;
+    OldVolume& operator=(const OldVolume&) = delete;
+
+    void file(const std::string& place, const std::string& text) const
+    {
+        const fs::path path = fs::path(volume()) / place;
+        fs::create_directories(path.parent_path());
+        std::ofstream(path) << text;
+    }
+    void link(const std::string& place, const std::string& target) const
+    {
+        const fs::path path = fs::path(volume()) / place;
+        fs::create_directories(path.parent_path());
+        fs::create_symlink(target, path);
+    }
+    void devices() const
+    {
+        link("device/origin", "/dev/vg/data");
+        link("device/snapstore", "/dev/vg/data_snap");
+    }
+    std::string volume() const { return top_ + "/data"; }
+    // Without the first line, which is a title.
+    Lines commands(bool yes = false) const
+    {
+        Lines lines = commands_for_old_volume(volume(), yes);
+        EXPECT_EQ(lines.front(), "# volume data, from " + volume());
+        lines.erase(lines.begin());
+        return lines;
+    }
+
+private:
+    std::string top_;
+};
+
+TEST_F(OldVolume, Least)
+{
+    devices();
+    EXPECT_EQ(commands(), Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize"});
+    EXPECT_EQ(commands(true),
+              Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize --yes"});
+}
+
+TEST_F(OldVolume, Master)
+{
+    devices();
+    link("device/meta", "../../meta");
+    file("filesystem/mountpoint", "/srv/my data\n");
+    file("filesystem/options", "noatime,acl\n");
+    file("master/schedule/hourly", "24\n");
+    file("master/schedule/before-update", "3\n");
+    file("schedule/daily", "7\n");
+    file("targets/host2/period", "600\n");
+    file("targets/host2/port", "host2:11235\n");
+    file("targets/host1.example.org/period", "");
+    file("run/agent", "");
+    const std::string meta = (fs::path(volume()).parent_path() / "meta").string();
+    EXPECT_EQ(
+        commands(),
+        (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize --metadev " + meta +
+                   " --mountpoint '/srv/my data' --mountopts noatime,acl",
+               "zumastor define master data",
+               "zumastor define schedule data --hourly 24 --daily 7 --custom before-update,3",
+               "# " + volume() + "/targets/host1.example.org/period: '' is no number of seconds: no period",
+               "zumastor define target data host1.example.org",
+               "zumastor define target data host2 --period 600",
+               "# replication goes over ssh, with a key of its own; both sides begin with a full transfer"}));
+}
+
+TEST_F(OldVolume, Replica)
+{
+    devices();
+    file("source/hostname", "host1\n");
+    file("source/period", "60\n");
+    file("source/strange", "1\n");
+    EXPECT_EQ(
+        commands(),
+        (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
+               "zumastor define source data host1 --period 60",
+               "# replication goes over ssh, with a key of its own; both sides begin with a full transfer",
+               "# not taken over, have a look: " + volume() + "/source/strange"}));
+}
+
+TEST_F(OldVolume, WhatIsNotUnderstood)
+{
+    devices();
+    fs::create_directories(volume() + "/source");
+    file("schedule/hourly", "many\n");
+    EXPECT_EQ(
+        commands(),
+        (Lines{
+            "zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
+            "# this is a replica, but source/hostname does not say of whom: zumastor define source data HOST",
+            "# " + volume() + "/schedule/hourly: 'many' is no number of snapshots",
+            "# replication goes over ssh, with a key of its own; both sides begin with a full transfer"}));
+}
+
+TEST_F(OldVolume, NoVolume)
+{
+    link("device/origin", "/dev/vg/data");
+    EXPECT_THROW(commands_for_old_volume(volume(), false), Failure);
+    file("device/snapstore", "no link");
+    EXPECT_THROW(commands_for_old_volume(volume(), false), Failure);
+}
+
+TEST(ShellWord, IsOneWord)
+{
+    EXPECT_EQ(shell_word("/dev/vg/a-b_c.d"), "/dev/vg/a-b_c.d");
+    EXPECT_EQ(shell_word(""), "''");
+    EXPECT_EQ(shell_word("a b$(c)"), "'a b$(c)'");
+    EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+}
+
+} // namespace
+} // namespace zumastor

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor import: from a configuration of version 0.8 to commands of today.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/zumastor/commands.h"
+#include "tools/zumastor/old_volumes.h"
+
+namespace zumastor {
+
+namespace fs = std::filesystem;
+
+// Printed, not executed: making the stores anew ends the old ones' snapshots, and the administrator is to see
+// it before it happens.
+Exit import_old(const Args& args)
+{
+    const std::string top = args.get("DIR").value_or("/var/lib/zumastor/volumes");
+    std::vector<std::string> directories;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(top, error)) {
+        if (entry.is_directory()) {
+            directories.push_back(entry.path().string());
+        }
+    }
+    if (error) {
+        throw Failure(Exit::not_found, top + ": " + error.message(),
+                      "name the directory where zumastor 0.8 kept its volumes");
+    }
+    std::sort(directories.begin(), directories.end());
+    std::printf(
+        "# What zumastor 0.8 had in %s. Read it, stop 0.8 (zumastor stop volume VOL there, or a reboot\n"
+        "# without its init script), then execute it: sh -e THIS-FILE. Data on the origins are kept. The\n"
+        "# snapshots in the old stores are not: their format is not read any more.\n",
+        top.c_str());
+    Troubles troubles;
+    for (const std::string& directory : directories) {
+        try {
+            for (const std::string& line : commands_for_old_volume(directory, args.has("--yes"))) {
+                std::printf("%s\n", line.c_str());
+            }
+        } catch (const Failure& failure) {
+            troubles.push_back(failure.what() + (failure.next().empty() ? "" : "; " + failure.next()));
+        }
+    }
+    if (directories.empty()) {
+        throw Failure(Exit::not_found, top + " holds no volumes",
+                      "name the directory where zumastor 0.8 kept its volumes");
+    }
+    return conclude(troubles);
+}
+
+} // namespace zumastor
