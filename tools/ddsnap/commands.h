@@ -2,7 +2,11 @@
 // The commands of ddsnap; the table in main.cpp leads to them.
 #pragma once
 
+#include <string>
+
+#include "ddsnapd/client/devices.h"
 #include "tools/common/command_line.h"
+#include "tools/common/daemon.h"
 
 namespace zumastor::ddsnap {
 
@@ -28,8 +32,14 @@ Exit delta_apply(const Args& args);
 Exit delta_listen(const Args& args);
 Exit transmit(const Args& args);
 
+// revert.cpp: through the origin's device
+Exit revert(const Args& args);
+
 // main.cpp
 Exit server(const Args& args);
 Exit agent(const Args& args);
+
+// online.cpp: how to read snapshots through a daemon; `who` is shown in its list of clients.
+::ddsnap::client::DeviceOptions reader_options(Daemon& daemon, const std::string& who);
 
 } // namespace zumastor::ddsnap

@@ -262,18 +262,6 @@ void need_ok(const std::string& reply, const std::string& host)
                   host + ":" + std::string(rest, end));
 }
 
-::ddsnap::client::DeviceOptions device_of(Daemon& daemon)
-{
-    const HelloEntry hello = daemon.hello();
-    ::ddsnap::client::DeviceOptions device;
-    device.data_socket = hello.data_socket;
-    device.origin = hello.origin;
-    device.store = hello.store;
-    device.name = "ddsnap transmit (process " + std::to_string(::getpid()) + ")";
-    device.read_only = true;
-    return device;
-}
-
 stream::SendOptions options_from(const Args& args)
 {
     stream::SendOptions options;
@@ -335,7 +323,8 @@ Exit transmit(const Args& args)
     (void)std::signal(SIGPIPE, SIG_IGN);
     const Address address = parse_address(args.need("HOST"));
     try {
-        SnapshotContent content(to.id, device_of(daemon)); // open: it cannot be deleted meanwhile
+        SnapshotContent content(
+            to.id, reader_options(daemon, "ddsnap transmit")); // open: it cannot be deleted meanwhile
         for (auto all = runs(); const auto run = all();) {
             header.chunks += run->count;
         }

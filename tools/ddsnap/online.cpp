@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Commands that ask a running daemon.
+#include <unistd.h>
+
 #include <cinttypes>
 #include <cstdio>
 #include <limits>
@@ -110,6 +112,18 @@ Exit create(const Args& args)
 {
     connect(args).create(number_of(args), "", kCreateLimit);
     return Exit::ok;
+}
+
+::ddsnap::client::DeviceOptions reader_options(Daemon& daemon, const std::string& who)
+{
+    const HelloEntry hello = daemon.hello();
+    ::ddsnap::client::DeviceOptions device;
+    device.data_socket = hello.data_socket;
+    device.origin = hello.origin;
+    device.store = hello.store;
+    device.name = who + " (process " + std::to_string(::getpid()) + ")";
+    device.read_only = true;
+    return device;
 }
 
 Exit remove(const Args& args)

@@ -16,6 +16,7 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/replication/devices.h"
+#include "tools/replication/write_back.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"

@@ -14,8 +14,6 @@ bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& ba
 // Makes the origin what `to` holds, as far as that reaches, and flushes it. Other snapshots keep their
 // content. Can be repeated after an interruption. Throws NoSpace, stream::TransferError.
 void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to);
-// How much that would write at most.
-std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to);
 
 // Makes the origin what the snapshot received last says, and forgets the reception. Other snapshots keep
 // their content. Can be repeated after an interruption. Throws Exit::not_found if there is no such snapshot.

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/replication/write_back.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "tools/common/failure.h"
+#include "tools/replication/aligned_memory.h"
+#include "tools/replication/devices.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::uint64_t kStep = 1u << 20;
+
+// Calls visit(offset, length) for what may differ, in steps of at most kStep, until it returns false.
+void for_each_changed(Daemon& daemon, const SnapshotEntry& base,
+                      const std::function<bool(std::uint64_t, std::uint64_t)>& visit)
+{
+    const VolumeEntry store = daemon.status();
+    const std::uint64_t chunk = store.chunk_bytes;
+    const std::uint64_t size = std::min(base.sectors, store.origin_sectors) * 512;
+    daemon.delta(base, std::nullopt, 0, [&](const DeltaRange& range) {
+        const std::uint64_t end = std::min((range.first + range.count) * chunk, size);
+        for (std::uint64_t at = range.first * chunk; at < end; at += kStep) {
+            check_interrupt();
+            if (!visit(at, std::min(kStep, end - at))) {
+                return false;
+            }
+        }
+        return true;
+    });
+}
+
+} // namespace
+
+bool device_equals(const std::string& device, Daemon& daemon, const SnapshotEntry& base,
+                   stream::SnapshotReader& content)
+{
+    const DeviceWriter origin(device);
+    const AlignedMemory then(kStep);
+    const AlignedMemory now(kStep);
+    bool equal = true;
+    for_each_changed(daemon, base, [&](std::uint64_t offset, std::uint64_t length) {
+        content.read(offset, then.bytes().first(length));
+        origin.read(offset, now.bytes().first(length));
+        equal = std::equal(then.bytes().begin(), then.bytes().begin() + static_cast<std::ptrdiff_t>(length),
+                           now.bytes().begin());
+        return equal;
+    });
+    return equal;
+}
+
+// Many small ranges are read together, then written together.
+void write_back(const std::string& device, Daemon& daemon, const SnapshotEntry& to,
+                stream::SnapshotReader& content)
+{
+    DeviceWriter origin(device);
+    const AlignedMemory memory(kStep);
+    std::vector<stream::ContentPart> then;
+    std::uint64_t used = 0; // of the memory
+    const auto write = [&] {
+        content.read_all(then);
+        std::vector<stream::VolumePart> now;
+        now.reserve(then.size());
+        for (const stream::ContentPart& part : then) {
+            now.push_back({part.offset, part.data});
+        }
+        origin.write_all(now);
+        then.clear();
+        used = 0;
+    };
+    for_each_changed(daemon, to, [&](std::uint64_t offset, std::uint64_t length) {
+        if (used + length > kStep) {
+            write();
+        }
+        then.push_back({offset, memory.bytes().subspan(used, length)});
+        used += length; // a multiple of 4096, but for the last chunk
+        return true;
+    });
+    if (!then.empty()) {
+        write();
+    }
+    origin.flush();
+}
+
+std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to)
+{
+    std::uint64_t bytes = 0;
+    for_each_changed(daemon, to, [&](std::uint64_t /*offset*/, std::uint64_t length) {
+        bytes += length;
+        return true;
+    });
+    return bytes;
+}
+
+} // namespace zumastor

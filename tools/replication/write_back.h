@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+// An origin and a snapshot that it ought to hold. Only what the store's index says may differ is read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tools/common/daemon.h"
+#include "tools/replication/sender.h"
+
+namespace zumastor {
+
+// Whether the content of the origin, at `device`, is that of `base`, as far as both reach. `content`: base's.
+bool device_equals(const std::string& device, Daemon& daemon, const SnapshotEntry& base,
+                   stream::SnapshotReader& content);
+
+// Makes the origin what `to` holds, as far as that reaches, through its device, and flushes it. Other
+// snapshots keep their content. Can be repeated after an interruption. Throws NoSpace, stream::TransferError.
+void write_back(const std::string& device, Daemon& daemon, const SnapshotEntry& to,
+                stream::SnapshotReader& content);
+// How much that would write at most, in bytes.
+std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to);
+
+} // namespace zumastor
