@@ -186,7 +186,7 @@ TEST(Config, SourceAndTargetsAreReadBack)
     config.origin = "/dev/a";
     config.store = "/dev/b";
     config.source = SourceRole{"upstream", 2222, "other", true};
-    config.targets = {Target{"one", "", 1000, false}, Target{"user@two", "x", 0, true}};
+    config.targets = {Target{"one", "", 1000, false, true}, Target{"user@two", "x", 0, true}};
     const VolumeConfig read = parse_config(format_config(config), "v", "test");
     EXPECT_EQ(read.source, config.source);
     EXPECT_EQ(read.targets, config.targets);

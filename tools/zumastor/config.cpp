@@ -174,6 +174,7 @@ Target read_target(const toml::table& table, const std::string& where)
     target.volume = fields.get<std::string>("volume", "");
     target.bytes_per_second = fields.number("ratelimit");
     target.compress = fields.get<bool>("compress", true);
+    target.full = fields.get<bool>("full", false);
     target.period = fields.number("period");
     target.stopped = fields.get<bool>("stopped", false);
     fields.finish();
@@ -342,7 +343,7 @@ std::string format_config(const VolumeConfig& config)
         out << "\n[[target]]\nhost = " << quoted(target.host) << "\nvolume = " << quoted(target.volume)
             << "\nratelimit = " << target.bytes_per_second
             << "\ncompress = " << (target.compress ? "true" : "false") << "\n"
-            << intervals(target.period, target.stopped);
+            << (target.full ? "full = true\n" : "") << intervals(target.period, target.stopped);
     }
     if (!config.schedule.empty()) {
         out << "\n[schedule]\n";

@@ -41,6 +41,7 @@ struct Target {
     std::string volume;                 // its name there; empty: the same
     std::uint64_t bytes_per_second = 0; // 0: no limit
     bool compress = true;
+    bool full = false;        // every cycle sends everything: for tests
     std::uint64_t period = 0; // as a source's
     bool stopped = false;
     bool operator==(const Target&) const = default;

@@ -107,6 +107,10 @@ Exit define_target(const Args& args)
         target.bytes_per_second = need_size(*rate, "rate limit");
     }
     target.compress = !args.has("--uncompressed");
+    if (const auto test = args.get("--test"); test && *test != "fullvolume") {
+        throw Failure(Exit::usage, "--test " + *test + ": there is only fullvolume");
+    }
+    target.full = args.has("--test");
     target.period = period_from(args);
     const Target* known = find_target(config, target.host);
     target.stopped = known != nullptr && known->stopped; // all else is as this command says

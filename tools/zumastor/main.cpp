@@ -101,6 +101,7 @@ constexpr std::array kDefineTarget{
     OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
     OptionSpec{"-u,--uncompressed", "", "do not compress"},
+    OptionSpec{"-t,--test", "fullvolume", "every cycle begun here sends everything, not what changed"},
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSource{

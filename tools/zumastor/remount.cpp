@@ -44,6 +44,13 @@ VolumeConfig wanted_config(const Volume& volume, const Args& args)
     return wanted;
 }
 
+void refuse_within(const std::string& place, const std::string& own, const Volume& volume)
+{
+    if (is_within(place, canonical(own))) {
+        throw Failure(Exit::usage, place + " is inside of " + own + ", which belongs to " + volume.what());
+    }
+}
+
 void refuse_bad_place(const Volume& volume, const Volume& next)
 {
     const std::string place = canonical(next.mount_point());
@@ -56,10 +63,7 @@ void refuse_bad_place(const Volume& volume, const Volume& next)
         throw Failure(Exit::usage, place + " is no directory");
     }
     for (const std::string& own : {volume.mount_point(), volume.snapshot_directory()}) {
-        if (is_within(place, canonical(own))) {
-            const std::string reason = " is inside of volume " + name + ": below " + own;
-            throw Failure(Exit::usage, place + reason);
-        }
+        refuse_within(place, own, volume);
     }
     for (const std::string& other : list_volumes()) {
         if (other != name && canonical(Volume(load_config(other)).mount_point()) == place) {

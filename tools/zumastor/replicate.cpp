@@ -248,8 +248,11 @@ std::vector<std::string> remote_words(const char* verb, const std::string& volum
     return words;
 }
 
-void push(Volume& volume, const Target& target, const Args& args)
+void push(Volume& volume, const Target& target, Args args)
 {
+    if (target.full) {
+        args.add("--full", {});
+    }
     stream::SendOptions options;
     options.bytes_per_second = target.bytes_per_second;
     if (!target.compress) {
