@@ -11,6 +11,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/nfs.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
 #include "tools/zumastor/volume.h"
@@ -256,6 +257,7 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     }
     bind_tree(aside, target);
     unmount(aside);
+    renew_nfs_exports();
     unmap_unused(snapshot.id);
 }
 

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+// What the kernel's NFS server has to know of a volume.
+#pragma once
+
+namespace zumastor {
+
+// Makes the server, if it runs, ask anew what is mounted at the places that it exports: it holds on to the
+// filesystem that was there when it last asked. Clients wait for the answer; with an export whose `fsid=` is
+// fixed their files stay the same ones. What the server held is let go soon after. Source: as exportfs -f
+// does, see exportfs(8) and net/sunrpc/cache.c, write_flush().
+void renew_nfs_exports();
+
+} // namespace zumastor
