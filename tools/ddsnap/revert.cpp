@@ -2,6 +2,8 @@
 // ddsnap revert: the origin becomes what a snapshot holds, through the origin's device. What it held is kept
 // only by other snapshots: to keep it, take one first. After an interruption the same command goes on; until
 // then the origin holds a mixture.
+// The snapshot's priority is 127 meanwhile, and stays so until the command has come to its end: with the
+// store full it must not be given up halfway.
 #include <fcntl.h>
 
 #include <algorithm>

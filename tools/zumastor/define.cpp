@@ -2,25 +2,17 @@
 // zumastor define …
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/mounts.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
 namespace zumastor {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string absolute_directory(const std::string& path)
-{
-    std::error_code error;
-    return fs::weakly_canonical(fs::absolute(path), error).string();
-}
 
 NewVolume new_volume_from(const Args& args)
 {
@@ -34,10 +26,10 @@ NewVolume new_volume_from(const Args& args)
         config.warn_at.push_back(static_cast<std::uint64_t>(need_integer(mark, "--warn-at", 0, 100)));
     }
     if (const auto directory = args.get("--mountpoint")) {
-        config.mount_point = absolute_directory(*directory);
+        config.mount_point = canonical(*directory);
     }
     if (const auto directory = args.get("--snappath")) {
-        config.snapshot_path = absolute_directory(*directory);
+        config.snapshot_path = canonical(*directory);
     }
     config.mount_options = args.get("--mountopts").value_or("");
     if (const auto chunk = args.get("--chunksize")) {

@@ -176,10 +176,20 @@ void detach_mount(const std::string& target)
     }
 }
 
-bool is_mount_point(const std::string& target)
+std::string canonical(const std::string& path)
 {
     std::error_code error;
-    const std::string path = fs::weakly_canonical(target, error).string();
+    return fs::weakly_canonical(fs::absolute(path), error).string();
+}
+
+bool is_below(const std::string& path, const std::string& directory)
+{
+    return path == directory || path.starts_with(directory + "/");
+}
+
+bool is_mount_point(const std::string& target)
+{
+    const std::string path = canonical(target);
     const std::vector<Mount> mounts = all_mounts();
     return std::any_of(mounts.begin(), mounts.end(),
                        [&](const Mount& mount) { return mount.target == path; });

@@ -30,6 +30,12 @@ std::string filesystem_options(const std::string& options);
 // Nobody finds what is mounted there any more; who has it open goes on.
 void detach_mount(const std::string& target);
 
+// The path as the kernel's list of mounts has it: absolute, without links. What does not exist stays as it
+// is.
+std::string canonical(const std::string& path);
+// Is `path` the directory or something in it? Both canonical.
+bool is_below(const std::string& path, const std::string& directory);
+
 // Is something mounted exactly there?
 bool is_mount_point(const std::string& target);
 

@@ -17,17 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kUnchanged = "-";
 
-std::string canonical(const std::string& path)
-{
-    std::error_code error;
-    return fs::weakly_canonical(fs::absolute(path), error).string();
-}
-
-bool is_within(const std::string& path, const std::string& directory)
-{
-    return path == directory || path.starts_with(directory + "/");
-}
-
 VolumeConfig wanted_config(const Volume& volume, const Args& args)
 {
     VolumeConfig wanted = volume.config();
@@ -46,7 +35,7 @@ VolumeConfig wanted_config(const Volume& volume, const Args& args)
 
 void refuse_within(const std::string& place, const std::string& own, const Volume& volume)
 {
-    if (is_within(place, canonical(own))) {
+    if (is_below(place, canonical(own))) {
         throw Failure(Exit::usage, place + " is inside of " + own + ", which belongs to " + volume.what());
     }
 }

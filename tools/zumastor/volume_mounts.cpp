@@ -21,17 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_below(const std::string& path, const std::string& directory)
-{
-    return path == directory || path.starts_with(directory + "/");
-}
-
-std::string canonical(const std::string& path)
-{
-    std::error_code error;
-    return fs::weakly_canonical(path, error).string();
-}
-
 // Links are replaced at once: who follows one finds the old snapshot or the new one, never nothing.
 void replace_link(const fs::path& link, const std::string& target)
 {
