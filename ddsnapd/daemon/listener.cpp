@@ -13,7 +13,7 @@
 namespace ddsnap::daemon {
 namespace {
 
-tl::unexpected<std::string> failed(const std::string& path, const char* what)
+tl::unexpected<std::string> not_listening(const std::string& path, const char* what)
 {
     return tl::unexpected<std::string>(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
 }
@@ -45,12 +45,12 @@ tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path
             return tl::unexpected<std::string>(path + ": another daemon listens there");
         }
         if (::unlink(path.c_str()) != 0) {
-            return failed(path, "cannot replace");
+            return not_listening(path, "cannot replace");
         }
     }
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) {
-        return failed(path, "socket");
+        return not_listening(path, "socket");
     }
     const mode_t old_mask = ::umask(0177); // mode 0600 from the first moment
     const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
@@ -58,11 +58,11 @@ tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path
     (void)::umask(old_mask);
     if (bound != 0) {
         errno = error;
-        return failed(path, "cannot bind");
+        return not_listening(path, "cannot bind");
     }
     SocketFile file(std::move(fd), path);
     if (::listen(file.fd_.get(), 128) != 0) {
-        return failed(path, "cannot listen");
+        return not_listening(path, "cannot listen");
     }
     return file;
 }

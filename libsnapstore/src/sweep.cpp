@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kScan = 512;      // entries looked at in one step
 constexpr std::size_t kErase = 128;     // entries removed in one step
 constexpr std::uint64_t kBusyTicks = 8; // with the foreground busy, one tick in so many does a step
-constexpr Key kEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
+constexpr Key kSweepEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
 
 bool wants_sweep(const Snapshot& s)
 {
@@ -107,7 +107,7 @@ Store::Impl::Sweep Store::Impl::sweep_step()
     std::size_t found = 0;
     std::size_t seen = 0;
     Entry previous;
-    Key next = kEnd;
+    Key next = kSweepEnd;
     const auto visit = [&](const Entry& e, bool adjacent) {
         if (found == kErase || seen == kScan) {
             next = e.key;
@@ -121,7 +121,7 @@ Store::Impl::Sweep Store::Impl::sweep_step()
         ++seen;
         return true;
     };
-    const bool ended = tree->visit(sweep_cursor, kEnd, sweep_epoch, visit);
+    const bool ended = tree->visit(sweep_cursor, kSweepEnd, sweep_epoch, visit);
     for (std::size_t i = 0; i < found; ++i) {
         const bool erased = tree->erase(garbage[i].key);
         SNAPSTORE_ASSERT(erased);

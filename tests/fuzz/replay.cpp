@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -16,19 +17,20 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "tests/fuzz/fuzz.h"
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
+using Input = std::vector<std::uint8_t>;
 
 constexpr unsigned kPatience = 60;          // seconds for one input
 constexpr rlim_t kMemory = rlim_t{2} << 30; // bytes of address space
 constexpr std::size_t kLongest = std::size_t{64} << 10;
 constexpr const char* kFailedInput = "fuzz-failed-input";
 
-const Bytes* current = nullptr;
+const Input* current = nullptr;
 
 // Async-signal-safe: keeps the input that did it.
 void on_signal(int number)
@@ -43,7 +45,7 @@ void on_signal(int number)
     (void)std::raise(number);
 }
 
-void run(const Bytes& input)
+void run(const Input& input)
 {
     current = &input;
     ::alarm(kPatience);
@@ -51,7 +53,7 @@ void run(const Bytes& input)
     ::alarm(0);
 }
 
-Bytes read_file(const std::filesystem::path& path)
+Input read_file(const std::filesystem::path& path)
 {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -59,11 +61,11 @@ Bytes read_file(const std::filesystem::path& path)
 
 class Mutator {
 public:
-    Mutator(std::vector<Bytes> corpus, std::uint64_t seed) : corpus_(std::move(corpus)), random_(seed) {}
+    Mutator(std::vector<Input> corpus, std::uint64_t seed) : corpus_(std::move(corpus)), random_(seed) {}
 
-    Bytes next()
+    Input next()
     {
-        Bytes bytes = corpus_[below(corpus_.size())];
+        Input bytes = corpus_[below(corpus_.size())];
         for (std::uint64_t n = 1 + below(4); n > 0; --n) {
             mutate(bytes);
         }
@@ -73,7 +75,7 @@ public:
 
 private:
     std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : random_() % bound; }
-    void mutate(Bytes& bytes)
+    void mutate(Input& bytes)
     {
         constexpr std::array<std::uint8_t, 8> kInteresting{0, 1, 2, 0x7f, 0x80, 0xff, 0xfe, 0x10};
         const auto at = static_cast<std::ptrdiff_t>(below(bytes.size() + 1));
@@ -87,7 +89,7 @@ private:
             bytes.erase(bytes.begin() + at, bytes.begin() + at + n);
             break;
         case 2: { // a piece of another input
-            const Bytes& other = corpus_[below(corpus_.size())];
+            const Input& other = corpus_[below(corpus_.size())];
             const auto from = static_cast<std::ptrdiff_t>(below(other.size()));
             const auto end = std::min<std::ptrdiff_t>(std::ssize(other),
                                                       from + 1 + static_cast<std::ptrdiff_t>(below(200)));
@@ -104,7 +106,7 @@ private:
         }
     }
 
-    std::vector<Bytes> corpus_;
+    std::vector<Input> corpus_;
     std::mt19937_64 random_;
 };
 
@@ -134,7 +136,7 @@ int main(int argc, char** argv)
         paths.push_back(entry.path());
     }
     std::sort(paths.begin(), paths.end()); // the order of a directory is no one's to rely on
-    std::vector<Bytes> corpus;
+    std::vector<Input> corpus;
     for (const auto& path : paths) {
         std::printf("%s\n", path.filename().c_str());
         (void)std::fflush(stdout);

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kJsonVersion = 1;
+constexpr int kDiffVersion = 1;
 
 struct Ends {
     SnapshotEntry from;
@@ -34,7 +34,7 @@ public:
             return;
         }
         const ordered_json head{
-            {"version", kJsonVersion},     {"volume", volume.config().name},
+            {"version", kDiffVersion},     {"volume", volume.config().name},
             {"volume_uuid", store.uuid},   {"chunk_bytes", store.chunk_bytes},
             {"from", end_json(ends.from)}, {"to", ends.to ? end_json(*ends.to) : ordered_json()}};
         std::string text = head.dump();

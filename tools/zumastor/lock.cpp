@@ -24,7 +24,7 @@ namespace zumastor {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(120);
-constexpr int kPollMs = 50; // there is no event for a lock that becomes free, only a wait without limit
+constexpr int kLockPollMs = 50; // there is no event for a lock that becomes free, only a wait without limit
 
 std::string path_for(const std::string& volume, std::string purpose)
 {
@@ -94,7 +94,7 @@ void VolumeLock::take(const std::string& volume, const std::string& path, std::c
                           "wait for it, or see what it waits for");
         }
         check_interrupt();
-        ::poll(nullptr, 0, kPollMs);
+        ::poll(nullptr, 0, kLockPollMs);
     }
     const std::string self = std::to_string(::getpid());
     if (::ftruncate(file_.get(), 0) != 0 || ::pwrite(file_.get(), self.data(), self.size(), 0) < 0) {

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kLongestPeriod = 10ll * 365 * 24 * 3600; // seconds
+constexpr std::int64_t kLongestOldPeriod = 10ll * 365 * 24 * 3600; // seconds
 
 // What 0.8 kept there while it ran: nothing to take over.
 constexpr std::array<const char*, 8> kRuntime{"run", "trigger",   "hold",       "send",
@@ -81,7 +81,7 @@ std::optional<std::string> Importer::period(const fs::path& place)
     }
     const std::string text = line(place);
     const auto seconds = parse_integer(text);
-    if (!seconds || *seconds < 0 || *seconds > kLongestPeriod) {
+    if (!seconds || *seconds < 0 || *seconds > kLongestOldPeriod) {
         remark((directory_ / place).string() + ": '" + text + "' is no number of seconds: no period");
         return std::nullopt;
     }

@@ -32,7 +32,7 @@
 namespace zumastor {
 namespace {
 
-constexpr std::chrono::milliseconds kCreateLimit{30000};
+constexpr std::chrono::milliseconds kReceivedLimit{30000};
 
 const SnapshotEntry* with_uuid(const std::vector<SnapshotEntry>& list, const std::string& uuid)
 {
@@ -133,7 +133,7 @@ SnapshotEntry take_received(const Volume& volume, const stream::Header& header)
     const std::string& directory = volume.paths().state;
     const TagWithWanted kinds = add_to_tag(header.tag, load_wanted_kinds(directory));
     SnapshotEntry taken = daemon.create(
-        ReceivedSnapshot{format_uuid(header.to), header.name, kinds.tag, header.created_ns}, kCreateLimit);
+        ReceivedSnapshot{format_uuid(header.to), header.name, kinds.tag, header.created_ns}, kReceivedLimit);
     remove_wanted_kinds(directory, kinds.taken);
     return taken;
 }

@@ -19,7 +19,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kJsonVersion = 1;
+constexpr int kStatusVersion = 1;
 
 // ---- JSON ------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ Exit show_status(const Args& args)
         for (const VolumeView& view : views) {
             volumes.push_back(volume_json(view));
         }
-        const ordered_json document{{"version", kJsonVersion}, {"volumes", volumes}};
+        const ordered_json document{{"version", kStatusVersion}, {"volumes", volumes}};
         std::puts(document.dump(2, ' ', false, ordered_json::error_handler_t::replace).c_str());
         return Exit::ok;
     }
