@@ -23,14 +23,14 @@
 
 namespace {
 
-using Input = std::vector<std::uint8_t>;
+using Content = std::vector<std::uint8_t>;
 
 constexpr unsigned kPatience = 60;          // seconds for one input
 constexpr rlim_t kMemory = rlim_t{2} << 30; // bytes of address space
 constexpr std::size_t kLongest = std::size_t{64} << 10;
 constexpr const char* kFailedInput = "fuzz-failed-input";
 
-const Input* current = nullptr;
+const Content* current = nullptr;
 
 // Async-signal-safe: keeps the input that did it.
 void on_signal(int number)
@@ -45,7 +45,7 @@ void on_signal(int number)
     (void)std::raise(number);
 }
 
-void run(const Input& input)
+void run(const Content& input)
 {
     current = &input;
     ::alarm(kPatience);
@@ -53,7 +53,7 @@ void run(const Input& input)
     ::alarm(0);
 }
 
-Input read_file(const std::filesystem::path& path)
+Content read_file(const std::filesystem::path& path)
 {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -61,11 +61,11 @@ Input read_file(const std::filesystem::path& path)
 
 class Mutator {
 public:
-    Mutator(std::vector<Input> corpus, std::uint64_t seed) : corpus_(std::move(corpus)), random_(seed) {}
+    Mutator(std::vector<Content> corpus, std::uint64_t seed) : corpus_(std::move(corpus)), random_(seed) {}
 
-    Input next()
+    Content next()
     {
-        Input bytes = corpus_[below(corpus_.size())];
+        Content bytes = corpus_[below(corpus_.size())];
         for (std::uint64_t n = 1 + below(4); n > 0; --n) {
             mutate(bytes);
         }
@@ -75,7 +75,7 @@ public:
 
 private:
     std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : random_() % bound; }
-    void mutate(Input& bytes)
+    void mutate(Content& bytes)
     {
         constexpr std::array<std::uint8_t, 8> kInteresting{0, 1, 2, 0x7f, 0x80, 0xff, 0xfe, 0x10};
         const auto at = static_cast<std::ptrdiff_t>(below(bytes.size() + 1));
@@ -89,7 +89,7 @@ private:
             bytes.erase(bytes.begin() + at, bytes.begin() + at + n);
             break;
         case 2: { // a piece of another input
-            const Input& other = corpus_[below(corpus_.size())];
+            const Content& other = corpus_[below(corpus_.size())];
             const auto from = static_cast<std::ptrdiff_t>(below(other.size()));
             const auto end = std::min<std::ptrdiff_t>(std::ssize(other),
                                                       from + 1 + static_cast<std::ptrdiff_t>(below(200)));
@@ -106,7 +106,7 @@ private:
         }
     }
 
-    std::vector<Input> corpus_;
+    std::vector<Content> corpus_;
     std::mt19937_64 random_;
 };
 
@@ -136,7 +136,7 @@ int main(int argc, char** argv)
         paths.push_back(entry.path());
     }
     std::sort(paths.begin(), paths.end()); // the order of a directory is no one's to rely on
-    std::vector<Input> corpus;
+    std::vector<Content> corpus;
     for (const auto& path : paths) {
         std::printf("%s\n", path.filename().c_str());
         (void)std::fflush(stdout);

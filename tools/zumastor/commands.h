@@ -15,6 +15,11 @@ namespace zumastor {
 // define.cpp
 Exit define_volume(const Args& args);
 Exit define_master(const Args& args);
+// What sharing of snapshots the options ask for is checked before anything is changed, and told of at the
+// end.
+MasterRole master_role_from(const Args& args);
+void refuse_unshareable(const Volume& volume, const MasterRole& role);
+void tell_sharing(const Volume& volume);
 Exit define_schedule(const Args& args);
 // create.cpp
 Exit create_volume(const Args& args);

@@ -208,7 +208,8 @@ VolumeConfig read_config(const toml::table& table, const std::string& name, cons
     if (const toml::table* role = reader.sub("master")) {
         Reader fields(*role, where + ": master");
         config.master =
-            MasterRole{fields.get<bool>("snapmount", true), fields.get<bool>("dotsnapshot", false)};
+            MasterRole{fields.get<bool>("snapmount", true), fields.get<bool>("dotsnapshot", false),
+                       fields.get<bool>("export", false), fields.get<bool>("samba", false)};
         fields.finish();
     }
     if (const toml::table* source = reader.sub("source")) {
@@ -330,7 +331,9 @@ std::string format_config(const VolumeConfig& config)
     }
     if (config.master) {
         out << "\n[master]\nsnapmount = " << (config.master->mount_snapshots ? "true" : "false")
-            << "\ndotsnapshot = " << (config.master->dot_snapshot ? "true" : "false") << "\n";
+            << "\ndotsnapshot = " << (config.master->dot_snapshot ? "true" : "false")
+            << "\nexport = " << (config.master->over_nfs ? "true" : "false")
+            << "\nsamba = " << (config.master->samba ? "true" : "false") << "\n";
     }
     if (config.source) {
         const SourceRole& source = *config.source;

@@ -21,6 +21,8 @@ struct Kind {
 struct MasterRole {
     bool mount_snapshots = true;
     bool dot_snapshot = false; // snapshots also below .snapshot of the volume's root
+    bool over_nfs = false;     // mounted snapshots are exported to those that the volume is exported to
+    bool samba = false;        // settings for a share of Samba's are written
     bool operator==(const MasterRole&) const = default;
 };
 

@@ -6,8 +6,10 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/exports.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
@@ -101,6 +103,37 @@ Exit define_volume(const Args& args)
     return Exit::ok;
 }
 
+MasterRole master_role_from(const Args& args)
+{
+    const MasterRole role{!args.has("--no-snapmount"), args.has("--dotsnapshot"), args.has("--export"),
+                          args.has("--samba")};
+    if (!role.mount_snapshots && (role.over_nfs || role.samba)) {
+        throw Failure(Exit::usage, "--export and --samba show mounted snapshots, --no-snapmount mounts none",
+                      "leave one of them out");
+    }
+    return role;
+}
+
+// Before anything is changed.
+void refuse_unshareable(const Volume& volume, const MasterRole& role)
+{
+    if (role.over_nfs) {
+        need_export_clients(canonical(volume.mount_point()));
+    }
+    if (role.samba) {
+        need_samba();
+    }
+}
+
+void tell_sharing(const Volume& volume)
+{
+    const std::string& name = volume.config().name;
+    if (volume.config().master->samba && !is_share_included(name)) {
+        std::printf("for Samba to serve it, write into /etc/samba/smb.conf:\n[%s]\n    include = %s\n",
+                    name.c_str(), share_file(name).c_str());
+    }
+}
+
 Exit define_master(const Args& args)
 {
     if (load_config(args.need("VOL")).source) {
@@ -109,7 +142,8 @@ Exit define_master(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     const std::string name = volume.config().name;
-    volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
+    volume.config().master = master_role_from(args);
+    refuse_unshareable(volume, *volume.config().master);
     if (args.has("--dry-run")) {
         std::printf(
             "would mount %s at %s%s\n", volume.paths().origin_device.c_str(), volume.mount_point().c_str(),
@@ -120,7 +154,9 @@ Exit define_master(const Args& args)
     Troubles troubles;
     const bool mounted = volume.mount_all(troubles);
     save_config(volume.config());
+    follow_samba(volume);
     mark_started(name);
+    tell_sharing(volume);
     if (mounted) {
         std::printf("volume %s is mounted at %s\n", name.c_str(), volume.mount_point().c_str());
     } else {

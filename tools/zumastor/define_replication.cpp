@@ -12,6 +12,7 @@
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/revert_state.h"
+#include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/timers.h"
@@ -155,6 +156,7 @@ Exit define_source(const Args& args)
         revive_for_unmount(volume);
         volume.unmount_all();
         volume.config().master.reset();
+        follow_samba(volume);
     }
     const VolumeConfig before = volume.config();
     volume.config().source = source;

@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
@@ -146,6 +147,8 @@ Exit forget_volume(const Args& args)
     stop_for_good(volume);
     remove_config(name);
     follow_config(volume.config(), VolumeConfig{});
+    volume.config().master.reset();
+    follow_samba(volume);
     std::error_code error;
     std::filesystem::remove_all(volume.paths().runtime, error);
     for (const std::string& directory : {volume.paths().default_mount, volume.paths().default_snapshots}) {

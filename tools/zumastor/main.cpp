@@ -38,6 +38,9 @@ constexpr std::array kDefineVolume{
 constexpr std::array kDefineMaster{
     OptionSpec{"-n,--no-snapmount", "", "do not mount the snapshots"},
     OptionSpec{"-s,--dotsnapshot", "", "show the snapshots in .snapshot of the volume's root, too"},
+    OptionSpec{"-e,--export", "",
+               "export the snapshots over NFS, read-only, to the clients of the mount point"},
+    OptionSpec{"-p,--samba", "", "write the settings of a share for Samba that has previous versions"},
     OptionSpec{"-y,--yes", "", "a replica: promote it without asking"},
     ZUMASTOR_DRY_RUN,
 };

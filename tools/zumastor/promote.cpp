@@ -12,6 +12,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/transfer.h"
 
@@ -76,6 +77,8 @@ Exit promote(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     refuse_master(volume); // somebody may have been faster
+    const MasterRole role = master_role_from(args);
+    refuse_unshareable(volume, role);
     volume.refuse_if_used();
     if (!args.has("--dry-run")) {
         volume.start_devices();
@@ -98,15 +101,17 @@ Exit promote(const Args& args)
     volume.unmount_all();
     save_former_source(volume.paths().state, {source, last.uuid});
     const VolumeConfig before = volume.config();
-    volume.config().master = MasterRole{!args.has("--no-snapmount"), args.has("--dotsnapshot")};
+    volume.config().master = role;
     volume.config().source.reset();
     Troubles troubles;
     save_and_follow(before, volume.config(), troubles);
+    follow_samba(volume);
     if (volume.mount_all(troubles)) {
         std::printf("volume %s is a master now, mounted at %s\n", name.c_str(), volume.mount_point().c_str());
     } else {
         std::printf("volume %s is a master now; it holds no filesystem to mount\n", name.c_str());
     }
+    tell_sharing(volume);
     mark_started(name);
     note("let " + source.host + " follow it, there: zumastor reverse " +
          (source.volume.empty() ? name : source.volume));

@@ -83,7 +83,9 @@ ordered_json volume_json(const VolumeView& view)
     ordered_json master;
     if (config.master) {
         master = {{"snapmount", config.master->mount_snapshots},
-                  {"dotsnapshot", config.master->dot_snapshot}};
+                  {"dotsnapshot", config.master->dot_snapshot},
+                  {"export", config.master->over_nfs},
+                  {"samba", config.master->samba}};
     }
     ordered_json snapshots = ordered_json::array();
     for (const SnapshotView& snapshot : view.snapshots) {
@@ -189,7 +191,8 @@ std::string role_text(const VolumeConfig& config)
         return config.source ? "replica" : "none";
     }
     return std::string("master") + (config.master->mount_snapshots ? "" : ", snapshots not mounted") +
-           (config.master->dot_snapshot ? ", .snapshot" : "");
+           (config.master->dot_snapshot ? ", .snapshot" : "") +
+           (config.master->over_nfs ? ", snapshots over NFS" : "") + (config.master->samba ? ", Samba" : "");
 }
 
 std::string schedule_text(const VolumeConfig& config)

@@ -97,6 +97,8 @@ private:
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;
+    // As the master role says; `snapshots`: all of the store.
+    void follow_exports(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles) const;
     bool wants_snapshot_mounts() const noexcept;
     void share_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
     void unmap_unused(std::uint64_t shown) const;

@@ -9,6 +9,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/exports.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/nfs.h"
@@ -294,6 +295,29 @@ void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubl
             mount_snapshot(snapshot, directories.at(snapshot.id), troubles);
         }
     }
+    follow_exports(snapshots, troubles);
+}
+
+void Volume::follow_exports(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles) const
+{
+    try {
+        if (!config_.master || !config_.master->over_nfs) {
+            end_exports(config_.name);
+            return;
+        }
+        std::vector<ExportedSnapshot> mounted;
+        for (const SnapshotEntry& snapshot : snapshots) {
+            if (const auto target = mount_of_snapshot(snapshot.id)) {
+                mounted.push_back({*target, snapshot.uuid});
+            }
+        }
+        export_snapshots(config_.name, need_export_clients(canonical(mount_point())), mounted);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        troubles.push_back(std::string("snapshots over NFS: ") + failure.what());
+    }
 }
 
 void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
@@ -322,7 +346,7 @@ void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
 void Volume::take_away(std::uint64_t id) const
 {
     if (const auto target = mount_of_snapshot(id)) {
-        unmount(*target);
+        unmount_exported(config_.name, *target);
         ::rmdir(target->c_str()); // an empty directory left behind does no harm
     }
     unmap_snapshot(id);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/exports.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <string_view>
+
+#include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/mounts.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExports = "/etc/exports";
+constexpr const char* kExportsFolder = "/etc/exports.d";
+constexpr const char* kOurPrefix = "zumastor-";
+constexpr std::chrono::milliseconds kExportfsLimit{30000}; // it may look up names of hosts
+constexpr std::chrono::milliseconds kReleaseLimit{5000};
+constexpr int kReleasePollMs = 100; // the server's letting go has no event that could be waited for
+
+// Options that belong to the volume's own filesystem, or say what these snapshots have otherwise.
+constexpr std::array<std::string_view, 10> kNotForSnapshots{
+    "rw", "ro", "fsid", "hide", "nohide", "crossmnt", "nocrossmnt", "mp", "mountpoint", "refer"};
+
+bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
+// "\040" at `at` of the text.
+std::optional<char> escaped_at(std::string_view text, std::size_t at)
+{
+    if (text[at] != '\\' || at + 3 >= text.size() || !is_octal(text[at + 1]) || !is_octal(text[at + 2]) ||
+        !is_octal(text[at + 3])) {
+        return std::nullopt;
+    }
+    return static_cast<char>((text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0'));
+}
+
+// The lines of such a file as words: without comments, with continued lines as one, quotes and escapes
+// resolved.
+std::vector<std::vector<std::string>> words_of(const std::string& text)
+{
+    std::vector<std::vector<std::string>> lines(1);
+    std::string word;
+    bool quoted = false;
+    const auto end_word = [&] {
+        if (!word.empty()) {
+            lines.back().push_back(std::move(word));
+            word.clear();
+        }
+    };
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (const auto escaped = escaped_at(text, i)) {
+            word += *escaped;
+            i += 3;
+        } else if (c == '\\' && i + 1 < text.size() && text[i + 1] == '\n') {
+            end_word();
+            ++i;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (c == '\n') {
+            end_word();
+            lines.emplace_back();
+            quoted = false;
+        } else if (c == '#' && !quoted) {
+            while (i + 1 < text.size() && text[i + 1] != '\n') {
+                ++i;
+            }
+        } else if (!quoted && std::isspace(static_cast<unsigned char>(c)) != 0) {
+            end_word();
+        } else {
+            word += c;
+        }
+    }
+    end_word();
+    return lines;
+}
+
+// A path as a word of such a file.
+std::string escaped(const std::string& path)
+{
+    std::string text;
+    for (const char c : path) {
+        if (std::isgraph(static_cast<unsigned char>(c)) != 0 && c != '"' && c != '#' && c != '\\') {
+            text += c;
+            continue;
+        }
+        const auto value = static_cast<unsigned char>(c);
+        text += '\\';
+        for (const int shift : {6, 3, 0}) {
+            text += static_cast<char>('0' + ((value >> shift) & 7));
+        }
+    }
+    return text;
+}
+
+bool fits_snapshots(const std::string& option)
+{
+    const std::string_view name = std::string_view(option).substr(0, option.find('='));
+    return !name.empty() && name != "replicas" &&
+           std::find(kNotForSnapshots.begin(), kNotForSnapshots.end(), name) == kNotForSnapshots.end();
+}
+
+ExportClient parse_client(const std::string& word, const std::vector<std::string>& defaults)
+{
+    const std::size_t open = word.find('(');
+    ExportClient client{open == 0 ? std::string("*") : word.substr(0, open), defaults};
+    if (open != std::string::npos) {
+        const std::size_t close = std::min(word.find(')', open), word.size());
+        for (const std::string& option : split(word.substr(open + 1, close - open - 1), ',')) {
+            client.options.push_back(option);
+        }
+    }
+    return client;
+}
+
+std::string file_of(const std::string& volume)
+{
+    return std::string(kExportsFolder) + "/" + kOurPrefix + volume + ".exports";
+}
+
+bool is_server_installed() { return fs::exists("/usr/sbin/exportfs") || fs::exists("/sbin/exportfs"); }
+
+// Makes the server follow the files. What it has against exports of others is not said here: it may be that
+// the volume is not mounted just now.
+void follow_files(const std::string& ours)
+{
+    const ProgramResult done = run_program({"exportfs", "-r"}, kExportfsLimit);
+    if (done.status == 0) {
+        return;
+    }
+    std::vector<std::string> complaints;
+    for (const std::string& line : split(done.output, '\n')) {
+        for (const std::vector<std::string>& words : words_of(ours)) {
+            if (!words.empty() && line.find(words.front()) != std::string::npos) {
+                complaints.push_back(line);
+                break;
+            }
+        }
+    }
+    if (!complaints.empty() || done.output.empty()) {
+        throw Failure(Exit::failed, "exportfs -r: " + join(complaints, "; "),
+                      "see exports(5), and the files in /etc/exports.d");
+    }
+}
+
+void write_exports(const std::string& volume, const std::string& text)
+{
+    const std::string path = file_of(volume);
+    if (text.empty()) {
+        if (!fs::remove(path)) {
+            return;
+        }
+    } else {
+        fs::create_directories(kExportsFolder);
+        write_text(path, text);
+    }
+    follow_files(text);
+}
+
+// The file without the lines of `path`.
+std::string without(const std::string& text, const std::string& path)
+{
+    const std::string beginning = escaped(path) + " ";
+    std::string rest;
+    bool any = false;
+    for (const std::string& line : split(text, '\n')) {
+        if (line.empty() || line.starts_with(beginning)) {
+            continue;
+        }
+        rest.append(line).append("\n");
+        any = any || line.front() != '#';
+    }
+    return any ? rest : "";
+}
+
+void unmount_when_released(const std::string& path)
+{
+    const auto deadline = std::chrono::steady_clock::now() + kReleaseLimit;
+    for (;;) {
+        try {
+            unmount(path);
+            return;
+        } catch (const Failure& failure) {
+            if (failure.code() != Exit::busy || std::chrono::steady_clock::now() > deadline) {
+                throw;
+            }
+        }
+        ::poll(nullptr, 0, kReleasePollMs);
+        check_interrupt();
+    }
+}
+
+} // namespace
+
+std::vector<ExportClient> clients_in(const std::string& text, const std::string& directory)
+{
+    std::vector<ExportClient> clients;
+    for (const std::vector<std::string>& words : words_of(text)) {
+        if (words.empty() || canonical(words.front()) != directory) {
+            continue;
+        }
+        std::vector<std::string> defaults;
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            if (words[i].starts_with('-')) {
+                defaults = split(words[i].substr(1), ',');
+            } else {
+                clients.push_back(parse_client(words[i], defaults));
+            }
+        }
+    }
+    return clients;
+}
+
+std::string format_exports(const std::string& volume, const std::vector<ExportClient>& clients,
+                           const std::vector<ExportedSnapshot>& snapshots)
+{
+    if (clients.empty() || snapshots.empty()) {
+        return {};
+    }
+    std::string text("# Written by zumastor, which changes it with every snapshot: zumastor define master ");
+    text.append(volume).append(" --export\n");
+    for (const ExportedSnapshot& snapshot : snapshots) {
+        text += escaped(snapshot.path);
+        for (const ExportClient& client : clients) {
+            std::vector<std::string> options{"ro", std::string("fsid=").append(snapshot.uuid)};
+            std::copy_if(client.options.begin(), client.options.end(), std::back_inserter(options),
+                         fits_snapshots);
+            text.append(" ").append(client.host).append("(").append(join(options, ",")).append(")");
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+std::vector<ExportClient> need_export_clients(const std::string& directory)
+{
+    if (!is_server_installed()) {
+        throw Failure(Exit::missing, "there is no NFS server here, snapshots cannot be exported",
+                      "install one: apt install nfs-kernel-server");
+    }
+    std::vector<std::string> files{kExports};
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(kExportsFolder, error)) {
+        const std::string name = entry.path().filename().string();
+        if (name.ends_with(".exports") && !name.starts_with(kOurPrefix) && !name.starts_with('.')) {
+            files.push_back(entry.path().string());
+        }
+    }
+    std::sort(files.begin() + 1, files.end());
+    std::vector<ExportClient> clients;
+    for (const std::string& file : files) {
+        for (ExportClient& client : clients_in(read_text(file), directory)) {
+            clients.push_back(std::move(client));
+        }
+    }
+    if (clients.empty()) {
+        throw Failure(Exit::not_found,
+                      directory + " is not exported to anybody, so its snapshots are not either",
+                      "export it in /etc/exports (see exports(5)), then repeat this command");
+    }
+    return clients;
+}
+
+void export_snapshots(const std::string& volume, const std::vector<ExportClient>& clients,
+                      const std::vector<ExportedSnapshot>& snapshots)
+{
+    write_exports(volume, format_exports(volume, clients, snapshots));
+}
+
+void end_exports(const std::string& volume) { write_exports(volume, ""); }
+
+void unmount_exported(const std::string& volume, const std::string& path)
+{
+    const std::string before = read_text(file_of(volume));
+    const std::string after = without(before, path);
+    if (before == after) {
+        unmount(path);
+        return;
+    }
+    write_exports(volume, after);
+    try {
+        unmount_when_released(path);
+    } catch (const Failure&) {
+        write_exports(volume, before);
+        throw;
+    }
+}
+
+} // namespace zumastor
