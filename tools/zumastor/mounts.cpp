@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/mounts.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 
 #include <algorithm>
@@ -174,6 +175,30 @@ void detach_mount(const std::string& target)
     if (::umount2(target.c_str(), MNT_DETACH) != 0) {
         throw errno_failure("cannot unmount " + target);
     }
+}
+
+namespace {
+
+// A copy of the mount goes beneath the one that is there. False if the kernel, or the place, does not allow
+// it.
+bool bind_beneath(const std::string& from, const std::string& target)
+{
+    constexpr unsigned kBeneath = 0x200; // MOVE_MOUNT_BENEATH, linux/mount.h of 6.5
+    const ddsnap::UniqueFd tree(::open_tree(AT_FDCWD, from.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    return tree &&
+           ::move_mount(tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH | kBeneath) == 0;
+}
+
+} // namespace
+
+void replace_mount(const std::string& from, const std::string& target)
+{
+    if (bind_beneath(from, target)) {
+        detach_mount(target); // the upper one
+        return;
+    }
+    detach_mount(target);
+    bind_tree(from, target);
 }
 
 std::string canonical(const std::string& path)

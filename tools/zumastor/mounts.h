@@ -36,6 +36,10 @@ std::string canonical(const std::string& path);
 // Is `path` the directory or something in it? Both canonical.
 bool is_below(const std::string& path, const std::string& directory);
 
+// Shows at `target`, a mount point, what is mounted at `from` instead of what is there now. Who has the old
+// one open goes on with it. From Linux 6.5 on nobody finds the directory below in between.
+void replace_mount(const std::string& from, const std::string& target);
+
 // Is something mounted exactly there?
 bool is_mount_point(const std::string& target);
 

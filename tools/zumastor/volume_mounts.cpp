@@ -243,9 +243,10 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     const std::string aside = paths_.runtime + "/incoming";
     mount_filesystem(device, aside, *type, snapshot_mount_options(*type));
     if (is_mount_point(target)) {
-        detach_mount(ours);
+        replace_mount(aside, ours);
+    } else {
+        bind_tree(aside, target);
     }
-    bind_tree(aside, target);
     unmount(aside);
     renew_nfs_exports();
     unmap_unused(snapshot.id);
