@@ -135,6 +135,9 @@ bool is_server_installed() { return fs::exists("/usr/sbin/exportfs") || fs::exis
 // the volume is not mounted just now.
 void follow_files(const std::string& ours)
 {
+    if (!is_server_installed()) {
+        return; // any more: nobody to be told
+    }
     const ProgramResult done = run_program({"exportfs", "-r"}, kExportfsLimit);
     if (done.status == 0) {
         return;
@@ -158,11 +161,17 @@ void write_exports(const std::string& volume, const std::string& text)
 {
     const std::string path = file_of(volume);
     if (text.empty()) {
-        if (!fs::remove(path)) {
-            return;
+        std::error_code error;
+        const bool removed = fs::remove(path, error);
+        if (error) {
+            throw Failure(Exit::failed, path + " cannot be removed: " + error.message());
+        }
+        if (!removed) {
+            return; // there was none
         }
     } else {
-        fs::create_directories(kExportsFolder);
+        std::error_code error; // which writing will name
+        fs::create_directories(kExportsFolder, error);
         write_text(path, text);
     }
     follow_files(text);
