@@ -318,6 +318,9 @@ void Volume::follow_exports(const std::vector<SnapshotEntry>& snapshots, Trouble
             throw;
         }
         troubles.push_back(std::string("snapshots over NFS: ") + failure.what());
+        if (failure.code() == Exit::not_found) {
+            end_exports(config_.name); // who may not see the volume any more does not see its past either
+        }
     }
 }
 
