@@ -209,6 +209,20 @@ void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<cons
     }
 }
 
+// The command that the first words name; null if they name none, or only a part of one.
+const CommandSpec* command_of(const ToolSpec& tool, std::span<const char* const> words)
+{
+    const CommandSpec* found = nullptr;
+    for (const CommandSpec& spec : tool.commands) {
+        const std::vector<std::string> name = split(spec.name, ' ');
+        const bool longer = found == nullptr || spec.name.size() > found->name.size();
+        if (longer && name.size() <= words.size() && std::equal(name.begin(), name.end(), words.begin())) {
+            found = &spec;
+        }
+    }
+    return found;
+}
+
 } // namespace
 
 bool Args::has(std::string_view name) const { return values_.find(name) != values_.end(); }
@@ -242,7 +256,12 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
     const auto formatter = std::make_shared<UsageFormatter>();
     root.formatter(formatter); // sub-commands inherit it
     std::vector<std::unique_ptr<Bound>> commands;
+    const auto words = std::span(argv, static_cast<std::size_t>(argc)).subspan(1);
+    const CommandSpec* const asked = command_of(tool, words);
     for (const CommandSpec& spec : tool.commands) {
+        if (asked != nullptr && &spec != asked) {
+            continue; // describing all the others to CLI11 took longer than most commands take
+        }
         auto bound = std::make_unique<Bound>();
         bound->spec = &spec;
         bound->app = subcommand_for(root, spec);
@@ -251,7 +270,7 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
         commands.push_back(std::move(bound));
     }
     describe_groups(root);
-    refuse_unknown_command(tool, root, std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+    refuse_unknown_command(tool, root, words);
     Parsed parsed;
     try {
         root.parse(argc, argv);

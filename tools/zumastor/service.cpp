@@ -4,10 +4,10 @@
 // At boot zumastor@VOL.service starts a volume as its configuration says. At shutdown nobody stops that unit:
 // ordinary services end, systemd unmounts, in its order, what is mounted on the volume wherever that is, and
 // then zumastor-shutdown.service removes the devices and ends the daemons, as nothing rests on them any more.
-#include <systemd/sd-daemon.h>
-
 #include <cstdio>
+#include <cstdlib>
 
+#include "tools/common/process.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/replica.h"
@@ -17,10 +17,21 @@
 namespace zumastor {
 namespace {
 
+constexpr std::chrono::seconds kNotifyLimit{5};
+
 // No lock: a command that stops the volume has it while it waits for the unit.
 bool is_at_work(const Volume& volume)
 {
     return mapper::find(volume.paths().origin_name).has_value() || volume.try_daemon().has_value();
+}
+
+// For `systemctl status`. A program and not libsystemd: it would be loaded with all its dependencies by every
+// command.
+void tell_systemd(const std::string& why)
+{
+    if (std::getenv("NOTIFY_SOCKET") != nullptr) {
+        (void)run_program({"systemd-notify", "--status=" + why}, kNotifyLimit); // the journal has it, too
+    }
 }
 
 Exit run_daemon(const Args& args)
@@ -28,7 +39,7 @@ Exit run_daemon(const Args& args)
     try {
         Volume(load_config(args.need("VOL"))).become_daemon();
     } catch (const Failure& failure) {
-        (void)::sd_notify(0, ("STATUS=" + std::string(failure.what())).c_str()); // for `systemctl status`
+        tell_systemd(failure.what());
         throw;
     }
 }
