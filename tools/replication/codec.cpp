@@ -42,9 +42,37 @@ bool all_zero(Bytes bytes) noexcept
 
 // ---- Encoder ----------------------------------------------------------------------------------
 
+namespace {
+
+// What was compressed before, or is encrypted, comes in many pieces: when some in a row did not become
+// smaller, most of the next ones are not tried. To find out costs more than all the rest of sending them.
+class Worthwhile {
+public:
+    // Whether the next piece is to be tried; then saw() is told what came of it.
+    bool next() noexcept
+    {
+        if (in_vain_ < kPatience || left_out_ == kLeftOut) {
+            left_out_ = 0;
+            return true;
+        }
+        ++left_out_;
+        return false;
+    }
+    void saw(bool smaller) noexcept { in_vain_ = smaller ? 0 : in_vain_ + 1; }
+
+private:
+    static constexpr unsigned kPatience = 3;
+    static constexpr unsigned kLeftOut = 7; // between two that are tried
+    unsigned in_vain_ = 0;                  // in a row
+    unsigned left_out_ = 0;
+};
+
+} // namespace
+
 struct Encoder::Context {
     Compression compression;
     std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> zstd{nullptr, &ZSTD_freeCCtx};
+    Worthwhile worthwhile;
     // Frames and patches lie one behind the other in a buffer of the pool: the present one, and what is left
     // of it.
     BufferPool pool{kMaxDataBytes};
@@ -66,6 +94,8 @@ Encoder::~Encoder() = default;
 Encoder::Encoder(Encoder&&) noexcept = default;
 Encoder& Encoder::operator=(Encoder&&) noexcept = default;
 
+void Encoder::begin_batch() noexcept { context_->worthwhile = {}; }
+
 void Encoder::make_room(std::size_t bytes)
 {
     Context& c = *context_;
@@ -79,7 +109,13 @@ void Encoder::make_room(std::size_t bytes)
 void Encoder::pack(Piece& piece, Bytes content, const std::shared_ptr<const void>& memory)
 {
     piece.record.hash = hash_of(content);
-    if (!context_->zstd || !compress(piece, content)) {
+    Worthwhile& worthwhile = context_->worthwhile;
+    const bool tried = context_->zstd && worthwhile.next();
+    const bool smaller = tried && compress(piece, content);
+    if (tried) {
+        worthwhile.saw(smaller);
+    }
+    if (!smaller) {
         piece.payload = content;
         piece.memory = memory;
     }

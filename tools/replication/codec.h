@@ -34,6 +34,10 @@ public:
     Encoder(Encoder&&) noexcept;
     Encoder& operator=(Encoder&&) noexcept;
 
+    // Whether compressing is worth its while is found out anew. What comes out of a batch does not depend on
+    // others, and so not on which thread had which: a dry run counts exactly.
+    void begin_batch() noexcept;
+
     // The content of chunks [first, …), at most kMaxDataBytes, as pieces: runs of zero chunks, patches to
     // `base` (empty: there is none) where they are smaller, and data; compressed where that makes it smaller.
     // What is not compressed stays where it is, in `memory`, which the pieces hold.

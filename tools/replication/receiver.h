@@ -35,9 +35,9 @@ public:
 };
 
 struct ReceiveOptions {
-    // They wait for copies of what they overwrite more than they work; copies asked for together are made
-    // durable together.
-    std::size_t threads = 16;
+    // Each writes all of a batch at once, and then waits for the copies of what that overwrites more than it
+    // works.
+    std::size_t threads = 6;
     // Between two flushes: bytes of the volume, or time, whichever comes first. `reached` is called when one
     // is done, perhaps on another thread, but never twice at once: what came after it was begun is sent again
     // after a crash.

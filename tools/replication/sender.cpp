@@ -18,8 +18,10 @@ namespace {
 
 constexpr std::size_t kSendWindow = 16; // batches being read, compressed or waiting for their turn
 
-// Runs that together fill one buffer: many small ones cost as few hand-overs as one large.
+// Runs that together fill one buffer: many small ones cost as few hand-overs as one large. But not too many:
+// the receiver is to have work while the next ones are read.
 using Batch = std::vector<ChunkRun>;
+constexpr std::size_t kMostRuns = 32;
 
 class Batcher {
 public:
@@ -31,7 +33,7 @@ public:
     Batch next()
     {
         Batch batch;
-        for (std::uint64_t room = limit_; room > 0;) {
+        for (std::uint64_t room = limit_; room > 0 && batch.size() < kMostRuns;) {
             if (left_.count == 0) {
                 const auto run = source_();
                 if (!run) {
@@ -127,6 +129,7 @@ Readers::Work make_reader(const Header& header, SnapshotReader& reader, BaseRead
         }
         const bool has_base = base.read(then);
         std::vector<Piece> pieces;
+        encoder->begin_batch();
         for (std::size_t i = 0; i < batch.size(); ++i) {
             const Bytes old = has_base && i < then.size() ? Bytes(then[i].data) : Bytes{};
             auto encoded = encoder->encode(header, batch[i].first, now[i].data, memory, old);
@@ -168,7 +171,7 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
                   const SendOptions& options, const SendObserver& observer, const Base& base)
 {
     StreamWriter writer(sink);
-    need(writer.begin(header));
+    need(writer.begin(header).and_then([&] { return writer.flush(); })); // there is much to prepare for it
     BaseReader old(header, base);
     Readers workers(options.threads, kSendWindow,
                     [&] { return make_reader(header, reader, old, options.compression); });

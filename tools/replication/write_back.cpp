@@ -36,14 +36,18 @@ void for_each_changed(Daemon& daemon, const SnapshotEntry& base,
 } // namespace
 
 bool device_equals(const std::string& device, Daemon& daemon, const SnapshotEntry& base,
-                   stream::SnapshotReader& content)
+                   const std::function<std::unique_ptr<stream::SnapshotReader>()>& open)
 {
     const DeviceWriter origin(device);
     const AlignedMemory then(kStep);
     const AlignedMemory now(kStep);
+    std::unique_ptr<stream::SnapshotReader> content;
     bool equal = true;
     for_each_changed(daemon, base, [&](std::uint64_t offset, std::uint64_t length) {
-        content.read(offset, then.bytes().first(length));
+        if (!content) {
+            content = open();
+        }
+        content->read(offset, then.bytes().first(length));
         origin.read(offset, now.bytes().first(length));
         equal = std::equal(then.bytes().begin(), then.bytes().begin() + static_cast<std::ptrdiff_t>(length),
                            now.bytes().begin());

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "tools/common/daemon.h"
@@ -10,9 +12,10 @@
 
 namespace zumastor {
 
-// Whether the content of the origin, at `device`, is that of `base`, as far as both reach. `content`: base's.
+// Whether the content of the origin, at `device`, is that of `base`, as far as both reach. `open` gives
+// base's content, and is called if there is anything to be read of it.
 bool device_equals(const std::string& device, Daemon& daemon, const SnapshotEntry& base,
-                   stream::SnapshotReader& content);
+                   const std::function<std::unique_ptr<stream::SnapshotReader>()>& open);
 
 // Makes the origin what `to` holds, as far as that reaches, through its device, and flushes it. Other
 // snapshots keep their content. Can be repeated after an interruption. Throws NoSpace, stream::TransferError.

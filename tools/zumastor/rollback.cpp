@@ -14,7 +14,8 @@ namespace zumastor {
 
 bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base)
 {
-    return device_equals(volume.paths().origin_device, daemon, base, *open_content(volume, base));
+    return device_equals(volume.paths().origin_device, daemon, base,
+                         [&] { return open_content(volume, base); });
 }
 
 void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)
