@@ -9,6 +9,7 @@
 
 #include "tools/common/text.h"
 #include "tools/replication/byte_stream.h"
+#include "tools/zumastor/ahead.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/detach.h"
@@ -68,7 +69,8 @@ bool can_go_on(const std::vector<SnapshotEntry>& mine, const ReplicaOffer& offer
 
 // What the replica is to have after this cycle: a snapshot that is there, or a new one. A replica has no
 // moment of its own to take one of: it hands on what it received.
-SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, const Args& args)
+SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, const Args& args,
+                     const Ahead* ahead)
 {
     const std::vector<SnapshotEntry> list = daemon.list();
     if (const auto wanted = args.get("--snapnum")) {
@@ -79,7 +81,8 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
     }
     const ReplicaState replica = load_replica_state(volume.paths().state);
     if (!volume.config().source) {
-        return take_consistent(volume, daemon, kReplicateKind);
+        const auto taken = ahead != nullptr ? ahead->meant_for(offer.uuid) : std::nullopt;
+        return taken ? *taken : take_consistent(volume, daemon, kReplicateKind);
     }
     if (replica.last.empty()) {
         throw Failure(Exit::not_found, volume.what() + " is a replica that has received nothing yet",
@@ -125,9 +128,10 @@ void transmit(const Volume& volume, const SendEnds& ends, const stream::SendOpti
     need_success(parse_result(read_line(pipes.from)));
 }
 
-// The sender's end. True if another session is needed to finish the cycle.
+// The sender's end. True if another session is needed to finish the cycle. `ahead`: null if this side was
+// asked to send.
 bool send_session(Volume& volume, const Args& args, const stream::SendOptions& options,
-                  const std::string& host, Pipes pipes)
+                  const std::string& host, Pipes pipes, Ahead* ahead)
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
     const VolumeLock lock =
@@ -140,7 +144,7 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         // Until it is written down that the snapshot is needed, nobody else may tidy up.
         const VolumeLock no_rotation(volume.config().name);
         const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
-        const SnapshotEntry to = choose(volume, daemon, offer, args);
+        const SnapshotEntry to = choose(volume, daemon, offer, args, ahead);
         ends = plan_for(volume, daemon.list(), offer, to, args.has("--full"));
         if (ends) {
             ends->patches = offer.patches;
@@ -151,6 +155,9 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         target.volume = offer.volume;
         target.in_flight = sent;
         save_target_state(volume.paths().state, target);
+        if (ahead != nullptr && ahead->meant_for(offer.uuid) && sent == ahead->meant_for(offer.uuid)->uuid) {
+            ahead->keep();
+        }
         sync_holds(volume, daemon);
         plan.nothing = !ends;
         plan.more = goes_on || sent != to.uuid;
@@ -192,7 +199,6 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
     ReplicaResult result;
     try {
         const SnapshotEntry taken = receive_from(volume, args, true, pipes.from);
-        show_received(volume);
         result.ok = true;
         result.snapshot = taken.uuid;
         result.id = taken.id;
@@ -204,6 +210,7 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
         throw Refused(failure);
     }
     write_line(pipes.to, format(result));
+    show_received(volume); // while the other side tidies up; it waits for our end
     return plan.more;
 }
 
@@ -263,7 +270,8 @@ void push(Volume& volume, const Target& target, Args args)
     while (more) {
         Peer peer(target.host, 0, remote_words("receive", remote, args));
         more = with_peer(peer, target.host, [&](Pipes pipes) {
-            return send_session(volume, args, options, target.host, pipes);
+            Ahead ahead(volume, target.host, remote, args);
+            return send_session(volume, args, options, target.host, pipes, &ahead);
         });
     }
 }
@@ -314,7 +322,7 @@ Exit serve_session(const Args& args, bool sends)
     (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
     try {
         if (sends) {
-            send_session(volume, args, send_options(args), {}, pipes);
+            send_session(volume, args, send_options(args), {}, pipes, nullptr);
         } else {
             receive_session(volume, args, pipes);
         }
