@@ -120,11 +120,12 @@ void create(const NewDevice& device)
     }
 }
 
-void remove(const std::string& name)
+void remove(const std::string& name, Links links)
 {
     const Task task = need_task(DM_DEVICE_REMOVE, name);
     dm_task_retry_remove(task.get()); // udev may still have it open for a moment
-    if (!run_with_udev(task.get(), 0)) {
+    const bool removed = links == Links::gone ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
+    if (!removed) {
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
         throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);
     }

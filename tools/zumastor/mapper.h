@@ -31,7 +31,10 @@ struct NewDevice {
     bool snapshot = false;  // read-only, and kept away from udev's scanning: the origin's links stay its own
 };
 void create(const NewDevice& device);
-void remove(const std::string& name);
+// Returns when udev has taken its links away, too; or, with `later`, leaves them to it: /dev/mapper/NAME is
+// gone all the same.
+enum class Links : std::uint8_t { gone, later };
+void remove(const std::string& name, Links links = Links::gone);
 // Another length for the device's one ddsnap target: loads the new table and resumes with it. I/O waits
 // meanwhile, and none fails.
 void resize(const NewDevice& device);

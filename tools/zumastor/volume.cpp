@@ -262,7 +262,7 @@ void Volume::map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot
     }
 }
 
-void Volume::unmap_snapshot(std::uint64_t id) const
+void Volume::unmap_snapshot(std::uint64_t id, mapper::Links links) const
 {
     const std::string name = paths_.snapshot_name(id);
     const auto device = mapper::find(name);
@@ -278,7 +278,7 @@ void Volume::unmap_snapshot(std::uint64_t id) const
                           "end that use, then try again");
         }
     }
-    mapper::remove(name);
+    mapper::remove(name, links);
 }
 
 } // namespace zumastor

@@ -13,6 +13,7 @@
 #include "tools/common/daemon.h"
 #include "tools/common/offline_store.h"
 #include "tools/zumastor/config.h"
+#include "tools/zumastor/mapper.h"
 #include "tools/zumastor/names.h"
 
 namespace zumastor {
@@ -93,7 +94,7 @@ private:
     // With this length.
     void wait_until_connected(Daemon& daemon, std::uint64_t sectors) const;
     void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const;
-    void unmap_snapshot(std::uint64_t id) const;
+    void unmap_snapshot(std::uint64_t id, mapper::Links links = mapper::Links::gone) const;
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;

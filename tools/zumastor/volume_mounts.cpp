@@ -40,6 +40,26 @@ void replace_link(const fs::path& link, const std::string& target)
     }
 }
 
+// Mounts as what is at `shown` now: to look for what a device holds takes longer than to mount it. False if
+// nothing is there, or that does not do.
+bool mount_as_before(const std::string& device, const std::string& target, const std::string& shown)
+{
+    for (const Mount& mount : all_mounts()) {
+        if (mount.target == shown && mount.source.starts_with("/dev/mapper/")) {
+            try {
+                mount_filesystem(device, target, mount.type, snapshot_mount_options(mount.type));
+                return true;
+            } catch (const Failure& failure) {
+                if (failure.code() == Exit::interrupted) {
+                    throw;
+                }
+                return false; // another filesystem now; if not, the next attempt tells what is wrong
+            }
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<Mount> Volume::origin_mount() const
@@ -218,7 +238,7 @@ void Volume::unmap_unused(std::uint64_t shown) const
     for (const std::uint64_t id : mapped_snapshots()) {
         const auto device = mapper::find(paths_.snapshot_name(id));
         if (id != shown && device && device->open_count == 0) {
-            unmap_snapshot(id);
+            unmap_snapshot(id, mapper::Links::later); // nobody looks for it there any more
         }
     }
 }
@@ -234,14 +254,16 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
             return;
         }
     }
-    const auto type = filesystem_on(device);
-    if (!type) {
-        note("snapshot " + std::to_string(snapshot.id) + " holds no filesystem: its device is " + device);
-        return;
-    }
     // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
     const std::string aside = paths_.runtime + "/incoming";
-    mount_filesystem(device, aside, *type, snapshot_mount_options(*type));
+    if (!mount_as_before(device, aside, ours)) {
+        const auto type = filesystem_on(device);
+        if (!type) {
+            note("snapshot " + std::to_string(snapshot.id) + " holds no filesystem: its device is " + device);
+            return;
+        }
+        mount_filesystem(device, aside, *type, snapshot_mount_options(*type));
+    }
     if (is_mount_point(target)) {
         replace_mount(aside, ours);
     } else {
