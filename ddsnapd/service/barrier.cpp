@@ -14,7 +14,8 @@
 //   A client under NO_SNAPSHOTS is held like any other; RESUME of the new epoch clears the flag.
 //   No client resumes an epoch that may have ended: if the store fails in the commit, its record may be on
 //   disk or not. The origin's clients stay held, disconnected, until a restarted daemon has read which
-//   (BarrierTest.AFailedCommitResumesNobody).
+//   (BarrierTest.AFailedCommitResumesNobody). Unless all snapshots are given up, durably, that one included:
+//   then it does not matter (StoreFailureTest.ACreateThatFailsLetsTheOriginGoOn).
 #include <fmt/format.h>
 
 #include "ddsnapd/service/core.h"
@@ -180,6 +181,10 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
         } else {
             result = tl::unexpected(to_service_error(created.error()));
             uncertain = store.info().failed && !failed_before;
+        }
+        if (uncertain) {
+            const auto given_up = co_await store.give_up();
+            uncertain = !given_up;
         }
     }
     barrier = Barrier::idle;

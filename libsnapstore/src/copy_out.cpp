@@ -7,7 +7,8 @@
 // or those of others.
 //
 // Invariant: success is returned only if each chunk of the range has a durable shared exception of the newest
-// live snapshot that has this chunk, or a later one; or if no live snapshot has it. (StoreModelTest)
+// live snapshot that has this chunk, or a later one; or if no live snapshot has it, which may be because all
+// were given up (loss.cpp). (StoreModelTest)
 #include "block.h"
 #include "crc32c.h"
 #include "store_impl.h"
@@ -82,7 +83,11 @@ Task<Result<void>> Store::Impl::origin_write(ChunkRange range)
         co_await admission.wait();
     }
     const Admission admitted(*this);
-    co_return co_await copy_missing(range);
+    auto copied = co_await copy_missing(range);
+    if (!copied && failed && !closing) { // a store that fails takes the snapshots with it, not the origin
+        copied = co_await give_up();
+    }
+    co_return copied;
 }
 
 Task<Result<void>> Store::Impl::copy_missing(ChunkRange range)

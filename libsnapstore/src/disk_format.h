@@ -24,6 +24,7 @@ inline constexpr std::uint32_t kSuperblockMagic = 0x42535a31; // "1ZSB"
 inline constexpr std::uint32_t kJournalMagic = 0x4c4a5a31;    // "1ZJL"
 inline constexpr std::uint32_t kNodeMagic = 0x444e5a31;       // "1ZND"
 inline constexpr std::uint32_t kTableMagic = 0x42545a31;      // "1ZTB"
+inline constexpr std::uint32_t kWitnessMagic = 0x54575a31;    // "1ZWT"
 
 inline constexpr std::uint32_t kFormatVersion = 1;
 
@@ -34,7 +35,10 @@ inline constexpr std::uint64_t kIncompatExtents = 2;       // reserved: entries 
 inline constexpr std::uint64_t kIncompatPagedTree = 4;     // reserved: trees larger than memory
 // The origin was larger once: exceptions and snapshots may reach beyond its end, up to largest_origin.
 inline constexpr std::uint64_t kIncompatShrunkOrigin = 8;
-inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin;
+// All snapshots that are found in it are lost: a life before this one let the origin be written without
+// copies, as the store had failed. open() squashes them and takes the bit away (loss.cpp).
+inline constexpr std::uint64_t kIncompatLost = 16;
+inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin | kIncompatLost;
 inline constexpr std::uint64_t kKnownRoCompat = 0;
 
 inline constexpr std::uint64_t kSuperblockBlock[2] = {1, 16};
@@ -85,6 +89,19 @@ struct superblock_disk {
     std::array<std::byte, 3728> reserved;
 };
 static_assert(sizeof(superblock_disk) == 4096);
+
+// ---- witness ----
+
+// The only block of the witness, a file elsewhere than on the volume's devices: zeros, or that the snapshots
+// up to `epoch` are lost. All that is not zero lies in its first sector.
+struct witness_disk {
+    block_header_disk header; // block: 0; generation: of the superblock that was current then
+    std::array<std::byte, 16> uuid;
+    le32 version; // 1
+    le32 epoch;
+    std::array<std::byte, 4040> reserved;
+};
+static_assert(sizeof(witness_disk) == 4096);
 
 // ---- journal ----
 

@@ -103,6 +103,9 @@ Task<Result<OpenReport>> Store::Impl::open()
     if (ok) {
         ok = co_await replay(report);
     }
+    if (ok) {
+        ok = co_await find_loss(report);
+    }
     if (!ok) {
         damaged = ok.error().code == Errc::corrupt;
         co_return tl::unexpected(ok.error());
@@ -111,6 +114,9 @@ Task<Result<OpenReport>> Store::Impl::open()
     next_sequence = applied_sequence;
     opened = true;
     ok = co_await checkpoint();
+    if (ok) {
+        ok = co_await forget_loss();
+    }
     if (!ok) {
         co_return tl::unexpected(ok.error());
     }
@@ -130,6 +136,9 @@ Task<Result<void>> Store::Impl::close()
     space_queue.wake_all();
     while (commit_running && !failed) {
         co_await commit_done.wait();
+    }
+    while (loss == Loss::recording) {
+        co_await loss_settled.wait();
     }
     if (failed) {
         co_return tl::unexpected(failure());

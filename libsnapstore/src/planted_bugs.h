@@ -17,6 +17,7 @@ enum class PlantedBug {
     shrink_without_copy,   // the origin shrinks, its end is not copied out
     resize_before_durable, // a resize is answered before the superblock is written
     delta_ignores_private, // a delta knows nothing of writes to snapshots
+    loss_not_recorded, // the store fails, and origin writes go on without a record that snapshots are lost
 };
 
 #ifdef SNAPSTORE_PLANTED_BUGS

@@ -105,7 +105,11 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
                            "origin's end",
                            left);
         }
-        auto copied = co_await origin_write(ChunkRange{Chunk{at}, static_cast<std::uint32_t>(count)});
+        while (active >= config.max_operations) {
+            co_await admission.wait();
+        }
+        const Admission admitted(*this);
+        auto copied = co_await copy_missing(ChunkRange{Chunk{at}, static_cast<std::uint32_t>(count)});
         if (!copied) {
             co_return copied;
         }

@@ -6,7 +6,7 @@
 //   something is freed but not yet usable  → checkpoint
 //   a deleted or squashed snapshot's garbage is still there → sweep
 //   a squashed snapshot's clients still use its extents → wait until they are released
-//   else squash the next victim; none left → no_space
+//   else squash the next victim; none left, or snapshots come first → no_space
 #include "store_impl.h"
 
 namespace snapstore {
@@ -41,6 +41,7 @@ Task<Result<void>> Store::Impl::wait_for_space(std::uint64_t chunks_wanted, std:
         space_queue.wake_all();
     }
     claims_waiting -= claims;
+    refusal_told = refusal_told && !made;
     if (made && closing) {
         co_return fail(Errc::stopping, "the store is closing");
     }
@@ -81,8 +82,17 @@ Task<Result<void>> Store::Impl::make_space()
             co_return Result<void>{};
         }
     }
-    const Snapshot* victim = table.victim();
+    const Snapshot* victim = config.snapshot_first ? nullptr : table.victim();
     if (victim == nullptr) {
+        if (!refusal_told) {
+            refusal_told = true;
+            observer.log(
+                2, config.snapshot_first
+                       ? "the snapshot store is full: writes to the origin fail (snapshot first). Delete "
+                         "snapshots, or enlarge the store"
+                       : "the snapshot store is full and only pinned snapshots are left: writes to the "
+                         "origin fail. Delete snapshots, or enlarge the store");
+        }
         co_return fail(Errc::no_space, "the snapshot store is full and no snapshot may be squashed");
     }
     observer.log(1, "the snapshot store is full: squashing a snapshot");

@@ -91,6 +91,8 @@ StoreInfo Store::Impl::info() const noexcept
     info.snapshots = table.live();
     info.sweeping = sweep_possible();
     info.failed = failed;
+    info.failure = failed_what;
+    info.given_up = loss == Loss::recorded;
     return info;
 }
 
@@ -109,6 +111,7 @@ bool Store::writable(ChunkRange range) const noexcept
 }
 bool Store::no_snapshots() const noexcept { return impl_->table.none_live(); }
 Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->origin_write(range); }
+Task<Result<void>> Store::give_up() { return impl_->give_up(); }
 
 Task<Result<std::size_t>> Store::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {

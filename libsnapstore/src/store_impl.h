@@ -10,6 +10,7 @@
 //   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
 //   checkpoint.cpp                    tree and tables → durable
 //   space.cpp, sweep.cpp              what to do when the store is full; removing garbage
+//   loss.cpp                          what to do when it has failed
 //   check.cpp, store.cpp              verification; the façade
 //
 // Life of a store chunk: free → allocated for a copy (uncommitted) → named by the tree once its record is
@@ -219,6 +220,17 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     // Resumes operations that wait for admission or for the admin lock; never deeper than one call.
     void admit_waiting() noexcept;
 
+    // ---- loss (loss.cpp) ----
+    enum class Loss : std::uint8_t { none, recording, recorded, refused };
+    Task<Result<void>> give_up();
+    bool pinned() const noexcept;
+    Task<void> record_loss();
+    Task<IoStatus> mark_superblock();
+    Task<IoStatus> write_witness(bool lost);
+    Task<Result<void>> find_loss(OpenReport& report);
+    void lose_snapshots(Epoch newest, OpenReport& report);
+    Task<Result<void>> forget_loss();
+
     // ---- failure and diagnosis ----
     void fail_store(const char* what, std::uint64_t where = 0);
     Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
@@ -241,6 +253,10 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool failed = false;
     bool damaged = false; // open() has found damage: only check() works
     const char* failed_what = "";
+    Loss loss = Loss::none;
+    WaitQueue loss_settled;       // no longer recording
+    bool witness_written = false; // at open(): it holds a record
+    bool refusal_told = false;    // in the log, that origin writes fail
 
     Superblock sb; // the newest durable one
     AlignedBuffer sb_buffer{2 * kBlockSize.value};

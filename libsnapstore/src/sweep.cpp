@@ -24,6 +24,9 @@ bool wants_sweep(const Snapshot& s)
 
 bool Store::Impl::sweep_possible() const noexcept
 {
+    if (failed) {
+        return false;
+    }
     if (sweeping || late_garbage) {
         return true;
     }

@@ -12,6 +12,9 @@ SimWorld::SimWorld(std::uint64_t seed, WorldConfig config)
     if (config.meta.value != 0) {
         meta_disk_ = std::make_unique<SimDisk>(config.meta, random_);
     }
+    if (config.witness) {
+        witness_ = std::make_unique<SimDisk>(kBlockSize, random_);
+    }
 }
 
 SimWorld::~SimWorld() { give_up(); }
@@ -36,7 +39,7 @@ Result<void> SimWorld::initialize()
 Result<OpenReport> SimWorld::open()
 {
     give_up();
-    for (SimDisk* disk : {&origin_, &store_disk_, meta_disk_.get()}) {
+    for (SimDisk* disk : disks()) {
         if (disk != nullptr) {
             disk->restore();
         }
@@ -54,10 +57,10 @@ Result<void> SimWorld::close()
 
 void SimWorld::power_cut()
 {
-    origin_.power_cut();
-    store_disk_.power_cut();
-    if (meta_disk_) {
-        meta_disk_->power_cut();
+    for (SimDisk* disk : disks()) {
+        if (disk != nullptr) {
+            disk->power_cut();
+        }
     }
     drain();
     give_up();
@@ -65,10 +68,10 @@ void SimWorld::power_cut()
 
 void SimWorld::kill()
 {
-    origin_.abandon();
-    store_disk_.abandon();
-    if (meta_disk_) {
-        meta_disk_->abandon();
+    for (SimDisk* disk : disks()) {
+        if (disk != nullptr) {
+            disk->abandon();
+        }
     }
     drain();
     give_up();
@@ -82,10 +85,10 @@ void SimWorld::give_up()
 
 bool SimWorld::pump()
 {
-    std::array<SimDisk*, 3> disks{&origin_, &store_disk_, meta_disk_.get()};
-    const std::size_t start = random_() % disks.size();
-    for (std::size_t i = 0; i < disks.size(); ++i) {
-        SimDisk* disk = disks[(start + i) % disks.size()];
+    const std::size_t most = witness_ ? 4 : 3; // the worlds of seeds without a witness stay what they were
+    const std::size_t start = random_() % most;
+    for (std::size_t i = 0; i < most; ++i) {
+        SimDisk* disk = disks()[(start + i) % most];
         if (disk != nullptr && disk->pump()) {
             return true;
         }

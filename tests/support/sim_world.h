@@ -2,6 +2,7 @@
 // Disks and a store in one deterministic world: runs coroutines to their end, completing I/O at random.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,7 +18,8 @@ using namespace snapstore; // NOLINT: the tests speak of nothing else
 struct WorldConfig {
     Bytes origin{1ULL << 20};
     Bytes store{8ULL << 20};
-    Bytes meta{};     // 0 = no metadata device
+    Bytes meta{}; // 0 = no metadata device
+    bool witness = false;
     Sectors volume{}; // length of the volume; 0 = all of the origin's device
     std::uint32_t chunk_shift = 12;
     std::optional<Bytes> journal;
@@ -60,7 +62,8 @@ public:
     SimDisk& origin() noexcept { return origin_; }
     SimDisk& store_disk() noexcept { return store_disk_; }
     SimDisk& meta_disk() noexcept { return meta_disk_ ? *meta_disk_ : store_disk_; }
-    Devices devices() noexcept { return {&origin_, &store_disk_, meta_disk_.get()}; }
+    SimDisk& witness() noexcept { return *witness_; }
+    Devices devices() noexcept { return {&origin_, &store_disk_, meta_disk_.get(), witness_.get()}; }
     Random& random() noexcept { return random_; }
     FramePool& frames() noexcept { return frames_; }
     const WorldConfig& config() const noexcept { return config_; }
@@ -87,6 +90,10 @@ private:
         done = true;
     }
     void give_up();
+    std::array<SimDisk*, 4> disks() noexcept
+    {
+        return {&origin_, &store_disk_, meta_disk_.get(), witness_.get()};
+    }
 
     Random random_;
     WorldConfig config_;
@@ -94,6 +101,7 @@ private:
     SimDisk origin_;
     SimDisk store_disk_;
     std::unique_ptr<SimDisk> meta_disk_;
+    std::unique_ptr<SimDisk> witness_;
     std::unique_ptr<Store> store_;
     std::uint64_t idle_steps_ = 0;
 };

@@ -89,6 +89,33 @@ TEST(StaleIncarnationTest, IsFound)
     planted_bug = PlantedBug::none;
 }
 
+// The store fails, the origin is written without copies: are the snapshots valid when its device is back?
+bool lost_snapshots_are_valid_again()
+{
+    WorldConfig config;
+    config.witness = true;
+    SimWorld world(1, config);
+    EXPECT_TRUE(world.initialize() && world.open());
+    const CreateOptions options;
+    EXPECT_TRUE(world.run(world.store().create(options)));
+    const auto chunk = world.origin().content().first(4096);
+    std::fill(chunk.begin(), chunk.end(), std::byte{1});
+    world.store_disk().fail_request(1, true);
+    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 1})));
+    world.store_disk().fail_request(0);
+    world.kill();
+    EXPECT_TRUE(world.open());
+    return !world.store().no_snapshots();
+}
+
+TEST(UnrecordedLossTest, IsFound)
+{
+    EXPECT_FALSE(lost_snapshots_are_valid_again());
+    planted_bug = PlantedBug::loss_not_recorded;
+    EXPECT_TRUE(lost_snapshots_are_valid_again());
+    planted_bug = PlantedBug::none;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugTest,
     testing::Values(Plant{PlantedBug::no_flush_before_ack, "NoFlushBeforeAck"},

@@ -28,9 +28,8 @@ ServiceWorld::ServiceWorld(snapstore::Bytes store)
 
 void ServiceWorld::start()
 {
-    const snapstore::Devices devices{&origin_disk, &store_disk, nullptr};
-    service =
-        std::make_unique<VolumeService>(devices, snapstore::StoreConfig{}, ServiceConfig{}, probe, *this);
+    const snapstore::Devices devices{&origin_disk, &store_disk, nullptr, with_witness ? &witness : nullptr};
+    service = std::make_unique<VolumeService>(devices, store_config, ServiceConfig{}, probe, *this);
     auto opened = begin(service->open());
     run();
     ASSERT_TRUE(opened->done() && *opened->result);
@@ -38,7 +37,7 @@ void ServiceWorld::start()
     run();
 }
 
-bool ServiceWorld::step() { return origin_disk.pump() || store_disk.pump(); }
+bool ServiceWorld::step() { return origin_disk.pump() || store_disk.pump() || witness.pump(); }
 
 void ServiceWorld::run()
 {

@@ -131,6 +131,9 @@ protected:
     std::mt19937_64 random{1};
     zumastor::test::SimDisk origin_disk;
     zumastor::test::SimDisk store_disk;
+    zumastor::test::SimDisk witness{snapstore::kBlockSize, random};
+    bool with_witness = false; // from the next start() on
+    snapstore::StoreConfig store_config;
     FakeProbe probe;
     std::vector<std::string> lines;
     std::unique_ptr<VolumeService> service;

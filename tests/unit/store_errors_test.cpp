@@ -17,12 +17,28 @@ SimDisk& disk_of(SimWorld& world, Which which)
                                    : world.meta_disk();
 }
 
+struct Fault {
+    Which which = Which::origin;
+    bool forever = false;
+    bool separate_meta = false;
+    bool witness = false;
+    bool snapshot_first = false;
+};
+
+// What became of the runs of a loop.
+struct Outcome {
+    std::uint64_t given_up = 0; // the snapshots were lost
+    std::uint64_t refused = 0;  // the store failed, and they were not
+};
+
 // True if the fault was reached. `surprise`: what went wrong.
-bool run_with_fault(std::uint64_t nth, bool forever, Which which, std::string& surprise)
+bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std::string& surprise)
 {
     WorldConfig config;
-    config.meta = which == Which::meta ? Bytes{4ULL << 20} : Bytes{};
+    config.meta = fault.which == Which::meta || fault.separate_meta ? Bytes{4ULL << 20} : Bytes{};
     config.journal = Bytes{64ULL << 10};
+    config.witness = fault.witness;
+    config.store_config.snapshot_first = fault.snapshot_first;
     SimWorld world(nth, config);
     StoreModel model(world);
     if (!world.initialize() || !world.open()) {
@@ -31,8 +47,8 @@ bool run_with_fault(std::uint64_t nth, bool forever, Which which, std::string& s
     }
     model.create();
     model.allow_errors = true;
-    SimDisk& disk = disk_of(world, which);
-    disk.fail_request(nth, forever);
+    SimDisk& disk = disk_of(world, fault.which);
+    disk.fail_request(nth, fault.forever);
     for (int i = 0; i < 400; ++i) {
         if (model.under_way() < 12) {
             model.start_random();
@@ -46,10 +62,21 @@ bool run_with_fault(std::uint64_t nth, bool forever, Which which, std::string& s
     }
     disk.fail_request(0);
     const bool reached = disk.fault_injected();
+    const StoreInfo before = world.store().info();
+    outcome.given_up += before.given_up ? 1U : 0U;
+    outcome.refused += before.failed && !before.given_up ? 1U : 0U;
+    if (before.given_up && (before.snapshots != 0 || fault.snapshot_first)) {
+        surprise = "snapshots are given up and there";
+        return reached;
+    }
     world.kill();
     const auto opened = world.open();
     if (!opened) {
         surprise = opened.error().what;
+        return reached;
+    }
+    if (before.given_up && world.store().info().snapshots != 0) {
+        surprise = "snapshots that were given up are valid again";
         return reached;
     }
     model.settle();
@@ -57,21 +84,73 @@ bool run_with_fault(std::uint64_t nth, bool forever, Which which, std::string& s
     return reached;
 }
 
-void run_until_no_fault(Which which, bool forever)
+Outcome run_until_no_fault(const Fault& fault)
 {
+    Outcome outcome;
     std::uint64_t nth = 1;
     for (bool reached = true; reached; nth += 1 + nth / 16) {
         std::string surprise;
-        reached = run_with_fault(nth, forever, which, surprise);
-        ASSERT_EQ(surprise, "") << "request " << nth;
+        reached = run_with_fault(nth, fault, outcome, surprise);
+        EXPECT_EQ(surprise, "") << "request " << nth;
+        if (!surprise.empty()) {
+            break;
+        }
     }
     EXPECT_GT(nth, 20U);
+    return outcome;
 }
 
-TEST(StoreErrorTest, OneOriginErrorAtEachRequest) { run_until_no_fault(Which::origin, false); }
-TEST(StoreErrorTest, OneStoreErrorAtEachRequest) { run_until_no_fault(Which::store, false); }
-TEST(StoreErrorTest, StoreFailsForeverFromEachRequest) { run_until_no_fault(Which::store, true); }
-TEST(StoreErrorTest, MetadataDeviceFailsFromEachRequest) { run_until_no_fault(Which::meta, true); }
+TEST(StoreErrorTest, OneOriginErrorAtEachRequest)
+{
+    const Outcome outcome = run_until_no_fault({.which = Which::origin});
+    EXPECT_EQ(outcome.given_up + outcome.refused, 0U); // the store has not failed
+}
+
+// Origin first: the snapshots are lost, and stay so.
+TEST(StoreErrorTest, OneStoreErrorAtEachRequest)
+{
+    const Outcome outcome = run_until_no_fault({.which = Which::store});
+    EXPECT_GT(outcome.given_up, 0U); // the superblock has taken the record
+}
+
+TEST(StoreErrorTest, StoreFailsForeverFromEachRequest)
+{
+    const Outcome outcome = run_until_no_fault({.which = Which::store, .forever = true, .witness = true});
+    EXPECT_GT(outcome.given_up, 0U);
+}
+
+// Nothing takes the record: writes fail, the snapshots stay what they are.
+TEST(StoreErrorTest, WithoutAPlaceForTheRecordNothingIsGivenUp)
+{
+    const Outcome outcome = run_until_no_fault({.which = Which::store, .forever = true});
+    EXPECT_EQ(outcome.given_up, 0U);
+    EXPECT_GT(outcome.refused, 0U);
+}
+
+TEST(StoreErrorTest, StoreFailsBesideItsMetadataDevice)
+{
+    const Outcome outcome =
+        run_until_no_fault({.which = Which::store, .forever = true, .separate_meta = true});
+    EXPECT_GT(outcome.given_up, 0U);
+}
+
+TEST(StoreErrorTest, MetadataDeviceFailsFromEachRequest)
+{
+    const Outcome outcome = run_until_no_fault({.which = Which::meta, .forever = true, .witness = true});
+    EXPECT_GT(outcome.given_up, 0U);
+}
+
+// Snapshot first: nothing is ever lost.
+TEST(StoreErrorTest, SnapshotFirstKeepsTheSnapshots)
+{
+    for (const Which which : {Which::store, Which::meta}) {
+        for (const bool forever : {false, true}) {
+            const Outcome outcome = run_until_no_fault(
+                {.which = which, .forever = forever, .witness = true, .snapshot_first = true});
+            EXPECT_GT(outcome.refused, 0U);
+        }
+    }
+}
 
 // The same for open() itself: it reports the error, and the next one succeeds.
 TEST(StoreErrorTest, OpenWithEachRequestFailing)

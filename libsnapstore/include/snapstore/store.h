@@ -35,11 +35,14 @@ struct Format {
     Sectors origin_size;            // length of the origin device
 };
 
-// The devices of a volume. `meta` is null if the metadata live on the store device.
+// The devices of a volume. `meta` is null if the metadata live on the store device. `witness` is a block (of
+// kBlockSize bytes, zeros to begin with) that fails independently of the others, and is found again whoever
+// opens the store next; null: there is none. See Store::give_up().
 struct Devices {
     BlockDevice* origin = nullptr;
     BlockDevice* store = nullptr;
     BlockDevice* meta = nullptr;
+    BlockDevice* witness = nullptr;
 };
 
 // ---- what is in a store ---------------------------------------------------------------------
@@ -121,6 +124,8 @@ struct StoreInfo {
     std::uint64_t snapshots = 0;  // normal ones
     bool sweeping = false;        // a background delete is under way
     bool failed = false;
+    const char* failure = ""; // if failed: what has
+    bool given_up = false;    // failed, and all snapshots are lost, durably: origin writes need no copies
 };
 
 // Ever-growing counts since the store was opened.
@@ -145,6 +150,7 @@ struct OpenReport {
     std::uint64_t replayed_records = 0;
     std::uint64_t discarded_blocks = 0; // torn or unverified tail
     std::uint64_t deleting = 0;         // snapshots whose sweep goes on
+    std::uint64_t lost = 0;             // snapshots given up by an earlier life, whose store had failed
 };
 
 struct Damage {
@@ -168,6 +174,9 @@ struct StoreConfig {
     std::uint32_t max_operations = 1024; // operations in flight at once, at most
     Bytes copy_buffer{32ull << 20};      // memory for chunks being copied
     Bytes max_run{1ull << 20};           // longest single I/O of a copy-out
+    // False: origin first (I6). True: no snapshot is ever squashed or given up; origin writes that need a
+    // copy fail instead, with no_space or failed.
+    bool snapshot_first = false;
 };
 
 // Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
@@ -175,7 +184,7 @@ struct StoreConfig {
 class StoreObserver {
 public:
     virtual ~StoreObserver() = default;
-    // The store is full: `id` has been squashed durably. Its readers must be stopped.
+    // The store is full or has failed: `id` has been squashed durably. Its readers must be stopped.
     virtual void squashed(SnapshotId id) noexcept = 0;
     // May the space of a squashed snapshot be reused? False as long as a client could still use its
     // extents; the engine asks again when space_released() is called.
@@ -217,11 +226,17 @@ public:
     bool no_snapshots() const noexcept;
     // Copies out every chunk of the range that a live snapshot shares. Invariant I1: completes with
     // success only when data and records are durable (flushed). Concurrent calls for the same chunk
-    // share one copy. Squashes as I6 says when space runs out; no_space only if nothing may be squashed.
-    // Does not wait for read locks: these are the volume service's.
+    // share one copy. Squashes as I6 says when space runs out; no_space only if nothing may be squashed. If
+    // the store has failed: as give_up() says. Does not wait for read locks: these are the volume service's.
     // The exceptions are made for the newest epoch at the time of the copy; if create() closes another
     // epoch before the caller grants, the caller must ask again (compare epoch()).
     Task<Result<void>> origin_write(ChunkRange range);
+    // The store has failed (info().failed): all snapshots are given up, one whose creation failed with it
+    // included. Success only when that is durable, in the superblock or in the witness, so that whoever opens
+    // the store next with the same witness finds them squashed; origin writes need no copies then. `failed`
+    // otherwise: under snapshot_first, if a snapshot is pinned (priority 127), or if neither place takes the
+    // record; origin writes that need a copy fail then.
+    Task<Result<void>> give_up();
 
     // ---- snapshots ----
 
