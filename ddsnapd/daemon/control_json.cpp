@@ -168,6 +168,9 @@ json volume_json(const ControlContext& context)
             {"snapshots", info.snapshots},
             {"sweeping", info.sweeping},
             {"state", info.failed ? "failed" : "normal"},
+            {"failure", info.failed ? json(info.failure) : json()},
+            {"given_up", info.given_up},
+            {"policy", context.snapshot_first ? "snapshot-first" : "origin-first"},
             {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},
             {"counters", std::move(counters)},
             {"clients", std::move(clients)}};

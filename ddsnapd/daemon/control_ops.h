@@ -16,6 +16,7 @@ namespace ddsnap::daemon {
 // What the operations work on. Outlives them.
 struct ControlContext {
     VolumeService& service;
+    bool snapshot_first = false;
     std::string store;
     std::string origin;
     std::optional<std::string> meta;

@@ -23,6 +23,7 @@
 #include "ddsnapd/daemon/host.h"
 #include "ddsnapd/daemon/io_ring.h"
 #include "ddsnapd/daemon/log.h"
+#include "ddsnapd/daemon/witness.h"
 
 namespace ddsnap::daemon {
 
@@ -46,7 +47,16 @@ struct Disks {
     DiskFile origin;
     DiskFile store;
     std::optional<DiskFile> meta;
+    std::optional<DiskFile> witness;
     IoRing ring;
+
+    // As they are in the ring: in the order in which open_disks() gives them to it.
+    snapstore::Devices devices()
+    {
+        std::size_t next = 2;
+        snapstore::BlockDevice* metadata = meta ? &ring.disk(next++) : nullptr;
+        return {&ring.disk(0), &ring.disk(1), metadata, witness ? &ring.disk(next) : nullptr};
+    }
 };
 
 tl::expected<void, std::string> open_disks(const Options& options, Disks& disks, ServiceLog& log)
@@ -74,6 +84,14 @@ tl::expected<void, std::string> open_disks(const Options& options, Disks& disks,
             return done;
         }
         files.push_back(&*disks.meta);
+    }
+    auto witness = open_witness(options.witness, *files.back(), disks.origin, disks.store, log);
+    if (!witness) {
+        return tl::unexpected(witness.error());
+    }
+    disks.witness = std::move(*witness);
+    if (disks.witness) {
+        files.push_back(&*disks.witness);
     }
     return disks.ring.open(files);
 }
@@ -141,15 +159,16 @@ snapstore::StoreConfig store_config(const Options& options)
 {
     snapstore::StoreConfig config;
     config.node_cache = snapstore::Bytes{options.cache_bytes};
+    config.snapshot_first = options.snapshot_first;
     return config;
 }
 
 Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     : options_(options), disks_(disks), log_(log), disk_events_(io_, ::dup(disks.ring.event_fd())),
       tick_(io_), signals_(io_, SIGTERM, SIGINT), probe_(host, disks.origin.device),
-      service_({&disks.ring.disk(0), &disks.ring.disk(1), disks.meta ? &disks.ring.disk(2) : nullptr},
-               store_config(options), ServiceConfig{}, probe_, log),
+      service_(disks.devices(), store_config(options), ServiceConfig{}, probe_, log),
       context_{service_,
+               options.snapshot_first,
                options.store,
                options.origin,
                options.meta,
@@ -181,6 +200,12 @@ snapstore::Task<void> Daemon::open_store(bool& done)
         log_.log(0, "Replaying journal");
         log_.log(0, fmt::format("{} records replayed, {} blocks discarded", report->replayed_records,
                                 report->discarded_blocks));
+    }
+    if (report && report->lost > 0) {
+        log_.log(
+            2, fmt::format("{} snapshots are lost: the store had failed, and the origin was written without "
+                           "copies",
+                           report->lost));
     }
     done = true;
 }
@@ -238,20 +263,20 @@ void Daemon::watch_store()
 {
     const auto info = service_.store().info();
     const std::uint64_t chunks = info.store_chunks - info.free_chunks - info.pending_chunks;
+    const char* then = options_.snapshot_first ? "writes to the origin fail" : "snapshots are given up";
     if (const auto mark = chunks_watch_.look(chunks, info.store_chunks)) {
-        log_.log(1,
-                 fmt::format(
-                     "the snapshot store is {} % full: {} of {} chunks are used. When it is full, snapshots "
-                     "are given up; delete some, or enlarge it",
-                     *mark, chunks, info.store_chunks));
+        log_.log(
+            1, fmt::format("the snapshot store is {} % full: {} of {} chunks are used. When it is full, {}; "
+                           "delete some snapshots, or enlarge it",
+                           *mark, chunks, info.store_chunks, then));
     }
     const std::uint64_t blocks = info.meta_blocks - info.free_meta_blocks;
     if (const auto mark = metadata_watch_.look(blocks, info.meta_blocks)) {
         log_.log(1,
                  fmt::format(
                      "the snapshot store's metadata are {} % full: {} of {} blocks are used. When they are "
-                     "full, snapshots are given up; delete some",
-                     *mark, blocks, info.meta_blocks));
+                     "full, {}; delete some snapshots",
+                     *mark, blocks, info.meta_blocks, then));
     }
     if (service_.store().counters().squashed != squashes_told_) {
         squashes_told_ = service_.store().counters().squashed;

@@ -73,7 +73,7 @@ private:
     io_uring ring_{};
     bool opened_ = false;
     UniqueFd event_;
-    std::array<Disk, 3> disks_;
+    std::array<Disk, 4> disks_; // origin, store, metadata, witness
     std::vector<Operation> operations_;
     Operation* free_ = nullptr;
     Operation* retry_ = nullptr; // to be handed to the kernel again

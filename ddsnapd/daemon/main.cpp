@@ -16,7 +16,7 @@ void make_absolute(ddsnap::daemon::Options& options)
          {&options.store, &options.origin, &options.data_socket, &options.control_socket}) {
         *path = std::filesystem::absolute(*path);
     }
-    for (std::string* path : {&options.log_file, &options.pid_file}) {
+    for (std::string* path : {&options.log_file, &options.pid_file, &options.witness}) {
         *path = path->empty() ? *path : std::filesystem::absolute(*path).string();
     }
     if (options.meta) {

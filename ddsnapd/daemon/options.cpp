@@ -23,6 +23,12 @@ Options parse_options(int argc, const char* const* argv)
         ->delimiter(',')
         ->expected(1) // the words after it are places
         ->check(CLI::Range(0u, 100u));
+    app.add_flag("-s,--snapshot-first", options.snapshot_first,
+                 "a store that is full or fails: writes to the origin fail, no snapshot is given up");
+    app.add_option(
+           "--witness", options.witness,
+           "directory on another disk than the volume's, where it is recorded that snapshots are lost")
+        ->capture_default_str();
     std::vector<std::string> places;
     app.add_option("places", places, "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK")
         ->required()

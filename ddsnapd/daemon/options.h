@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "ddsnapd/client/witness_file.h"
+
 namespace ddsnap::daemon {
 
 struct Options {
@@ -20,6 +22,8 @@ struct Options {
     std::string pid_file; // empty: none
     std::uint64_t cache_bytes = 64ull << 20;
     std::vector<unsigned> warn_at{80, 90, 95}; // percent of store and metadata in use; 0: no mark
+    bool snapshot_first = false;               // writes to the origin fail before a snapshot is given up
+    std::string witness{kWitnessDirectory};    // where that snapshots are lost is recorded; empty: nowhere
 };
 
 // Exits the process itself after --help, --version or a mistake (status 0 or 2).

@@ -36,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto zero = [] { return std::uint64_t{0}; };
     bool stopping = false;
     ddsnap::daemon::ControlContext context{rig.service(),
+                                           false,
                                            "/dev/store",
                                            "/dev/origin",
                                            std::nullopt,

@@ -79,7 +79,7 @@ Volume::~Volume()
 
 std::vector<std::string> Volume::arguments(const std::string& sockets_suffix, bool foreground) const
 {
-    std::vector<std::string> all{DDSNAPD, "-k", "16M"};
+    std::vector<std::string> all{DDSNAPD, "-k", "16M", "--witness", path("witness")};
     if (foreground) {
         all.emplace_back("-f");
     } else {

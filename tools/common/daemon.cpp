@@ -120,6 +120,12 @@ VolumeEntry volume_of(const json& object)
     entry.snapshots = number("snapshots");
     entry.sweeping = field<bool>(object, "sweeping");
     entry.failed = field<std::string>(object, "state") == "failed";
+    // A daemon that was not restarted since an upgrade does not tell these.
+    if (const auto failure = object.find("failure"); failure != object.end() && failure->is_string()) {
+        entry.failure = failure->get<std::string>();
+    }
+    entry.given_up = object.value("given_up", false);
+    entry.snapshot_first = object.value("policy", std::string()) == "snapshot-first";
     entry.uptime_ms = number("uptime_ms");
     for (const json& client : object.value("clients", json::array())) {
         entry.clients.push_back(client_of(client));

@@ -64,6 +64,9 @@ struct VolumeEntry {
     std::uint64_t snapshots = 0;
     bool sweeping = false;
     bool failed = false;
+    std::string failure;   // what has; empty from a daemon that does not tell
+    bool given_up = false; // with it all snapshots; the origin is written without copies
+    bool snapshot_first = false;
     std::uint64_t uptime_ms = 0;
     std::vector<ClientEntry> clients;
     std::vector<std::pair<std::string, std::uint64_t>> counters;

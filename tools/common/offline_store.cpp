@@ -8,8 +8,10 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 #include "ddsnapd/client/disk_lock.h"
+#include "ddsnapd/client/witness_file.h"
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
 #include "tools/common/file_device.h"
@@ -68,8 +70,9 @@ struct OpenDevices {
     std::unique_ptr<FileDevice> store;
     std::unique_ptr<FileDevice> origin;
     std::unique_ptr<FileDevice> meta;
+    std::unique_ptr<FileDevice> witness;
 
-    snapstore::Devices devices() const { return {origin.get(), store.get(), meta.get()}; }
+    snapstore::Devices devices() const { return {origin.get(), store.get(), meta.get(), witness.get()}; }
 };
 
 // The engine's buffers suit O_DIRECT, which keeps what another program wrote and we cached out of the way.
@@ -262,6 +265,29 @@ std::string initialize_store(const StorePaths& paths, const InitOptions& options
     return format_uuid(format.uuid);
 }
 
+namespace {
+
+// What a daemon of this host has written down of the store: that its snapshots are lost.
+std::unique_ptr<FileDevice> find_witness(FileIo& io, const DeviceNode& metadata)
+{
+    const auto store = probe_store(metadata);
+    if (!store) {
+        return nullptr; // open() says what is wrong
+    }
+    std::string name = store->uuid;
+    std::erase(name, '-');
+    DeviceNode file;
+    file.path = (std::filesystem::path(ddsnap::kWitnessDirectory) / name).string();
+    file.given = file.path;
+    file.bytes = snapstore::kBlockSize.value;
+    if (!std::filesystem::exists(file.path)) {
+        return nullptr;
+    }
+    return make_device(io, open_shared(file, O_RDWR, "witness"), file);
+}
+
+} // namespace
+
 struct OfflineStore::Impl {
     OpenDevices open;
     QuietObserver observer;
@@ -280,6 +306,7 @@ OfflineStore::OfflineStore(const StorePaths& paths) : impl_(std::make_unique<Imp
         open.meta = make_device(open.io, open_shared(*paths.meta, O_RDWR, "metadata device"), *paths.meta);
         lock(*open.meta);
     }
+    open.witness = find_witness(open.io, paths.meta ? *paths.meta : paths.store);
     impl_->store =
         std::make_unique<snapstore::Store>(open.devices(), snapstore::StoreConfig{}, impl_->observer);
     const auto opened = open.io.finish(impl_->store->frames(), impl_->store->open());

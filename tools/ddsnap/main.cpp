@@ -27,6 +27,8 @@ constexpr std::array kServer{
     OptionSpec{"-k,--cachesize", "SIZE", "memory for metadata"},
     OptionSpec{"-w,--warn-at", "PERCENT,...",
                "warn in the log when the store is so full (80,90,95); 0: never"},
+    OptionSpec{"-s,--snapshot-first", "",
+               "a store that is full or fails: writes fail, no snapshot is given up"},
 };
 constexpr std::array kAgent{
     OptionSpec{"-f,--foreground", "", "accepted for old scripts"},
@@ -120,6 +122,9 @@ Exit server(const Args& args)
     std::vector<std::string> words{find_daemon()};
     if (args.has("--foreground")) {
         words.emplace_back("-f");
+    }
+    if (args.has("--snapshot-first")) {
+        words.emplace_back("-s");
     }
     for (const auto& [key, letter] :
          {std::pair{"--logfile", "-l"}, {"--pidfile", "-p"}, {"--cachesize", "-k"}, {"--warn-at", "-w"}}) {

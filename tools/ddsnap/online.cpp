@@ -54,6 +54,12 @@ void print_volume(const VolumeEntry& volume, bool verbose)
 {
     const std::uint64_t used = volume.store_chunks - volume.free_chunks;
     std::printf("volume    %s, %s\n", volume.uuid.c_str(), volume.failed ? "FAILED" : "normal");
+    if (volume.failed) {
+        std::printf("failure   %s: %s\n", volume.failure.c_str(),
+                    volume.given_up ? "all snapshots are given up, the origin is written without"
+                                    : "writes to the origin that need the store fail");
+    }
+    std::printf("policy    %s\n", volume.snapshot_first ? "snapshot first" : "origin first");
     std::printf("origin    %s (%" PRIu64 " sectors), chunk %s\n",
                 format_size(volume.origin_sectors * kSectorBytes).c_str(), volume.origin_sectors,
                 format_size(volume.chunk_bytes).c_str());

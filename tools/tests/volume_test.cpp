@@ -37,6 +37,7 @@ VolumeConfig full_config()
     config.meta = "/dev/m";
     config.cache_bytes = 1u << 27;
     config.warn_at = {50, 99};
+    config.snapshot_first = true;
     config.mount_point = "/srv/data";
     config.mount_options = "noatime,acl";
     config.snapshot_path = "/srv/snap";

@@ -202,6 +202,7 @@ VolumeConfig read_config(const toml::table& table, const std::string& name, cons
     const auto cache = reader.get<std::string>("cache", "");
     config.cache_bytes = cache.empty() ? 0 : need_size(cache, where + ": cache");
     config.warn_at = reader.numbers("warn_at", 100);
+    config.snapshot_first = reader.get<bool>("snapshot_first", false);
     config.mount_point = reader.get<std::string>("mountpoint", "");
     config.mount_options = reader.get<std::string>("mountopts", "");
     config.snapshot_path = reader.get<std::string>("snappath", "");
@@ -328,6 +329,9 @@ std::string format_config(const VolumeConfig& config)
     }
     if (!config.warn_at.empty()) {
         out << "warn_at = [" << format_marks(config.warn_at, ", ") << "]\n";
+    }
+    if (config.snapshot_first) {
+        out << "snapshot_first = true\n";
     }
     if (config.master) {
         out << "\n[master]\nsnapmount = " << (config.master->mount_snapshots ? "true" : "false")

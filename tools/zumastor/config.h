@@ -58,6 +58,8 @@ struct VolumeConfig {
     std::uint64_t cache_bytes = 0; // 0: the daemon's default
     // Percent of the store in use at which the daemon warns. Empty: its default. A 0: no mark.
     std::vector<std::uint64_t> warn_at;
+    // A store that is full or fails: writes to the origin fail, no snapshot is given up.
+    bool snapshot_first = false;
     std::string mount_point; // empty: the default
     std::string mount_options;
     std::string snapshot_path;        // empty: the default

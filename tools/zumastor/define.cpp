@@ -27,6 +27,7 @@ NewVolume new_volume_from(const Args& args)
     for (const std::string& mark : split(args.get("--warn-at").value_or(""), ',')) {
         config.warn_at.push_back(static_cast<std::uint64_t>(need_integer(mark, "--warn-at", 0, 100)));
     }
+    config.snapshot_first = args.has("--snapshot-first");
     if (const auto directory = args.get("--mountpoint")) {
         config.mount_point = canonical(*directory);
     }

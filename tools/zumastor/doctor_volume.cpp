@@ -60,7 +60,9 @@ private:
             add(Verdict::good, text);
         } else {
             add(percent < kFaultPercent ? Verdict::warning : Verdict::fault,
-                text + "; when it is full, snapshots are given up", next, Exit::store_full);
+                text + (view_.store->snapshot_first ? "; when it is full, writes to the volume fail"
+                                                    : "; when it is full, snapshots are given up"),
+                next, Exit::store_full);
         }
     }
 
@@ -70,7 +72,7 @@ private:
             if (snapshot.entry.squashed) {
                 add(Verdict::warning,
                     "snapshot " + std::to_string(snapshot.entry.id) +
-                        " was given up when the store was full: it has no content any more",
+                        " was given up when the store was full, or failed: it has no content any more",
                     "remove it: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
                         std::to_string(snapshot.entry.id) + "; give the store more room");
             }

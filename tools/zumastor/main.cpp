@@ -12,6 +12,11 @@ namespace {
     OptionSpec { "--dry-run", "", "check everything, say what would be done, do nothing" }
 #define ZUMASTOR_YES                                                                                         \
     OptionSpec { "-y,--yes", "", "do not ask before other data is destroyed" }
+#define ZUMASTOR_SNAPSHOT_FIRST                                                                              \
+    OptionSpec                                                                                               \
+    {                                                                                                        \
+        "--snapshot-first", "", "a store that is full or fails: writes fail, no snapshot is given up"        \
+    }
 #define ZUMASTOR_KINDS                                                                                       \
     OptionSpec{"-h,--hourly", "N", "how many hourly snapshots to keep; 0: none are rotated"},                \
         OptionSpec{"-d,--daily", "N", "the same for daily ones"},                                            \
@@ -29,6 +34,7 @@ constexpr std::array kDefineVolume{
     OptionSpec{"-c,--chunksize", "SIZE", "unit of copying, with -i: 4k … 1m, a power of two (16k)"},
     OptionSpec{"-k,--cachesize", "SIZE", "memory of the daemon for metadata"},
     OptionSpec{"--warn-at", "PERCENT,...", "warn in the log when the store is so full (80,90,95); 0: never"},
+    ZUMASTOR_SNAPSHOT_FIRST,
     OptionSpec{"-p,--mountpoint", "DIR", "where the volume is mounted (/var/run/zumastor/mount/VOL)"},
     OptionSpec{"-o,--mountopts", "LIST", "with which options"},
     OptionSpec{"-s,--snappath", "DIR", "where its snapshots are mounted (/var/run/zumastor/snapshot/VOL)"},
@@ -58,6 +64,7 @@ constexpr std::array kCreate{
     OptionSpec{"--replica-of", "HOST[:PORT]", "no master: a replica of the volume on this host"},
     OptionSpec{"--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
+    ZUMASTOR_SNAPSHOT_FIRST,
     ZUMASTOR_KINDS,
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,

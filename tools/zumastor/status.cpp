@@ -62,6 +62,9 @@ ordered_json store_json(const VolumeConfig& config, const std::optional<VolumeEn
     object["journal_used_blocks"] = store->journal_used;
     object["exceptions"] = store->exceptions;
     object["sweeping"] = store->sweeping;
+    object["failed"] = store->failed;
+    object["given_up"] = store->given_up;
+    object["policy"] = store->snapshot_first ? "snapshot-first" : "origin-first";
     return object;
 }
 
@@ -222,6 +225,9 @@ void print_volume(const VolumeView& view, bool usage, bool full)
         rows.push_back({"  size", format_size(view.store->origin_sectors * kSectorBytes) + ", chunks of " +
                                       format_size(view.store->chunk_bytes)});
         rows.push_back({"  store used", store_use(*view.store) + (view.store->sweeping ? ", sweeping" : "")});
+        rows.push_back({"  if it fills up", view.store->snapshot_first
+                                                ? "writes fail, no snapshot is given up (snapshot first)"
+                                                : "snapshots are given up (origin first)"});
     }
     rows.push_back({"  role", role_text(view.config)});
     rows.push_back({"  schedule", schedule_text(view.config)});

@@ -87,6 +87,9 @@ std::vector<std::string> Volume::daemon_command(const StorePaths& paths,
     if (!config_.warn_at.empty()) {
         argv.insert(argv.end(), {"-w", format_marks(config_.warn_at, ",")});
     }
+    if (config_.snapshot_first) {
+        argv.emplace_back("-s");
+    }
     argv.insert(argv.end(), {paths.store.path, paths.origin.path});
     if (paths.meta) {
         argv.push_back(paths.meta->path);

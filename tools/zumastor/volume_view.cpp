@@ -64,8 +64,12 @@ void judge_running(const Volume& volume, VolumeView& view)
         std::any_of(view.store->clients.begin(), view.store->clients.end(),
                     [](const ClientEntry& client) { return client.origin && client.connected; });
     if (view.store->failed) {
-        set_state(view, "failed", "the store is out of service after an I/O error",
-                  "see the daemon's log; repair the device, then stop and start the volume");
+        const std::string what = view.store->failure.empty() ? "an I/O error" : view.store->failure;
+        set_state(view, "failed",
+                  "the store is out of service (" + what + "); " +
+                      (view.store->given_up ? "all snapshots are lost, the volume is written without"
+                                            : "writes to the volume that need it fail"),
+                  "see the daemon's log; repair or replace the device, then stop and start the volume");
     } else if (view.device.empty()) {
         set_state(view, "stopped", "its daemon runs, but there is no device", start_command(volume.config()));
     } else if (!connected) {

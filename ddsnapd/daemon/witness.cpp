@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/daemon/witness.h"
+
+#include <poll.h>
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "ddsnapd/client/witness_file.h"
+#include "ddsnapd/daemon/io_ring.h"
+
+namespace ddsnap::daemon {
+
+namespace {
+
+snapstore::Task<void> probe(snapstore::FramePool& frames, snapstore::BlockDevice& device,
+                            std::optional<snapstore::Result<snapstore::StoreInfo>>& found)
+{
+    found.emplace(co_await snapstore::Store::probe(frames, device));
+}
+
+// None: there is no store, which open() is to say.
+std::optional<snapstore::Uuid> uuid_of(const DiskFile& metadata)
+{
+    IoRing ring;
+    if (!ring.open({&metadata})) {
+        return std::nullopt;
+    }
+    snapstore::FramePool frames;
+    std::optional<snapstore::Result<snapstore::StoreInfo>> found;
+    snapstore::spawn(frames, probe(frames, ring.disk(0), found));
+    while (!found) {
+        ring.flush();
+        pollfd ready{ring.event_fd(), POLLIN, 0};
+        (void)::poll(&ready, 1, -1);
+        ring.reap();
+    }
+    return *found ? std::optional((*found)->uuid) : std::nullopt;
+}
+
+} // namespace
+
+tl::expected<std::optional<DiskFile>, std::string> open_witness(const std::string& directory,
+                                                                const DiskFile& metadata,
+                                                                const DiskFile& origin, const DiskFile& store,
+                                                                ServiceLog& log)
+{
+    const auto none = [&](const std::string& why) {
+        log.log(1,
+                fmt::format("no witness: {}. Should the store fail for good, writes to the origin fail, too",
+                            why));
+        return std::optional<DiskFile>{};
+    };
+    if (directory.empty()) {
+        return none("--witness names no directory");
+    }
+    const auto uuid = uuid_of(metadata);
+    if (!uuid) {
+        return std::optional<DiskFile>{};
+    }
+    const std::string path = witness_path(directory, *uuid);
+    std::error_code error;
+    const bool there = std::filesystem::exists(path, error);
+    const std::string problem = make_witness(path);
+    if (!problem.empty() && !there && !error) {
+        return none(problem);
+    }
+    if (!problem.empty()) {
+        return tl::unexpected(
+            fmt::format("the witness, which knows whether the snapshots are valid: {}", problem));
+    }
+    if (lies_on(path, origin.device, store.device)) {
+        return none(path + " lies on the volume itself");
+    }
+    auto file = open_disk(path, Exclusive::no);
+    if (!file) {
+        return tl::unexpected(file.error());
+    }
+    return std::optional(std::move(*file));
+}
+
+} // namespace ddsnap::daemon
