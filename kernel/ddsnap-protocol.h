@@ -85,7 +85,7 @@ enum ddsnap_client_kind {
 /* ddsnap_hello.flags */
 #define DDSNAP_HELLO_READ_ONLY (1u << 0) /* will send no WRITE or SNAP_WRITE */
 
-/* No optional feature exists yet; unknown bits of a peer are ignored by both sides. */
+/* None exists yet. A daemon ignores unknown bits, a client refuses what it has not offered. */
 #define DDSNAP_FEATURES 0ull
 
 /* 16 + 240 = 256 bytes */

@@ -220,11 +220,16 @@ static int refused(struct ddsnap *d, struct ddsnap_refused *refused)
 static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 {
 	u16 shift = le16_to_cpu(welcome->chunk_shift);
+	u16 version = le16_to_cpu(welcome->version);
 	u32 range = le32_to_cpu(welcome->max_range);
+	u64 unknown = le64_to_cpu(welcome->features) & ~DDSNAP_FEATURES;
 
-	if (le16_to_cpu(welcome->version) > DDSNAP_VERSION ||
-	    le16_to_cpu(welcome->version) < DDSNAP_VERSION_MIN || shift < 12 || shift > 20 ||
-	    !range || range > DDSNAP_MAX_RANGE || !welcome->credits) {
+	if (version > DDSNAP_VERSION || version < DDSNAP_VERSION_MIN || unknown) {
+		DMERR_LIMIT("%s: the daemon's WELCOME is of version %u with features %#llx that were not offered: closing",
+			    device_name(d), version, unknown);
+		return -EPROTO;
+	}
+	if (shift < 12 || shift > 20 || !range || range > DDSNAP_MAX_RANGE || !welcome->credits) {
 		DMERR_LIMIT("%s: the daemon's WELCOME makes no sense: closing", device_name(d));
 		return -EPROTO;
 	}

@@ -122,6 +122,15 @@ void ProtocolClient::greeted(const wire::Header& header, wire::Bytes message)
         fail("the answer to HELLO is none");
         return;
     }
+    // Of what we offered: else the daemon speaks in a way that we do not know.
+    if (welcome->version < DDSNAP_VERSION_MIN || welcome->version > DDSNAP_VERSION) {
+        fail("the daemon's WELCOME is of a protocol version that was not offered");
+        return;
+    }
+    if ((welcome->features & ~std::uint64_t{DDSNAP_FEATURES}) != 0) {
+        fail("the daemon's WELCOME has features that were not offered");
+        return;
+    }
     welcome_ = *welcome;
     state_ = State::open;
     ++sessions_;

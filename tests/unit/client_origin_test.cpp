@@ -53,6 +53,27 @@ TEST_F(OriginClientTest, AWriteGoesWhenAllOfItIsGranted)
     EXPECT_TRUE(daemon.heard.empty());
 }
 
+TEST_F(OriginClientTest, AWelcomeOfWhatWasNotOfferedIsRefused)
+{
+    for (const bool version : {true, false}) {
+        FakeDaemon other;
+        client.connected(other);
+        const auto hello = other.take<wire::Hello>();
+        EXPECT_EQ(hello.version, DDSNAP_VERSION);
+        EXPECT_EQ(hello.features, DDSNAP_FEATURES);
+        wire::Welcome m;
+        m.id = hello.id;
+        m.version = version ? DDSNAP_VERSION + 1 : DDSNAP_VERSION;
+        m.features = version ? 0 : std::uint64_t{1} << 40;
+        m.chunk_shift = 14;
+        m.credits = 4;
+        m.max_range = 8;
+        client.on_bytes(wire::encode(m));
+        EXPECT_NE(other.reason.find("not offered"), std::string::npos) << other.reason;
+        client.disconnected();
+    }
+}
+
 TEST_F(OriginClientTest, NoMoreRequestsThanCredits)
 {
     welcome(client, daemon, Epoch{1});

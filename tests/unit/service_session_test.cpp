@@ -372,6 +372,32 @@ TEST_F(SmallStoreTest, NobodyWritesUnderTheLastReader)
     EXPECT_EQ(origin.take<wire::EpochMessage>().flags, std::uint32_t{DDSNAP_FLAG_NO_SNAPSHOTS});
 }
 
+// A peer of the next version, which still knows ours.
+TEST_F(SessionTest, ANewerClientIsAnsweredWithWhatBothKnow)
+{
+    auto m = hello(wire::Role::origin, 1);
+    m.version = DDSNAP_VERSION + 1;
+    m.version_min = DDSNAP_VERSION;
+    m.features = ~std::uint64_t{0};
+    FakeClient client;
+    const auto welcome = open(client, m);
+    EXPECT_EQ(welcome.version, DDSNAP_VERSION);
+    EXPECT_EQ(welcome.features, DDSNAP_FEATURES);
+    drop(client);
+
+    m.version_min = DDSNAP_VERSION + 1; // does not know it any more
+    connect(client, m);
+    run();
+    const auto refused = client.take<wire::Refused>();
+    EXPECT_EQ(refused.reason, Status::version);
+    EXPECT_NE(refused.text_view().find("versions 1 to 1, the client 2 to 2"), std::string_view::npos);
+
+    m.version = m.version_min = DDSNAP_VERSION_MIN - 1; // older than we know
+    connect(client, m);
+    run();
+    EXPECT_EQ(client.take<wire::Refused>().reason, Status::version);
+}
+
 TEST_F(SessionTest, HelloIsChecked)
 {
     FakeClient client;
