@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs every test there is: unit tests, sanitizers, style, the kernel module, and tests in virtual machines.
 
-Says what it does and why as it goes, and ends with one line that counts. Logs are in build/test-logs. How to add
-a test: tests/README.md.
+Says what it does and why as it goes, and ends with one line that counts. Beside each check stand the seconds that it took and
+those of processors that it used ("cpu"), which depend less on what else the machine does. Logs are in build/test-logs.
+How to add a test: tests/README.md.
 """
 
 import argparse
@@ -56,10 +57,13 @@ class Runner:
         self.total = Result()
         self.broken = set()  # names of checks that others need and that failed
         self.lock = threading.Lock()
+        self.used = 0.0  # processor seconds of all checks
 
     def one(self, check):
         missing = [need for need in check.needs if need in self.broken]
         started = time.monotonic()
+        account = execute.Account()
+        execute.charge(account)
         check.log.unlink(missing_ok=True)
         if missing:
             result = Result(skipped=1, note=f"because {missing[0]} failed")
@@ -68,19 +72,20 @@ class Runner:
                 result = check.function(check)
             except Exception as error:  # a defect of the runner itself must not pass for a test that was never there
                 result = Result(failed=1, note=f"{type(error).__name__}: {error}")
-        self.report(check, result, time.monotonic() - started)
+        self.report(check, result, time.monotonic() - started, account.seconds)
 
-    def report(self, check, result, seconds):
+    def report(self, check, result, seconds, used):
         word = "FAIL" if result.failed else "ok" if result.passed else "skip"
         count = result.passed + result.failed
         tests = f"  {count} tests" if count > 1 else ""
         note = f"  ({result.note})" if result.note else ""
         with self.lock:
-            print(f"{word:4}  {check.name:28} {seconds:7.1f} s  {check.why}{tests}{note}", flush=True)
+            print(f"{word:4}  {check.name:28} {seconds:7.1f} s {used:7.1f} cpu  {check.why}{tests}{note}", flush=True)
             if result.failed:
                 self.broken.add(check.name)
                 log = check.log.relative_to(ROOT)
                 print(f"----- the end of {log}\n{execute.tail(check.log, TAIL)}\n-----", flush=True)
+            self.used += used
             self.total.passed += result.passed
             self.total.failed += result.failed
             self.total.skipped += result.skipped
@@ -129,7 +134,7 @@ def main():
         execute.stop_all()
         os._exit(128 + stopped.args[0])
     total = runner.total
-    print(f"== {time.monotonic() - started:.0f} s in all", flush=True)
+    print(f"== {time.monotonic() - started:.0f} s in all; {runner.used:.0f} s of processor time", flush=True)
     print(f"{total.passed} passed, {total.failed} failed" + (f", {total.skipped} skipped" if total.skipped else ""))
     return 1 if total.failed else 0
 

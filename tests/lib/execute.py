@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import threading
@@ -10,6 +11,31 @@ import time
 
 TIMED_OUT = 124
 GRACE = 30  # seconds from SIGTERM to SIGKILL: tests/vm/run ends its QEMU and removes its files in that time
+
+
+class Account:
+    """Processor seconds, of user and system together, of the programs that were run and of all that these waited for."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def add(self, usage):
+        with _lock:
+            self.seconds += usage.ru_utime + usage.ru_stime
+
+
+_local = threading.local()
+
+
+def charge(account):
+    """What this thread runs from here on is charged to `account`."""
+    _local.account = account
+
+
+def charged():
+    """The account of this thread, if it has one."""
+    return getattr(_local, "account", None)
+
 
 _lock = threading.Lock()
 _running = set()
@@ -29,7 +55,7 @@ def execute(argv, log, timeout, cwd=None, append=True):
                                        stderr=subprocess.STDOUT, start_new_session=True)
             _running.add(process)
         try:
-            return _code(process.wait(timeout))
+            return _code(_wait(process, timeout))
         except subprocess.TimeoutExpired:
             _end([process])
             out.write(f"\n[ended: it had run for {timeout:.0f} s, which is its limit]\n".encode())
@@ -46,6 +72,24 @@ def stop_all():
         _stopping = True
         processes = list(_running)
     _end(processes)
+
+
+def _wait(process, timeout):
+    """Popen.wait, but what the process used is charged: only wait4 tells that of one process among several."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        if not select.select([handle], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(process.args, timeout)
+    finally:
+        os.close(handle)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:  # stop_all was quicker, and knows the status
+        return process.wait()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if charged():
+        charged().add(usage)
+    return process.returncode
 
 
 def _code(status):

@@ -21,7 +21,7 @@ import re
 import shlex
 import subprocess
 
-from .execute import execute
+from .execute import charge, charged, execute
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = ("libsnapstore", "ddsnapd", "tools", "tests")
@@ -136,7 +136,7 @@ def run(build, log, workers, checks):
 
     passed, failed = 0, []
     units = _units(_sources(build), 1 if checks == ANALYZER else BATCH)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers, initializer=charge, initargs=(charged(),)) as pool:
         for unit, part, status in pool.map(one, units):
             if status == 0:
                 passed += len(unit.sources)
