@@ -39,7 +39,7 @@ class Settings:
     root: pathlib.Path | None = None  # the disk after those, for what the guest writes to its root
     results: pathlib.Path | None = None
     memory: str = "2G"
-    processors: int = 2
+    processors: int = 1
     throttle: dict = dataclasses.field(default_factory=dict)  # "iops" and "bps": totals for each disk
     sector_size: int = 512
     cmdline: str = ""
