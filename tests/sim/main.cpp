@@ -125,8 +125,9 @@ std::uint64_t run_seeds(const Options& options)
     return failed;
 }
 
-// In a process of its own: a planted bug may also be found by an assertion of the engine.
-bool find_one(const sim::BugEntry& bug, const Options& options)
+// Runs `work` in a process of its own, which may die of it; its wait status. Says nothing on stderr.
+template <class Work>
+int in_child(const Work& work)
 {
     std::fflush(nullptr);
     const pid_t child = fork();
@@ -135,6 +136,29 @@ bool find_one(const sim::BugEntry& bug, const Options& options)
             std::signal(number, SIG_DFL);
         }
         std::freopen("/dev/null", "w", stderr);
+        _exit(work());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return status;
+}
+
+// The seed that was run last. A program that dies of it anyway has not found anything.
+bool passes_without_bug(const Options& options)
+{
+    return in_child([&] {
+               sim::plant({});
+               Options mine = options;
+               mine.bug.clear();
+               sim::Statistics sum;
+               return run_seed(*running_seed, mine, sum) ? 0 : 1;
+           }) == 0;
+}
+
+// In a process of its own: a planted bug may also be found by an assertion of the engine.
+bool find_one(const sim::BugEntry& bug, const Options& options)
+{
+    const int status = in_child([&] {
         sim::plant(bug);
         Options mine = options;
         mine.bug = bug.name;
@@ -145,17 +169,16 @@ bool find_one(const sim::BugEntry& bug, const Options& options)
             sim::plant({});
             mine.bug.clear();
             if (found && run_seed(seed, mine, sum)) {
-                _exit(42);
+                return 42;
             }
             sim::plant(bug);
             mine.bug = bug.name;
         }
-        _exit(0);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
+        return 0;
+    });
     const bool by_model = WIFEXITED(status) && WEXITSTATUS(status) == 42;
-    const bool by_assertion = WIFSIGNALED(status);
+    const bool by_assertion =
+        WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && passes_without_bug(options);
     fmt::print("{:<20} {:>6}  {:<10} {}\n", bug.name, *running_seed - options.first + 1,
                by_model       ? "model"
                : by_assertion ? "assertion"
