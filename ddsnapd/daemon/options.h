@@ -22,7 +22,7 @@ struct Options {
     std::vector<unsigned> warn_at{80, 90, 95}; // percent of store and metadata in use; 0: no mark
 };
 
-// Exits the process itself after --help, --version or a mistake (status 0 or 2).
+// Exits the process itself after --help, --version, --store-format or a mistake (status 0 or 2).
 Options parse_options(int argc, const char* const* argv);
 
 } // namespace ddsnap::daemon
