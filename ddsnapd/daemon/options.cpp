@@ -1,18 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ddsnapd/daemon/options.h"
 
+#include <cinttypes>
+#include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "snapstore/known_format.h"
+
 namespace ddsnap::daemon {
+
+namespace {
+
+// For the packages' scripts, which keep a version from being installed that would refuse a volume's store.
+void print_store_format()
+{
+    const snapstore::KnownFormat known = snapstore::known_format();
+    std::printf("%" PRIu32 " %" PRIu64 " %" PRIu64 "\n", known.version, known.ro_compat, known.incompat);
+    std::exit(EXIT_SUCCESS);
+}
+
+} // namespace
 
 Options parse_options(int argc, const char* const* argv)
 {
     Options options;
     CLI::App app{"ddsnapd: the snapshot daemon of one Zumastor volume."};
     app.set_version_flag("--version", "ddsnapd " ZUMASTOR_VERSION);
+    app.add_flag_callback(
+        "--store-format", print_store_format,
+        "print which stores this version understands: version of the format, feature bits that need not "
+        "forbid writing, incompatible feature bits");
     app.add_flag("-f,--foreground", options.foreground, "do not detach from the terminal");
     app.add_option("-l,--logfile", options.log_file, "append the log to this file");
     app.add_option("-p,--pidfile", options.pid_file, "write the process id to this file");

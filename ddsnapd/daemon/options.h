@@ -26,7 +26,7 @@ struct Options {
     std::string witness{kWitnessDirectory};    // where that snapshots are lost is recorded; empty: nowhere
 };
 
-// Exits the process itself after --help, --version or a mistake (status 0 or 2).
+// Exits the process itself after --help, --version, --store-format or a mistake (status 0 or 2).
 Options parse_options(int argc, const char* const* argv);
 
 } // namespace ddsnap::daemon

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "block.h"
+#include "snapstore/known_format.h"
 
 namespace snapstore {
 
@@ -148,6 +149,8 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
     store_disk(block, disk);
     seal_block(block, kSuperblockMagic, sb.home(), uuid_prefix(sb.uuid), sb.generation);
 }
+
+KnownFormat known_format() { return {kFormatVersion, kKnownRoCompat, kKnownIncompat}; }
 
 Result<Superblock> unpack_superblock(std::span<const std::byte> block, std::uint64_t number)
 {

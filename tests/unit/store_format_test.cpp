@@ -6,6 +6,7 @@
 
 #include "block.h"
 #include "journal.h"
+#include "snapstore/known_format.h"
 #include "superblock.h"
 #include "tests/support/sample.h"
 
@@ -93,6 +94,18 @@ TEST(SuperblockTest, UnknownFeaturesAreNamed)
     EXPECT_EQ(refused.error().where, sb.incompat);
     // The older copy must not be used behind its back.
     EXPECT_EQ(choose_superblock(packed(sb), packed(example(3))).error().code, Errc::unsupported);
+}
+
+TEST(SuperblockTest, WhatIsSaidToBeKnownIsWhatIsNotRefused)
+{
+    for (int bit = 0; bit < 64; ++bit) {
+        const std::uint64_t feature = std::uint64_t{1} << bit;
+        Superblock sb = example();
+        sb.incompat = feature;
+        const auto read = unpack_superblock(packed(sb), sb.home());
+        const bool unsupported = !read && read.error().code == Errc::unsupported;
+        EXPECT_EQ(unsupported, (known_format().incompat & feature) == 0) << feature;
+    }
 }
 
 // Sizes whose number of bytes has more than 64 bits, and counts that could overflow at the next step.

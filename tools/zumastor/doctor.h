@@ -20,7 +20,7 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// ---- this host (doctor_host.cpp) ----
+// ---- this host (doctor_host.cpp; of the module: doctor_module.h) ----
 
 // `replicates`: some volume has a source or a target.
 Findings examine_host(bool replicates);

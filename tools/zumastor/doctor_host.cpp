@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The kernel and its module, the programs, the clock.
+// The device-mapper and its module, the programs, the clock.
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
@@ -7,6 +7,7 @@
 
 #include "tools/common/process.h"
 #include "tools/zumastor/doctor.h"
+#include "tools/zumastor/doctor_module.h"
 #include "tools/zumastor/mapper.h"
 
 namespace zumastor {
@@ -24,14 +25,6 @@ std::string kernel_release()
     return system.release;
 }
 
-// UEFI's variable of that name: four bytes of attributes, then the value.
-bool secure_boot()
-{
-    const std::string value =
-        read_text("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
-    return value.size() == 5 && value[4] == 1;
-}
-
 // Of the module as modprobe would load it; empty if there is none, or it has no such field.
 std::string module_field(const char* field)
 {
@@ -39,46 +32,17 @@ std::string module_field(const char* field)
     return result.status == 0 ? result.output : "";
 }
 
-Finding missing_module(const std::string& release)
-{
-    const std::string subject = "module";
-    const std::string what = std::string(kModule) + " is not there for the running kernel, " + release;
-    if (!fs::exists("/lib/modules/" + release + "/build/Makefile")) {
-        return {Verdict::fault, subject, what + ", nor are its headers, to build it",
-                "apt install ddsnap-dkms linux-headers-" + release +
-                    "; if there are none of it any more, reboot with the newest kernel",
-                Exit::missing};
-    }
-    return {Verdict::fault, subject, what,
-            "apt install ddsnap-dkms; if it is installed: dkms status ddsnap, and the newest "
-            "/var/lib/dkms/ddsnap/*/build/make.log",
-            Exit::missing};
-}
-
 Finding examine_module()
 {
-    const std::string release = kernel_release();
-    if (mapper::has_target()) {
-        return {Verdict::good, "module", std::string(kModule) + " is loaded"};
+    ModuleFacts module;
+    module.release = kernel_release();
+    module.loaded = mapper::has_target();
+    if (!module.loaded) {
+        module.headers = has_headers("/", module.release);
+        module.file = module_field("filename");
+        module.signer = module_field("signer");
     }
-    const std::string file = module_field("filename");
-    if (file.empty()) {
-        return missing_module(release);
-    }
-    const std::string signer = module_field("signer");
-    if (secure_boot() && signer.empty()) {
-        return {Verdict::fault, "module",
-                file + " is not signed, and Secure Boot is on: the kernel will not load it",
-                "let DKMS sign it: mokutil --import /var/lib/dkms/mok.pub, reboot, confirm the key at the "
-                "console, then: dkms install --force ddsnap",
-                Exit::missing};
-    }
-    if (secure_boot()) {
-        return {Verdict::warning, "module",
-                file + " is not loaded; Secure Boot is on, and it is signed by " + signer,
-                "try: modprobe dm-ddsnap; if its key is rejected: mokutil --import /var/lib/dkms/mok.pub"};
-    }
-    return {Verdict::good, "module", file + " is loaded when the first volume starts"};
+    return judge_module(module, read_signing_rules("/", module.signer));
 }
 
 Finding examine_mapper()

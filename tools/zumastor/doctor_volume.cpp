@@ -2,6 +2,9 @@
 // A volume: its state, its store's room, its timers, its last cycles.
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "tools/common/text.h"
 #include "tools/zumastor/doctor.h"
 #include "tools/zumastor/systemd.h"
@@ -28,6 +31,7 @@ public:
             room("metadata", view_.store->meta_blocks, view_.store->free_meta_blocks, "delete snapshots");
             squashed();
             sockets();
+            program();
         }
         timers();
         replication();
@@ -91,6 +95,23 @@ private:
                 add(Verdict::fault, *path + ": others than root may talk to the daemon",
                     "chmod 600 " + *path);
             }
+        }
+    }
+
+    // Packages leave daemons alone when they put another program there.
+    void program()
+    {
+        std::string pid = read_text(Paths(view_.config.name).pid_file);
+        pid.erase(std::min(pid.find('\n'), pid.size()));
+        std::error_code error; // it has just ended: nothing to say of its program
+        const std::string file = std::filesystem::read_symlink("/proc/" + pid + "/exe", error);
+        if (!error && file.ends_with(" (deleted)")) {
+            const std::string& name = view_.config.name;
+            add(Verdict::warning,
+                "its daemon (process " + pid + ") runs a program that an upgrade has replaced since",
+                (has_daemon_unit(name) ? "systemctl restart '" + daemon_unit(name) + "'"
+                                       : "kill " + pid + "; zumastor start volume " + name) +
+                    ", when it suits: what is written waits meanwhile, and nothing fails");
         }
     }
 
