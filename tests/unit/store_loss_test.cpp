@@ -99,8 +99,8 @@ TEST_F(LossTest, TheRecordSurvivesPowerCutsAtAnyInstant)
         granted = done.has_value();
         world->store_disk().fail_request(0);
         world->power_cut();
-        for (int life = 0; life < 40; ++life) { // each ends while it opens
-            world->store_disk().fail_request(static_cast<std::uint64_t>(1 + life), true);
+        for (std::uint64_t life = 1; life <= 40; ++life) { // each ends while it opens
+            world->store_disk().fail_request(life, true);
             (void)world->open();
             world->store_disk().fail_request(0);
             world->power_cut();
@@ -168,7 +168,7 @@ TEST_F(LossTest, SnapshotFirstSquashesNothingInAFullStore)
     const SnapshotId id = take();
     Result<void> done;
     for (std::uint64_t chunk = 0; done && chunk < 1024; chunk += 16) {
-        const auto content = world->origin().content().subspan(chunk * 4096, 16 * 4096);
+        const auto content = world->origin().content().subspan(chunk * 4096, std::size_t{16} * 4096);
         std::fill(content.begin(), content.end(), std::byte{1});
         done = world->run(world->store().origin_write({Chunk{chunk}, 16}));
     }

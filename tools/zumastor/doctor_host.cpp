@@ -15,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kModule = "dm-ddsnap";
 constexpr std::chrono::seconds kProgramLimit{30};
 
 std::string kernel_release()

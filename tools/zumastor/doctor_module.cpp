@@ -9,7 +9,6 @@
 namespace zumastor {
 namespace {
 
-constexpr const char* kModule = "dm-ddsnap";
 constexpr const char* kSubject = "module";
 constexpr const char* kEnrol =
     "mokutil --import /var/lib/dkms/mok.pub, reboot, and confirm the key at the console";

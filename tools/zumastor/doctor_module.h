@@ -9,6 +9,8 @@
 
 namespace zumastor {
 
+inline constexpr const char* kModule = "dm-ddsnap";
+
 struct ModuleFacts {
     std::string release; // of the running kernel
     bool loaded = false;
