@@ -75,6 +75,28 @@ TEST(ByteStream, AReadThatWaitsForTheRestIsInterrupted)
     expect_interrupted([&] { source.read(bytes); });
 }
 
+TEST(ByteStream, WhatWasReadAheadComesFirstAndCountsAsReady)
+{
+    Pipe pipe;
+    FdSource source(pipe.from.get(), 8);
+    EXPECT_FALSE(source.ready());
+    ASSERT_EQ(::write(pipe.to.get(), "0123456789abcdefghij", 20), 20);
+    const auto next = [&](std::size_t bytes) {
+        std::string text(bytes, '-');
+        text.resize(source.read(std::as_writable_bytes(std::span(text))));
+        return text;
+    };
+    EXPECT_EQ(next(3), "012");
+    EXPECT_TRUE(source.ready());
+    EXPECT_EQ(next(2), "34");
+    EXPECT_EQ(next(13), "56789abcdefgh"); // more than it keeps
+    EXPECT_EQ(next(1), "i");
+    EXPECT_TRUE(source.ready()); // nothing is left in the pipe
+    pipe.to.reset();
+    EXPECT_EQ(next(5), "j");
+    EXPECT_EQ(next(5), "");
+}
+
 TEST(ByteStream, AWriteThatNobodyTakesIsInterrupted)
 {
     const Pipe pipe;

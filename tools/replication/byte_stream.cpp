@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/replication/byte_stream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -25,7 +26,7 @@ void widen(int fd) noexcept
 } // namespace
 
 FdSink::FdSink(int fd) noexcept : fd_(fd) { widen(fd); }
-FdSource::FdSource(int fd) noexcept : fd_(fd) { widen(fd); }
+FdSource::FdSource(int fd, std::size_t ahead) : fd_(fd), buffer_(ahead) { widen(fd); }
 
 bool FdSink::write(std::span<const std::byte> bytes)
 {
@@ -43,26 +44,53 @@ bool FdSink::write(std::span<const std::byte> bytes)
 
 std::size_t FdSource::read(std::span<std::byte> bytes)
 {
-    std::size_t filled = 0;
+    std::size_t filled = take(bytes);
     while (filled < bytes.size()) {
-        check_interrupt();
-        const ssize_t n = ::read(fd_, bytes.data() + filled, bytes.size() - filled);
-        if (n == 0) {
-            break;
+        const auto rest = bytes.subspan(filled);
+        if (rest.size() >= buffer_.size()) {
+            const std::size_t n = read_some(rest);
+            if (n == 0) {
+                break;
+            }
+            filled += n;
+        } else {
+            waiting_ = std::span(buffer_).first(read_some(buffer_));
+            if (waiting_.empty()) {
+                break;
+            }
+            filled += take(rest);
         }
-        if (n < 0 && errno != EINTR) {
-            error_ = std::generic_category().message(errno);
-            break;
-        }
-        filled += n > 0 ? static_cast<std::size_t>(n) : 0;
     }
     return filled;
+}
+
+std::size_t FdSource::take(std::span<std::byte> bytes) noexcept
+{
+    const std::size_t n = std::min(bytes.size(), waiting_.size());
+    std::copy_n(waiting_.begin(), n, bytes.begin());
+    waiting_ = waiting_.subspan(n);
+    return n;
+}
+
+std::size_t FdSource::read_some(std::span<std::byte> bytes)
+{
+    for (;;) {
+        check_interrupt();
+        const ssize_t n = ::read(fd_, bytes.data(), bytes.size());
+        if (n >= 0) {
+            return static_cast<std::size_t>(n);
+        }
+        if (errno != EINTR) {
+            error_ = std::generic_category().message(errno);
+            return 0;
+        }
+    }
 }
 
 bool FdSource::ready() const
 {
     pollfd poll{fd_, POLLIN, 0};
-    return ::poll(&poll, 1, 0) != 0; // a failure is read()'s to tell
+    return !waiting_.empty() || ::poll(&poll, 1, 0) != 0; // a failure is read()'s to tell
 }
 
 } // namespace zumastor::stream

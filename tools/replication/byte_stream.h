@@ -6,6 +6,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace zumastor::stream {
 
@@ -63,14 +64,21 @@ public:
 
 class FdSource final : public ByteSource {
 public:
-    explicit FdSource(int fd) noexcept;
+    // `ahead`: takes up to so many bytes more out of the descriptor than were asked for, for a reader of
+    // many small pieces. Only if nobody else reads from it afterwards.
+    explicit FdSource(int fd, std::size_t ahead = 0);
     std::size_t read(std::span<std::byte> bytes) override;
     bool ready() const override;
     std::string error() const override { return error_; }
 
 private:
+    std::size_t take(std::span<std::byte> bytes) noexcept;
+    std::size_t read_some(std::span<std::byte> bytes); // 0: the end, or error_
+
     int fd_;
     std::string error_;
+    std::vector<std::byte> buffer_;
+    std::span<std::byte> waiting_; // of the buffer: read, and not yet asked for
 };
 
 } // namespace zumastor::stream

@@ -16,7 +16,7 @@
 namespace zumastor::stream {
 namespace {
 
-constexpr std::size_t kSendWindow = 16; // batches being read, compressed or waiting for their turn
+constexpr std::size_t kSendWindow = 8; // batches being read, compressed or waiting for their turn
 
 // Runs that together fill one buffer: many small ones cost as few hand-overs as one large. But not too many:
 // the receiver is to have work while the next ones are read.
@@ -111,15 +111,14 @@ std::vector<ContentPart> places_of(const Header& header, const Batch& batch, std
 using Readers = OrderedWorkers<Batch, std::vector<Piece>>;
 
 Readers::Work make_reader(const Header& header, SnapshotReader& reader, BaseReader& base,
-                          Compression compression)
+                          const BufferPool& pool, Compression compression)
 {
-    auto pool = std::make_shared<BufferPool>(kMaxDataBytes);
     auto encoder = std::make_shared<Encoder>(compression);
-    return [&header, &reader, &base, pool, encoder](Batch& batch) {
-        const auto memory = pool->get();
+    return [&header, &reader, &base, &pool, encoder](Batch& batch) {
+        const auto memory = pool.get();
         const std::vector<ContentPart> now = places_of(header, batch, memory->bytes());
         reader.read_all(now);
-        const auto before = base.used() ? pool->get() : nullptr;
+        const auto before = base.used() ? pool.get() : nullptr;
         std::vector<ContentPart> then;
         if (before) {
             then = places_of(header, batch, before->bytes());
@@ -173,8 +172,9 @@ SendProgress send(const Header& header, const RunSource& runs, SnapshotReader& r
     StreamWriter writer(sink);
     need(writer.begin(header).and_then([&] { return writer.flush(); })); // there is much to prepare for it
     BaseReader old(header, base);
+    const BufferPool pool(kMaxDataBytes);
     Readers workers(options.threads, kSendWindow,
-                    [&] { return make_reader(header, reader, old, options.compression); });
+                    [&] { return make_reader(header, reader, old, pool, options.compression); });
     Batcher batches(header, runs);
     const Pace pace(options.bytes_per_second);
     SendProgress progress;

@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include <libdevmapper.h>
 
@@ -89,6 +91,58 @@ constexpr std::uint16_t kSnapshotFlags = DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
                                          DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG |
                                          DM_UDEV_LOW_PRIORITY_FLAG;
 
+bool describe(dm_task* task, const NewDevice& device)
+{
+    return dm_task_add_target(task, 0, device.sectors, kTarget, device.parameters.c_str()) != 0 &&
+           (!device.snapshot || dm_task_set_ro(task) != 0);
+}
+
+bool create_and_wait(const NewDevice& device)
+{
+    const Task task = need_task(DM_DEVICE_CREATE, device.name);
+    return dm_task_set_uuid(task.get(), device.uuid.c_str()) != 0 && describe(task.get(), device) &&
+           dm_task_set_add_node(task.get(), DM_ADD_NODE_ON_CREATE) != 0 &&
+           run_with_udev(task.get(), device.snapshot ? kSnapshotFlags : 0);
+}
+
+// The link that udev makes, when it comes to it; it keeps one that is right.
+bool link_node(const std::string& name, const dm_info& info)
+{
+    namespace fs = std::filesystem;
+    const fs::path link = fs::path(dm_dir()) / name;
+    std::error_code error;
+    fs::remove(link, error);
+    fs::create_symlink("../dm-" + std::to_string(info.minor), link, error);
+    if (error && !(error == std::errc::file_exists && fs::is_symlink(link))) { // else udev was faster
+        last_message() = "link " + link.string() + ": " + error.message();
+        return false;
+    }
+    return true;
+}
+
+// In single steps: as one, and without udev's cookie, the library would make a node where udev wants a link.
+bool create_without_udev(const NewDevice& device)
+{
+    const Task made = need_task(DM_DEVICE_CREATE, device.name);
+    dm_info info{};
+    if (dm_task_set_uuid(made.get(), device.uuid.c_str()) == 0 ||
+        dm_task_set_add_node(made.get(), DM_ADD_NODE_ON_RESUME) == 0 || dm_task_run(made.get()) == 0) {
+        return false;
+    }
+    const Task load = need_task(DM_DEVICE_RELOAD, device.name);
+    const Task resume = need_task(DM_DEVICE_RESUME, device.name);
+    const bool works =
+        dm_task_get_info(made.get(), &info) != 0 && describe(load.get(), device) &&
+        dm_task_run(load.get()) != 0 && dm_task_set_add_node(resume.get(), DM_ADD_NODE_ON_CREATE) != 0 &&
+        dm_task_run(resume.get()) != 0 && link_node(device.name, info);
+    if (!works) {
+        const std::string why = last_message();
+        dm_task_run(need_task(DM_DEVICE_REMOVE, device.name).get()); // what was wrong before is what counts
+        last_message() = why;
+    }
+    return works;
+}
+
 } // namespace
 
 const std::string kUuidPrefix = "ZUMASTOR-";
@@ -106,25 +160,19 @@ std::optional<Info> find(const std::string& name)
                 uuid != nullptr ? uuid : ""};
 }
 
-void create(const NewDevice& device)
+void create(const NewDevice& device, Udev udev)
 {
-    const Task task = need_task(DM_DEVICE_CREATE, device.name);
-    bool ready = dm_task_set_uuid(task.get(), device.uuid.c_str()) != 0 &&
-                 dm_task_add_target(task.get(), 0, device.sectors, kTarget, device.parameters.c_str()) != 0 &&
-                 dm_task_set_add_node(task.get(), DM_ADD_NODE_ON_CREATE) != 0;
-    if (device.snapshot) {
-        ready = ready && dm_task_set_ro(task.get()) != 0;
-    }
-    if (!ready || !run_with_udev(task.get(), device.snapshot ? kSnapshotFlags : 0)) {
+    if (!(udev == Udev::awaited ? create_and_wait(device) : create_without_udev(device))) {
         throw failure("device " + device.name + " cannot be created");
     }
 }
 
-void remove(const std::string& name, Links links)
+void remove(const std::string& name, Udev udev)
 {
     const Task task = need_task(DM_DEVICE_REMOVE, name);
     dm_task_retry_remove(task.get()); // udev may still have it open for a moment
-    const bool removed = links == Links::gone ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
+    const bool removed =
+        udev == Udev::awaited ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
     if (!removed) {
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
         throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Device-mapper, through libdevmapper: each call waits for udev, so that nodes and links are there (or gone)
-// when it returns.
+// Device-mapper, through libdevmapper: each call waits for udev, unless it is told not to, so that nodes and
+// links are there (or gone) when it returns.
 #pragma once
 
 #include <sys/types.h>
@@ -30,11 +30,11 @@ struct NewDevice {
     std::string parameters; // of the ddsnap target
     bool snapshot = false;  // read-only, and kept away from udev's scanning: the origin's links stay its own
 };
-void create(const NewDevice& device);
-// Returns when udev has taken its links away, too; or, with `later`, leaves them to it: /dev/mapper/NAME is
-// gone all the same.
-enum class Links : std::uint8_t { gone, later };
-void remove(const std::string& name, Links links = Links::gone);
+// Whether to return only when udev has made or taken away all links of a device. Without: only
+// /dev/mapper/NAME is there (or gone), the others follow when udev comes to it.
+enum class Udev : std::uint8_t { awaited, later };
+void create(const NewDevice& device, Udev udev = Udev::awaited);
+void remove(const std::string& name, Udev udev = Udev::awaited);
 // Another length for the device's one ddsnap target: loads the new table and resumes with it. I/O waits
 // meanwhile, and none fails.
 void resize(const NewDevice& device);

@@ -15,7 +15,6 @@
 
 #include "tools/common/process.h"
 #include "tools/common/text.h"
-#include "tools/replication/devices.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/follow_size.h"
@@ -33,6 +32,7 @@ namespace zumastor {
 namespace {
 
 constexpr std::chrono::milliseconds kReceivedLimit{30000};
+constexpr std::size_t kReadAhead = 64U << 10; // of a stream
 
 const SnapshotEntry* with_uuid(const std::vector<SnapshotEntry>& list, const std::string& uuid)
 {
@@ -156,10 +156,9 @@ void prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, c
     refuse_changed_origin(volume, daemon, state, from);
 }
 
-stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader, ReplicaState& state,
-                              Progress& progress)
+stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader, DeviceWriter& writer,
+                              ReplicaState& state, Progress& progress)
 {
-    DeviceWriter writer(volume.paths().origin_device);
     const stream::ReceiveHooks hooks{[&](const stream::ReceiveProgress& p) {
                                          check_interrupt();
                                          progress.show(p.chunks, p.bytes);
@@ -251,9 +250,9 @@ ReplicaOffer offer_of(const Volume& volume)
     return offer;
 }
 
-SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
+Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
 {
-    stream::FdSource source(fd);
+    stream::FdSource source(fd, kReadAhead);
     stream::StreamReader reader(source);
     const stream::Header header = need_header(reader);
     Daemon daemon = volume.daemon();
@@ -271,7 +270,8 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
 
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
-    const auto got = apply(volume, reader, state, progress);
+    auto device = std::make_unique<DeviceWriter>(volume.paths().origin_device);
+    const auto got = apply(volume, reader, *device, state, progress);
     Daemon after = volume.daemon(); // it may have been started again during the transfer
     shrink_to(volume, after, header.sectors);
     SnapshotEntry taken = take_received(volume, header);
@@ -281,7 +281,7 @@ SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd)
     save_replica_state(volume.paths().state, state);
     release_shown(volume.paths().state, after);
     progress.finish(got.chunks, got.bytes);
-    return taken;
+    return {std::move(taken), std::move(device)};
 }
 
 Exit receive_stream(const Args& args)
@@ -297,11 +297,11 @@ Exit receive_stream(const Args& args)
     }
     const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
     if (!args.has("--abort")) {
-        const SnapshotEntry taken = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
+        const Received received = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
         if (volume.config().source) {
             show_received(volume);
         }
-        std::printf("%llu\n", static_cast<unsigned long long>(taken.id));
+        std::printf("%llu\n", static_cast<unsigned long long>(received.snapshot.id));
         return Exit::ok;
     }
     Daemon daemon = volume.daemon();

@@ -197,11 +197,12 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
         return plan.more;
     }
     ReplicaResult result;
+    Received received;
     try {
-        const SnapshotEntry taken = receive_from(volume, args, true, pipes.from);
+        received = receive_from(volume, args, true, pipes.from);
         result.ok = true;
-        result.snapshot = taken.uuid;
-        result.id = taken.id;
+        result.snapshot = received.snapshot.uuid;
+        result.id = received.snapshot.id;
     } catch (const Failure& failure) {
         result.error = failure.what();
         result.next = failure.next();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/replication/devices.h"
 #include "tools/replication/sender.h"
 #include "tools/zumastor/progress.h"
 #include "tools/zumastor/replica_state.h"
@@ -54,7 +55,13 @@ void refuse_wrong_role(const Volume& volume);
 // A reception that had got as far as its snapshot when the power failed is over.
 void settle(const Volume& volume, Daemon& daemon, ReplicaState& state);
 ReplicaOffer offer_of(const Volume& volume);
+struct Received {
+    SnapshotEntry snapshot;
+    // The origin's device. When it is closed udev looks into it, as somebody has written there: better not
+    // while the replica's mount is being switched.
+    std::unique_ptr<DeviceWriter> device;
+};
 // Reads a stream and takes its snapshot. `yes`: the volume may be overwritten. Throws Failure.
-SnapshotEntry receive_from(Volume& volume, const Args& args, bool yes, int fd);
+Received receive_from(Volume& volume, const Args& args, bool yes, int fd);
 
 } // namespace zumastor

@@ -256,16 +256,17 @@ void Volume::stop_devices()
     }
 }
 
-void Volume::map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const
+void Volume::map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot, mapper::Udev udev) const
 {
     const std::string name = paths_.snapshot_name(snapshot.id);
     if (!mapper::find(name)) {
         mapper::create({name, mapper::kUuidPrefix + config_.uuid + "-" + std::to_string(snapshot.id),
-                        snapshot.sectors, table_of(paths, std::to_string(snapshot.id)), true});
+                        snapshot.sectors, table_of(paths, std::to_string(snapshot.id)), true},
+                       udev);
     }
 }
 
-void Volume::unmap_snapshot(std::uint64_t id, mapper::Links links) const
+void Volume::unmap_snapshot(std::uint64_t id, mapper::Udev udev) const
 {
     const std::string name = paths_.snapshot_name(id);
     const auto device = mapper::find(name);
@@ -281,7 +282,7 @@ void Volume::unmap_snapshot(std::uint64_t id, mapper::Links links) const
                           "end that use, then try again");
         }
     }
-    mapper::remove(name, links);
+    mapper::remove(name, udev);
 }
 
 } // namespace zumastor

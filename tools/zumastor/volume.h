@@ -93,8 +93,9 @@ private:
     void refuse_other_store(const std::string& uuid) const;
     // With this length.
     void wait_until_connected(Daemon& daemon, std::uint64_t sectors) const;
-    void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot) const;
-    void unmap_snapshot(std::uint64_t id, mapper::Links links = mapper::Links::gone) const;
+    void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot,
+                      mapper::Udev udev = mapper::Udev::awaited) const;
+    void unmap_snapshot(std::uint64_t id, mapper::Udev udev = mapper::Udev::awaited) const;
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;

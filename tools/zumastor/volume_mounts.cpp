@@ -238,14 +238,14 @@ void Volume::unmap_unused(std::uint64_t shown) const
     for (const std::uint64_t id : mapped_snapshots()) {
         const auto device = mapper::find(paths_.snapshot_name(id));
         if (id != shown && device && device->open_count == 0) {
-            unmap_snapshot(id, mapper::Links::later); // nobody looks for it there any more
+            unmap_snapshot(id, mapper::Udev::later); // nobody looks for it there any more
         }
     }
 }
 
 void Volume::show_snapshot(const SnapshotEntry& snapshot)
 {
-    map_snapshot(attach_devices(), snapshot);
+    map_snapshot(attach_devices(), snapshot, mapper::Udev::later); // it is mounted, whatever links there are
     const std::string device = paths_.snapshot_device(snapshot.id);
     const std::string target = mount_point();
     const std::string ours = canonical(target);
