@@ -6,6 +6,9 @@
 // Invariant: a unit freed with free_later() is handed out again only after a freeze() that came later and
 // the thaw() that belongs to it, that is, when a checkpoint that no longer names it is durable.
 // (AllocatorTest.PendingIsNotReused)
+//
+// Invariant: while a limit is set no unit from it on is handed out, nor counted as free.
+// (AllocatorTest.NothingBeyondTheLimit)
 #pragma once
 
 #include <cstdint>
@@ -21,7 +24,8 @@ public:
     bool test(std::uint64_t bit) const noexcept { return (words_[bit >> 6] >> (bit & 63) & 1) != 0; }
     void set(std::uint64_t bit) noexcept { words_[bit >> 6] |= mask(bit); }
     void clear(std::uint64_t bit) noexcept { words_[bit >> 6] &= ~mask(bit); }
-    void grow(std::uint64_t bits) { words_.resize((bits + 63) / 64); } // new ones are zero
+    void grow(std::uint64_t bits) { words_.resize((bits + 63) / 64); }         // new ones are zero
+    void cut(std::uint64_t bits) noexcept { words_.resize((bits + 63) / 64); } // to fewer: does not allocate
     std::vector<std::uint64_t>& words() noexcept { return words_; }
     const std::vector<std::uint64_t>& words() const noexcept { return words_; }
 
@@ -42,6 +46,11 @@ public:
 
     // Adds free units at the end.
     void grow(std::uint64_t units);
+    // Hands out only units below `limit` from here on; size() sets it free again.
+    void limit_to(std::uint64_t limit) noexcept;
+    std::uint64_t used_from(std::uint64_t first) const noexcept; // used, not pending
+    // Takes what is from the limit on away: nothing of it is used or pending.
+    void cut_at_limit() noexcept;
 
     // The next free run after the last one handed out, at most `want` long; shorter if what follows is used.
     Run allocate(std::uint64_t want) noexcept;
@@ -59,15 +68,18 @@ public:
     std::uint64_t free() const noexcept { return free_; }
     std::uint64_t pending() const noexcept { return pending_ + frozen_; } // freed, not usable yet
     bool is_pending(std::uint64_t unit) const noexcept;
-    std::uint64_t used() const noexcept { return units_ - free_ - pending(); }
+    std::uint64_t used() const noexcept { return units_ - free_ - beyond_ - pending(); }
     bool is_used(std::uint64_t unit) const noexcept; // used, not pending
 
 private:
     void release(std::uint64_t unit) noexcept;
     std::uint64_t find_free(std::uint64_t from, std::uint64_t to) const noexcept;
+    std::uint64_t taken_from(std::uint64_t first) const noexcept;
 
     std::uint64_t units_ = 0;
-    std::uint64_t free_ = 0;
+    std::uint64_t limit_ = 0;  // <= units_
+    std::uint64_t free_ = 0;   // below the limit
+    std::uint64_t beyond_ = 0; // free, but from the limit on
     std::uint64_t cursor_ = 0;
     std::uint64_t pending_ = 0;
     std::uint64_t frozen_ = 0;

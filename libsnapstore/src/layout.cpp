@@ -10,8 +10,6 @@ namespace snapstore {
 
 namespace {
 
-constexpr std::uint64_t kMinChunks = 16;
-
 std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // By the store's size: 1/512 of it, from 64 KiB to 32 MiB.
@@ -62,7 +60,7 @@ Result<void> plan_areas(Superblock& sb, const Devices& devices)
         return fail(Errc::too_small, "the snapshot store is too small");
     }
     sb.data_chunks = fit_chunks(store_blocks - used, per_chunk, !separate);
-    if (sb.data_chunks < kMinChunks) {
+    if (sb.data_chunks < kMinStoreChunks) {
         return fail(Errc::too_small, "the snapshot store is too small");
     }
     sb.max_snapshots = static_cast<std::uint32_t>(snapshots_for(sb.data_chunks));

@@ -18,6 +18,12 @@ enum class PlantedBug {
     resize_before_durable, // a resize is answered before the superblock is written
     delta_ignores_private, // a delta knows nothing of writes to snapshots
     loss_not_recorded, // the store fails, and origin writes go on without a record that snapshots are lost
+    // A store shrinks, and
+    moved_before_written,   // the tree names a chunk's new place before the data are there
+    old_place_reused_early, // a moved chunk's old place is free before the move is durable
+    moved_before_durable,   // a moved chunk can be written to before the move is durable
+    move_under_writer,      // chunks are moved while their snapshot's writer writes
+    places_not_revoked,     // clients keep what they know of old places
 };
 
 #ifdef SNAPSTORE_PLANTED_BUGS

@@ -134,11 +134,14 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     if (failed) {
         co_return tl::unexpected(failure());
     }
+    if (shrink) {
+        co_return fail(Errc::busy, "the snapshot store is being shrunk");
+    }
     const std::uint64_t start = block_offset(sb.data_start);
     Superblock next = sb;
     next.data_chunks = (size.value - std::min(start, size.value)) / chunk_bytes();
     if (next.data_chunks < sb.data_chunks) {
-        co_return fail(Errc::unsupported, "the snapshot store can grow, but not shrink");
+        co_return fail(Errc::invalid, "that is smaller than it is");
     }
     if (next.data_chunks == sb.data_chunks) {
         co_return Result<void>{};
@@ -151,7 +154,7 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     auto done = co_await change_geometry(next);
     if (done) {
         chunks.grow(sb.data_chunks);
-        verified.grow(sb.data_chunks);
+        verified.grow(std::max(sb.data_chunks, verified.words().size() * 64)); // a shrink leaves it as it is
         space_queue.wake_all();
         tick_queue.wake_all();
     }

@@ -131,6 +131,15 @@ Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Ch
 
 Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
 Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize_store(size); }
+Task<Result<void>> Store::shrink_store(Bytes size, PlaceUsers& users)
+{
+    return impl_->shrink_store(size, users);
+}
+void Store::stop_shrinking() { impl_->stop_shrinking(Error{Errc::stopping, "the daemon is stopping"}); }
+bool Store::shrink_stopped() const noexcept
+{
+    return impl_->failed || (impl_->shrink && impl_->shrink->stopped);
+}
 
 Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options) { return impl_->create(options); }
 Task<Result<void>> Store::remove(SnapshotId id) { return impl_->change_state(id, RecordType::remove); }

@@ -4,7 +4,7 @@
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
 //   snapshot_read.cpp, snapshot_write.cpp
-//   resize.cpp                        the lengths of origin and store
+//   resize.cpp, shrink.cpp            the lengths of origin and store
 //   delta.cpp                         which chunks differ between snapshots
 //   snapshots.cpp                     create, remove, priority, use count, attachments
 //   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
@@ -171,6 +171,29 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> write_identity(std::uint64_t data_chunks);
     Task<Result<void>> change_geometry(const Superblock& next);
 
+    // ---- a smaller store (shrink.cpp) ----
+    struct Shrink {
+        std::uint64_t end = 0;        // chunks that are to be left
+        std::uint64_t moved = 0;      // chunks
+        std::optional<Error> stopped; // it is to be given up
+        bool final = false;           // nothing stops it any more
+    };
+    static constexpr std::size_t kMoveBatch = 16;
+    Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
+    void stop_shrinking(const Error& why);
+    Result<void> may_go_on() const;
+    Task<Result<void>> empty_tail(PlaceUsers& users);
+    Task<Result<void>> move_shared(std::vector<Entry>& written);
+    Task<Result<void>> move_private(std::span<const Entry> written, PlaceUsers& users);
+    Task<Result<void>> move_batch(std::span<const Entry> batch);
+    Task<Result<void>> read_moving(std::span<const Entry> entries, const BufferPool::Lease& lease);
+    Task<Result<void>> write_moving(std::span<const Entry> entries, const BufferPool::Lease& lease);
+    void name_places(std::span<const Entry> entries, std::span<const std::uint64_t> places);
+    Task<Result<void>> make_move_room(std::uint64_t places);
+    Task<Result<void>> make_tree_room(std::uint64_t changes);
+    bool unchanged(const Entry& entry) const noexcept;
+    Task<Result<void>> cut_tail();
+
     // ---- snapshots ----
     Result<Snapshot*> readable(SnapshotId id) const noexcept;
     Task<Result<std::size_t>> snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out);
@@ -315,6 +338,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     WaitQueue admin_queue;
 
     // Space.
+    std::optional<Shrink> shrink; // one is under way
     bool making_space = false;
     std::uint64_t claims_waiting = 0; // claims of those that wait for space
     WaitQueue space_queue;            // make_space() has made a step

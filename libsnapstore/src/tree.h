@@ -63,12 +63,13 @@ public:
 
     // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are
     // there ----
-    bool insert(const Entry& entry) noexcept; // false if the key is there already
-    bool erase(const Key& key) noexcept;      // false if it is not
+    bool insert(const Entry& entry) noexcept;                       // false if the key is there already
+    bool erase(const Key& key) noexcept;                            // false if it is not
+    bool relocate(const Key& key, std::uint64_t location) noexcept; // false if the key is not there
 
     // At most so many nodes are new or moved by `inserts` insertions.
     std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
-    std::uint64_t erase_bound(std::uint64_t erasures) const noexcept;
+    std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate()
     // At most so many nodes are added to the tree by `inserts` insertions.
     std::uint64_t growth_bound(std::uint64_t inserts) const noexcept;
 

@@ -234,6 +234,17 @@ bool Tree::erase(const Key& key) noexcept
     return true;
 }
 
+bool Tree::relocate(const Key& key, std::uint64_t location) noexcept
+{
+    if (!find(key)) {
+        return false;
+    }
+    Path path;
+    const unsigned depth = descend(key, path);
+    path[depth].node->page->entries[path[depth].index].location = location;
+    return true;
+}
+
 // Joins or evens out nodes that have become sparse, from the leaf up.
 void Tree::rebalance(Path& path, unsigned depth) noexcept
 {

@@ -100,6 +100,47 @@ TEST(AllocatorTest, PendingIsNotReused)
     EXPECT_EQ(run.count, 1U);
 }
 
+TEST(AllocatorTest, NothingBeyondTheLimit)
+{
+    for (const std::uint64_t units : {1000U, 1024U, 70U}) {
+        Allocator allocator(units);
+        const std::uint64_t limit = units / 2 + 3;
+        ASSERT_EQ(allocator.allocate(units - 1).count, units - 1);
+        allocator.limit_to(limit);
+        EXPECT_EQ(allocator.free(), 0U);
+        EXPECT_EQ(allocator.allocate(1).count, 0U);
+        EXPECT_EQ(allocator.used(), units - 1);
+        EXPECT_EQ(allocator.used_from(limit), units - 1 - limit);
+        allocator.free_now(limit - 1);
+        allocator.free_now(limit);
+        EXPECT_EQ(allocator.free(), 1U);
+        EXPECT_EQ(allocator.allocate(5).first, limit - 1);
+        for (std::uint64_t unit = limit + 1; unit < units - 1; ++unit) {
+            allocator.free_later(unit);
+        }
+        allocator.free_later(3);
+        EXPECT_EQ(allocator.used_from(limit), 0U);
+        EXPECT_EQ(allocator.used(), limit - 1);
+        allocator.freeze();
+        allocator.thaw();
+        EXPECT_EQ(allocator.free(), 1U);
+        EXPECT_EQ(allocator.allocate(5).first, 3U);
+        EXPECT_EQ(allocator.allocate(1).count, 0U);
+        Allocator lifted = allocator;
+        lifted.limit_to(units);
+        EXPECT_EQ(lifted.free(), units - limit);
+        EXPECT_EQ(lifted.allocate(units).first, limit);
+        allocator.cut_at_limit();
+        EXPECT_EQ(allocator.size(), limit);
+        EXPECT_EQ(allocator.used(), limit);
+        EXPECT_EQ(allocator.allocate(1).count, 0U);
+        allocator.grow(units);
+        EXPECT_EQ(allocator.free(), units - limit);
+        EXPECT_EQ(allocator.allocate(units).first, limit);
+        EXPECT_EQ(allocator.free(), 0U);
+    }
+}
+
 TEST(AllocatorTest, NeighboursForOneRequest)
 {
     Allocator allocator(1000);

@@ -233,7 +233,7 @@ TEST_F(ResizeTest, WhatMakesNoSenseIsRefused)
     EXPECT_EQ(resize(65 * kPerChunk).error().code, Errc::too_small) << "more than the device has";
     const Bytes now = world->store_disk().size();
     EXPECT_EQ(world->run(store().resize_store(now + Bytes{kChunk})).error().code, Errc::too_small);
-    EXPECT_EQ(world->run(store().resize_store(now - Bytes{4 * kChunk})).error().code, Errc::unsupported);
+    EXPECT_EQ(world->run(store().resize_store(now - Bytes{4 * kChunk})).error().code, Errc::invalid);
     EXPECT_TRUE(world->run(store().resize_store(store().info().store_size)));
     EXPECT_TRUE(resize(64 * kPerChunk));
 }

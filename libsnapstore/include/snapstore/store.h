@@ -26,6 +26,8 @@
 
 namespace snapstore {
 
+inline constexpr std::uint64_t kMinStoreChunks = 16; // of the data area
+
 // ---- making a store -------------------------------------------------------------------------
 
 struct Format {
@@ -142,7 +144,8 @@ struct StoreCounters {
     std::uint64_t node_writes = 0;
     std::uint64_t swept_entries = 0;
     std::uint64_t squashed = 0;
-    std::uint64_t delta_nodes = 0; // tree nodes looked into for deltas
+    std::uint64_t delta_nodes = 0;  // tree nodes looked into for deltas
+    std::uint64_t moved_chunks = 0; // because the store was made smaller
 };
 
 struct OpenReport {
@@ -193,6 +196,19 @@ public:
     virtual void state_changed() noexcept = 0;
     // A line for the log: severity 0 = info, 1 = warning, 2 = error.
     virtual void log(int severity, std::string_view text) noexcept = 0;
+};
+
+// Those who were told where chunks are: by snapshot_read() to read there, by snapshot_write() to write. They
+// have to be kept away from chunks that shrink_store() moves.
+class PlaceUsers {
+public:
+    virtual ~PlaceUsers() = default;
+    // When it completes nobody writes in places of this snapshot, nor will before release_writers(). An
+    // error: nobody is held. It gives up when shrink_stopped() says so.
+    virtual Task<Result<void>> hold_writers(SnapshotId id) = 0;
+    virtual void release_writers(SnapshotId id) noexcept = 0;
+    // From now on nothing counts as read that was read at a place told before.
+    virtual void revoke_places() noexcept = 0;
 };
 
 class Store {
@@ -258,9 +274,20 @@ public:
     // caller sees to it that nobody writes beyond the new end, and waits for readers that were told `origin`.
     Task<Result<void>> resize_origin(Sectors size);
     // The part of the store device that is used; the data area grows to it. Durable when it completes. Errc::
-    // too_small: the device is smaller; unsupported: fewer chunks than there are. The metadata zone stays as
-    // it was made.
+    // too_small: the device is smaller; invalid: fewer chunks than there are; busy: it is being shrunk. The
+    // metadata zone stays as it was made.
     Task<Result<void>> resize_store(Bytes size);
+    // The same, for a smaller part: moves what lies beyond its end. Everything else goes on meanwhile.
+    // Durable when it completes, and nothing beyond the end is read or written from then on; a crash leaves
+    // the old length or the new one. No snapshot is given up for it. no_space: more chunks are in use (where:
+    // how many), or writes have needed the room meanwhile; too_small: there would be fewer than 16 chunks;
+    // invalid: it is not smaller; busy: it is under way already; corrupt, io_error: a chunk that is to be
+    // moved cannot be read (where: the byte); else the error of users.hold_writers(). After an error all of
+    // the store is used as before.
+    Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
+    // Has a shrink_store() under way end soon, mostly with an error (stopping).
+    void stop_shrinking();
+    bool shrink_stopped() const noexcept; // it is to be given up: room is needed, or the store has failed
 
     // Which chunks may differ between the snapshot `from` and a newer one, or the origin (`to` none): each
     // that was copied out between the two, or that was written to in one of them. Every chunk that differs is
