@@ -85,8 +85,14 @@ enum ddsnap_client_kind {
 /* ddsnap_hello.flags */
 #define DDSNAP_HELLO_READ_ONLY (1u << 0) /* will send no WRITE or SNAP_WRITE */
 
-/* None exists yet. A daemon ignores unknown bits, a client refuses what it has not offered. */
-#define DDSNAP_FEATURES 0ull
+/*
+ * Optional features. A daemon ignores unknown bits, a client refuses what it has not offered.
+ *
+ * DRAINED, of a snapshot client: its I/O of earlier sessions has ended, all of it. Until WELCOME nothing is
+ * written, then, and what was written to the snapshot can be moved.
+ */
+#define DDSNAP_FEATURE_DRAINED (1ull << 0)
+#define DDSNAP_FEATURES DDSNAP_FEATURE_DRAINED
 
 /* 16 + 240 = 256 bytes */
 struct ddsnap_hello {

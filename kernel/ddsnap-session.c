@@ -311,14 +311,29 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	return 0;
 }
 
+/*
+ * So that HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME; what ends
+ * here is restored, and waits for that, too.
+ */
+static void drain_earlier_sessions(struct ddsnap *d)
+{
+	if (d->is_origin)
+		return;
+	if (!d->closed)
+		ddsnap_gate_close(d, -1);
+	ddsnap_gate_wait(d);
+}
+
 /* HELLO and its answer. */
 static int handshake(struct ddsnap *d)
 {
 	struct ddsnap_header *message;
 	unsigned int seconds = 0;
 	unsigned int length;
-	int r = send_hello(d);
+	int r;
 
+	drain_earlier_sessions(d);
+	r = send_hello(d);
 	while (!r) {
 		message = next_message(d, 0);
 		if (IS_ERR(message))

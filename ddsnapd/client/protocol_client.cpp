@@ -26,6 +26,8 @@ void ProtocolClient::connected(Outlet& outlet)
     state_ = State::greeting;
     hello_.id = next_id();
     hello_.epoch = grants_epoch();
+    hello_.features =
+        drained() ? DDSNAP_FEATURES : DDSNAP_FEATURES & ~static_cast<std::uint64_t>(DDSNAP_FEATURE_DRAINED);
     send_message(hello_);
 }
 

@@ -66,6 +66,7 @@ protected:
     virtual void on_lost() = 0; // the session is over
     virtual void on_message(const wire::Header& header, wire::Bytes message) = 0;
     virtual snapstore::Epoch grants_epoch() const noexcept { return {}; }
+    virtual bool drained() const noexcept { return true; } // nothing of an earlier session is under way
 
     void send(wire::Bytes bytes);
     template <class Message>

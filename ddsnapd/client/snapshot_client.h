@@ -52,6 +52,7 @@ public:
 private:
     void on_welcome() override;
     void on_lost() override;
+    bool drained() const noexcept override { return performing_ == 0; }
     void on_message(const wire::Header& header, wire::Bytes message) override;
     void on_extents(const wire::Extents& extents);
     void on_invalid();

@@ -25,6 +25,7 @@ std::vector<Counter> all_counters(const ControlContext& context)
         {"swept_entries", e.swept_entries, "Exceptions removed in the background"},
         {"squashed", e.squashed, "Snapshots squashed because the store was full"},
         {"delta_nodes", e.delta_nodes, "Tree nodes looked into for deltas"},
+        {"moved_chunks", e.moved_chunks, "Chunks moved because the store was made smaller"},
         {"messages_in", s.messages_in, "Messages from devices"},
         {"messages_out", s.messages_out, "Messages to devices"},
         {"grants", s.grants, "Grants given"},

@@ -35,7 +35,7 @@ namespace {
 
 constexpr milliseconds kLockPatience{10'000};
 constexpr milliseconds kTick{100};
-constexpr milliseconds kBusyTick{5}; // while a snapshot is being taken, or deleted ones are swept
+constexpr milliseconds kBusyTick{5}; // while a snapshot is taken, deleted ones are swept, the store shrinks
 
 std::uint64_t steady_ns()
 {
@@ -241,7 +241,8 @@ void Daemon::wait_for_signal()
 
 void Daemon::schedule_tick()
 {
-    const bool busy = service_.next_deadline().has_value() || service_.store().info().sweeping;
+    const bool busy =
+        service_.next_deadline().has_value() || service_.store().info().sweeping || service_.shrinking();
     tick_.expires_after(busy ? kBusyTick : kTick);
     tick_.async_wait([this](const ErrorCode& error) {
         if (error || closed_) {

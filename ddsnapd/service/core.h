@@ -6,7 +6,8 @@
 //   origin.cpp          WRITE and GRANT
 //   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
 //   barrier.cpp         create: HOLD, HELD, RESUME; STATE
-//   resize.cpp          the lengths of origin and store
+//   resize.cpp          the length of the origin
+//   shrink.cpp          the length of the store
 //   control.cpp         the other control operations
 //
 // Everything that an event may set free (a lock, the barrier, a place in a queue) is noted with
@@ -40,7 +41,7 @@ private:
     bool raised_ = false;
 };
 
-struct ServiceCore final : snapstore::StoreObserver {
+struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     using SnapshotId = snapstore::SnapshotId;
     using Epoch = snapstore::Epoch;
     template <class T = void>
@@ -149,6 +150,16 @@ struct ServiceCore final : snapstore::StoreObserver {
     ServiceResult<void> refuse_longer_clients(snapstore::Sectors size) const;
     void count_origin_chunks();
 
+    // ---- shrink.cpp ----
+    Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
+    bool held_back(const Session& s) const noexcept; // is not to be welcomed now
+    std::optional<ServiceError> writes_on(SnapshotId id) const;
+    void end_writers(SnapshotId id);
+    ServiceError explain_shrink(const snapstore::Error& error) const;
+    Task<snapstore::Result<void>> hold_writers(SnapshotId id) override; // PlaceUsers
+    void release_writers(SnapshotId id) noexcept override;
+    void revoke_places() noexcept override;
+
     // ---- control.cpp ----
     Task<ServiceResult<void>> remove(SnapshotId id, bool force);
     Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
@@ -170,7 +181,7 @@ struct ServiceCore final : snapstore::StoreObserver {
     std::uint64_t origin_chunks = 0; // valid after open()
 
     Signal unlocked;      // a read lock was released, or an epoch has ended
-    Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit
+    Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit or of a hold
     Signal room;          // an operation has ended
     Signal ticked;
     bool settling = false;
@@ -187,6 +198,9 @@ struct ServiceCore final : snapstore::StoreObserver {
     bool creating = false;                     // creates take turns
     bool resizing = false;                     // the origin; no snapshot is taken meanwhile
     std::optional<snapstore::Sectors> new_end; // of an origin that is being shrunk: no client may be longer
+    bool shrinking = false;                    // the store
+    std::optional<SnapshotId> moving;          // its private chunks are: writers are not welcomed
+    std::optional<ServiceError> shrink_error;  // why writers could not be held
     bool epoch_unknown = false; // a create's record may be on disk or not: see abandon_origin()
     std::uint64_t create_deadline = 0;
     bool removing = false; // removes take turns

@@ -266,7 +266,10 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     // be wrong a moment later (BarrierTest.NobodyIsWelcomedDuringACommit). Snapshot clients must not
     // wait: the commit may wait for a copy-out, that for space, and that for this very client to release
     // what is squashed.
-    while (s.is(Session::State::opening) && s.origin_writer() && barrier == Barrier::committing) {
+    // A snapshot's writer waits only while its chunks are moved, which waits for nobody.
+    barrier_moved.raise(); // hold_writers() may have waited for this one
+    while (s.is(Session::State::opening) &&
+           (held_back(s) || (s.origin_writer() && barrier == Barrier::committing))) {
         co_await barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The lengths of origin and store. The store does the work; what is left is who may still use the end that
-// goes.
+// The length of the origin. The store does the work; what is left is who may still use the end that goes.
 //
 // Invariants, for a shrink:
 //   No origin client is longer than the new length when the store begins, and none is welcomed from then on:
@@ -90,13 +89,6 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_origin(Sectors size)
 snapstore::Task<ServiceResult<void>> VolumeService::resize_origin(Sectors size)
 {
     return core_->resize_origin(size);
-}
-
-snapstore::Task<ServiceResult<void>> VolumeService::resize_store(snapstore::Bytes size)
-{
-    const ServiceCore::Operation operation(*core_);
-    const auto done = co_await core_->store.resize_store(size);
-    co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
 }
 
 } // namespace ddsnap

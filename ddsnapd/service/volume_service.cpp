@@ -213,6 +213,8 @@ snapstore::Task<snapstore::Result<void>> VolumeService::close()
     for (std::size_t i = 0; i < core_->sessions.size(); ++i) {
         core_->end(*core_->sessions[i], "the daemon stops");
     }
+    core_->store.stop_shrinking();
+    core_->barrier_moved.raise();
     core_->ticked.raise();
     core_->settle();
     while (core_->operations > 0) {
@@ -257,7 +259,7 @@ void VolumeService::on_disconnect(Session& session, std::string_view reason)
 void VolumeService::on_tick(std::uint64_t now_ns)
 {
     core_->now = now_ns;
-    if (core_->barrier == ServiceCore::Barrier::collecting) {
+    if (core_->barrier == ServiceCore::Barrier::collecting || core_->moving) {
         core_->barrier_moved.raise();
     }
     if (!core_->unreleased.empty() && now_ns >= core_->next_probe) {

@@ -65,6 +65,8 @@ struct ServiceConfig {
         384; // of all sessions in the engine at once; leaves room for the origin
     // How long an answer to INVALID may take: origin writes may be waiting for the space.
     std::uint64_t invalid_patience_ns = 5'000'000'000;
+    // How long a snapshot's writer may take to connect again when its chunks are to be moved.
+    std::uint64_t hold_patience_ns = 10'000'000'000;
     std::uint64_t probe_interval_ns = 1'000'000'000; // how often a client out of reach is looked for
 };
 
@@ -165,8 +167,11 @@ public:
     // client is longer; `detached` if such a one may be out of reach. When it completes, nobody reads what is
     // beyond.
     snapstore::Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
-    // How much of the store's device is used.
+    // How much of the store's device is used. For less, what lies beyond is moved; clients of snapshots have
+    // to connect again meanwhile. no_space: more is in use, or writes have needed the room; `busy`,
+    // `detached`: a snapshot's writer cannot be held, or it is under way already.
     snapstore::Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
+    bool shrinking() const noexcept; // the store is being made smaller
     snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> set_priority(snapstore::SnapshotId id,
                                                                          std::int8_t priority);
     snapstore::Task<ServiceResult<std::uint32_t>> add_use(snapstore::SnapshotId id, std::int64_t difference);

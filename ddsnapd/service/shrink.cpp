@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+// How much of the store's device is used. The store does the work; what is left, when it becomes smaller, is
+// to keep clients away from places of which they have been told.
+//
+// No message says "forget that": sessions do. I/O on an extent that ends when its session is over is asked
+// for and done again (docs/protocol.md), and a session begins without extents.
+//
+// Invariants:
+//   While a snapshot's private chunks are moved no client has a session in which it may write to it, and none
+//   still writes from an earlier one: a HELLO that says DRAINED came from the client that is recorded.
+//   It is answered when the move is durable (ShrinkServiceTest.WritersAreHeldWhileTheirChunksMove).
+//   A client that does not come back, or cannot say that its writes have ended, is not waited for
+//   for ever: the shrink is refused (ShrinkServiceTest.AWriterOutOfReachIsNamed).
+//   When the store gives old places up, every session that may know of them is over
+//   (ShrinkServiceTest.ReadersForgetOldPlaces).
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "ddsnapd/service/core.h"
+
+namespace ddsnap {
+
+using snapstore::Bytes;
+using snapstore::Errc;
+using snapstore::SnapshotId;
+using Code = ServiceError::Code;
+
+namespace {
+bool drained(const wire::Hello& hello) noexcept { return (hello.features & DDSNAP_FEATURE_DRAINED) != 0; }
+} // namespace
+
+bool ServiceCore::held_back(const Session& s) const noexcept
+{
+    return moving && s.writer() && s.of_snapshot(*moving);
+}
+
+// Why the snapshot's writers are not held yet; nothing: they are.
+std::optional<ServiceError> ServiceCore::writes_on(SnapshotId id) const
+{
+    for (const auto& s : sessions) {
+        if (s->alive() && held_back(*s) && !s->is(Session::State::opening)) {
+            return ServiceError{Code::busy, fmt::format("client {} still has snapshot {} open",
+                                                        s->hello.name_view(), id.value)};
+        }
+    }
+    for (const auto& a : store.attachments()) {
+        if (a.origin || a.snapshot != id) {
+            continue;
+        }
+        const auto s = std::find_if(sessions.begin(), sessions.end(),
+                                    [&](const auto& each) { return each->of_client(a.client); });
+        if (s == sessions.end()) {
+            return ServiceError{Code::detached,
+                                fmt::format("client {} is out of reach and may still write to snapshot {}",
+                                            a.name, id.value)};
+        }
+        if (!drained((*s)->hello)) {
+            return ServiceError{Code::busy, fmt::format("client {} cannot say that its writes to snapshot {} "
+                                                        "have ended (an older dm-ddsnap?): close it first",
+                                                        a.name, id.value)};
+        }
+    }
+    return std::nullopt;
+}
+
+// Sessions in which the snapshot's places may be written to, or whose client is not drained: that may be so
+// the next time.
+void ServiceCore::end_writers(SnapshotId id)
+{
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        const bool is_undrained = s.is(Session::State::opening) && !drained(s.hello) &&
+                                  s.hello.kind == wire::Kind::process && recorded(s.hello.client) != nullptr;
+        if (s.writer() && s.of_snapshot(id) && (s.is(Session::State::open) || is_undrained)) {
+            note(0, s, "closed: what was written to the snapshot is being moved");
+            end(s, "what was written to the snapshot is being moved");
+        }
+    }
+}
+
+ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId id)
+{
+    for (const auto& s : sessions) {
+        const bool too_old =
+            s->writer() && s->of_snapshot(id) && s->hello.kind == wire::Kind::kernel && !drained(s->hello);
+        if (too_old) {
+            shrink_error = ServiceError{
+                Code::busy,
+                fmt::format("client {} has snapshot {} open and cannot be held, as its dm-ddsnap is "
+                            "older than ddsnapd: close it first",
+                            s->hello.name_view(), id.value)};
+            co_return snapstore::fail(Errc::busy, "a client cannot be held");
+        }
+    }
+    moving = id;
+    const std::uint64_t deadline = now + config.hold_patience_ns;
+    std::uint64_t probe_again = now;
+    for (;;) {
+        if (now >= probe_again) {
+            co_await forget_gone();
+            probe_again = now + config.probe_interval_ns;
+        }
+        end_writers(id);
+        auto why = writes_on(id);
+        if (!why) {
+            co_return snapstore::Result<void>{};
+        }
+        if (stopping || store.shrink_stopped() || now >= deadline) {
+            shrink_error = std::move(why);
+            release_writers(id);
+            co_return snapstore::fail(Errc::busy, "a client cannot be held");
+        }
+        co_await barrier_moved.wait();
+    }
+}
+
+void ServiceCore::release_writers(SnapshotId) noexcept
+{
+    moving.reset();
+    barrier_moved.raise();
+}
+
+// Also sessions that have been sent INVALID and have not acknowledged it: reads may be under way.
+void ServiceCore::revoke_places() noexcept
+{
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        Session& s = *sessions[i];
+        if (s.is(Session::State::open) && s.hello.role == wire::Role::snapshot) {
+            note(0, s, "closed: the snapshot store is being made smaller");
+            end(s, "the snapshot store is being made smaller");
+        }
+    }
+}
+
+ServiceError ServiceCore::explain_shrink(const snapstore::Error& error) const
+{
+    const auto info = store.info();
+    const std::uint64_t chunk = std::uint64_t{1} << info.chunk_shift;
+    ServiceError result = to_service_error(error);
+    if (error.code == Errc::busy && shrink_error) {
+        return *shrink_error;
+    }
+    if (error.code == Errc::no_space && error.where > 0) {
+        const std::uint64_t least = std::max<std::uint64_t>(error.where, snapstore::kMinStoreChunks);
+        result.message +=
+            fmt::format(": {} chunks of {} bytes; the least it can have is {} bytes of its device{}",
+                        error.where, chunk, info.store_size.value - (info.store_chunks - least) * chunk,
+                        info.sweeping ? ", fewer when what was deleted has been swept" : "");
+    }
+    return result;
+}
+
+ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
+{
+    const Operation operation(*this);
+    if (stopping) {
+        co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+    }
+    const auto info = store.info();
+    if (size >= info.store_size || info.store_size.value - size.value < std::uint64_t{1}
+                                                                            << info.chunk_shift) {
+        const auto done = co_await store.resize_store(std::max(size, info.store_size));
+        co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
+    }
+    if (shrinking) {
+        co_return tl::unexpected(ServiceError{Code::busy, "the snapshot store is being made smaller"});
+    }
+    shrinking = true;
+    shrink_error.reset();
+    const auto done = co_await store.shrink_store(size, *this);
+    shrinking = false;
+    co_return done ? ServiceResult<void>{} : tl::unexpected(explain_shrink(done.error()));
+}
+
+snapstore::Task<ServiceResult<void>> VolumeService::resize_store(Bytes size)
+{
+    return core_->resize_store(size);
+}
+
+bool VolumeService::shrinking() const noexcept { return core_->shrinking; }
+
+} // namespace ddsnap
