@@ -70,6 +70,13 @@ void Link::hang_up(std::string_view)
     wake();
 }
 
+bool Link::stands() noexcept
+{
+    pollfd fd{socket_.get(), POLLRDHUP, 0};
+    const int found = socket_ ? ::poll(&fd, 1, 0) : 1;
+    return found == 0; // an error is no proof
+}
+
 void Link::interrupt(std::chrono::milliseconds pause)
 {
     const std::lock_guard lock(mutex_);

@@ -47,6 +47,7 @@ public:
 private:
     void send(std::span<const std::byte> bytes) override;
     void hang_up(std::string_view reason) override;
+    bool stands() noexcept override;
 
     void uncork();
     void send_output();

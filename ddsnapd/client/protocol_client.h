@@ -34,6 +34,9 @@ public:
     virtual void send(std::span<const std::byte> bytes) = 0;
     // The session is over by the client's wish: refused, left, or the daemon broke the protocol.
     virtual void hang_up(std::string_view reason) = 0;
+    // False: the daemon has closed its end, even if disconnected() has not come yet. Asked when an I/O ends
+    // that rests on the session.
+    virtual bool stands() noexcept { return true; }
 };
 
 class ProtocolClient {
@@ -74,6 +77,7 @@ protected:
     {
         send(wire::encode(message));
     }
+    bool stands() const noexcept { return outlet_ != nullptr && outlet_->stands(); }
     void fail(std::string_view why); // the daemon broke the protocol
     std::uint64_t next_id() noexcept { return ++last_id_; }
 

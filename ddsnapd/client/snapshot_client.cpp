@@ -99,7 +99,7 @@ void SnapshotClient::performed(SnapshotIo& io, Status status)
 {
     io.performing_ = false;
     --performing_;
-    const bool session_lives = is_open() && io.session_ == sessions();
+    const bool session_lives = is_open() && io.session_ == sessions() && stands();
     if (session_lives && io.locked_) {
         --outstanding_;
         send_message(wire::Bare{wire::Type::unlock, io.request_});

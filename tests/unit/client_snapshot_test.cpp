@@ -130,6 +130,38 @@ TEST_F(SnapshotClientTest, AReadThatEndsWithoutADaemonIsDoneAgain)
     EXPECT_EQ(next.take<wire::Request>().range, io.range);
 }
 
+// The daemon may use the place otherwise from the moment on in which it closes.
+TEST_F(SnapshotClientTest, AReadThatEndsAfterTheDaemonClosedIsDoneAgain)
+{
+    welcome(client, daemon, Epoch{3});
+    Io io({Chunk{4}, 2});
+    client.submit(io);
+    answer(daemon.take<wire::Request>().id, in_store(4, 2));
+    daemon.closed = true;
+    perform(io);
+    EXPECT_FALSE(io.ended);
+    client.disconnected();
+    FakeDaemon next;
+    welcome(client, next, Epoch{3});
+    EXPECT_EQ(next.take<wire::Request>().range, io.range);
+}
+
+// Whoever is told DRAINED moves what the client writes to.
+TEST_F(SnapshotClientTest, SaysWhetherItIsDrained)
+{
+    EXPECT_EQ(welcome(client, daemon, Epoch{3}).features, DDSNAP_FEATURE_DRAINED);
+    Io io({Chunk{4}, 2});
+    client.submit(io);
+    answer(daemon.take<wire::Request>().id, in_store(4, 2));
+    client.disconnected();
+    FakeDaemon next;
+    EXPECT_EQ(welcome(client, next, Epoch{3}).features, 0U);
+    client.disconnected();
+    perform(io);
+    FakeDaemon last;
+    EXPECT_EQ(welcome(client, last, Epoch{3}).features, DDSNAP_FEATURE_DRAINED);
+}
+
 TEST_F(SnapshotClientTest, AnswersOfADeadSessionAreDropped)
 {
     welcome(client, daemon, Epoch{3});

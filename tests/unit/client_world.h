@@ -26,6 +26,7 @@ class FakeDaemon final : public Outlet {
 public:
     void send(std::span<const std::byte> bytes) override { heard.emplace_back(bytes.begin(), bytes.end()); }
     void hang_up(std::string_view why) override { reason = why; }
+    bool stands() noexcept override { return !closed; }
 
     template <class Message>
     Message take()
@@ -44,7 +45,8 @@ public:
     }
 
     std::deque<std::vector<std::byte>> heard;
-    std::string reason; // not empty: the client hung up
+    std::string reason;  // not empty: the client hung up
+    bool closed = false; // which the client has not heard of yet
 };
 
 inline ClientOptions options()
