@@ -49,6 +49,9 @@ constexpr std::uint64_t kHeldBytes = 64ULL << 20; // moved while a writer is hel
 
 Task<Result<void>> Store::Impl::shrink_store(Bytes size, PlaceUsers& users)
 {
+    while (admin_busy) { // a growth may be under way
+        co_await admin_queue.wait();
+    }
     if (!opened || closing) {
         co_return fail(Errc::stopping, "the store is not open");
     }

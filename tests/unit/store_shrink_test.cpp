@@ -243,6 +243,24 @@ TEST_F(ShrinkTest, OneAtATime)
     EXPECT_EQ(store().info().store_chunks, 80U);
 }
 
+TEST_F(ShrinkTest, WaitsForAGrowth)
+{
+    open_new();
+    ASSERT_TRUE(shrink(100));
+    Result<void> grown = fail(Errc::invalid, "not done");
+    const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result) -> Task<void> {
+        result = co_await task;
+    };
+    const Bytes larger = size_for(180);
+    const Bytes smaller = size_for(80);
+    spawn(world->frames(), keep(world->frames(), store().resize_store(larger), grown));
+    EXPECT_TRUE(world->run(store().shrink_store(smaller, *users)));
+    EXPECT_TRUE(grown);
+    EXPECT_EQ(store().info().store_chunks, 80U);
+    expect_snapshot("grown and shrunk");
+    expect_sound();
+}
+
 // Origin writes come first: what they need is not taken from them, and nothing is squashed for it.
 TEST_F(ShrinkTest, GivesWayToWrites)
 {
