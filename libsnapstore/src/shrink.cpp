@@ -29,10 +29,10 @@
 // Invariants:
 //   No place beyond the new end is given out from the beginning on (AllocatorTest.NothingBeyondTheLimit).
 //   No client writes in a private chunk while it is moved, nor before the move is durable
-//   (ShrinkServiceTest.WritersAreHeldWhileTheirChunksMove, sim: move-under-writer).
-//   A place is cut off or used again only when no client believes in it any more (sim: places-kept).
-//   A shrink never squashes. If origin writes need the room that it has taken away, it is given up
-//   (ShrinkTest.GivesWayToWrites).
+//   (ShrinkServiceTest.WritersAreHeldWhileTheirChunksMove).
+//   A place is cut off or used again only when no client believes in it any more
+//   (ShrinkServiceTest.ReadersForgetOldPlaces). A shrink never squashes. If origin writes need the room that
+//   it has taken away, it is given up (ShrinkTest.GivesWayToWrites).
 #include <algorithm>
 
 #include "block.h"

@@ -39,7 +39,7 @@ void World::admin_operation()
         ++admin_under_way_;
         snapstore::spawn(target->frames(), run_checkpoint(*target));
     } else if (kind < 97 && setup_.resizes) {
-        context_.rng.percent(25) ? admin_grow_store() : admin_resize();
+        context_.rng.percent(40) ? admin_resize_store() : admin_resize();
     } else {
         model_.reconcile(target->service().store().list(), false);
     }

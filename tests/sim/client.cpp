@@ -26,7 +26,7 @@ void Client::try_connect()
     if (gone_ || connection_) {
         return;
     }
-    connection_ = listener_.connect(identity_);
+    connection_ = ready() ? listener_.connect(identity_) : nullptr;
     if (!connection_) {
         connect_later(reconnect_delay);
         return;

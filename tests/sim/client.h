@@ -65,6 +65,10 @@ protected:
     virtual void message(const ddsnap_header& header, std::span<const std::byte> bytes) = 0;
     // The session is over; what it gave is worth nothing any more.
     virtual void session_lost() = 0;
+    // May it say HELLO? Asked again a little later.
+    virtual bool ready() const noexcept { return true; }
+    // What the kernel's client looks at when an I/O ends.
+    bool daemon_closed() const noexcept { return connection_ && connection_->peer_closed(Side::client); }
 
     template <class Message>
     void send(const Message& bytes)

@@ -38,6 +38,8 @@ public:
     void close(Side side);
     // Both hosts' power is gone.
     void cut();
+    // The other end has closed; `side` may not have heard of it.
+    bool peer_closed(Side side) const noexcept { return ends_[static_cast<std::size_t>(side)].closing; }
     bool open(Side side) const noexcept { return ends_[static_cast<std::size_t>(side)].endpoint != nullptr; }
 
 private:

@@ -68,6 +68,7 @@ public:
     // Before anything that may end a pin.
     void note_pins();
     bool ample() const noexcept { return ample_; }
+    void no_longer_ample() noexcept { ample_ = false; }
 
     void power_cut();
 

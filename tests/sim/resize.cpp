@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Origins that grow and shrink, stores that grow. As the tools do it: a device that becomes smaller gets its
+// Origins and stores that grow and shrink. As the tools do it: a device that becomes smaller gets its
 // new table first, one that becomes larger when the daemon has answered.
 #include <array>
 
@@ -96,6 +96,12 @@ void World::give_away_end(std::uint64_t from)
     }
 }
 
+void World::admin_resize_store()
+{
+    // A store that was large enough for everything is not, afterwards.
+    context_.rng.percent(model_.ample() ? 80 : 40) ? admin_grow_store() : admin_shrink_store();
+}
+
 void World::admin_grow_store()
 {
     disks_.store->grow(context_.rng.between(1, 12) * setup_.chunk_sectors());
@@ -112,12 +118,65 @@ snapstore::Task<void> World::run_grow_store(Daemon& target)
     }
     --admin_under_way_;
     if (!result) {
-        context_.fail(fmt::format("growing the store failed: {}", result.error().message));
+        if (result.error().code != ServiceError::Code::busy) { // it is being shrunk
+            context_.fail(fmt::format("growing the store failed: {}", result.error().message));
+        }
         co_return;
     }
     const std::uint64_t now = target.service().store().info().store_chunks;
     context_.trace("admin: the store has {} chunks", now);
     statistics_.grown += now > before ? 1U : 0U;
+}
+
+// To somewhere between what is in use and what it has, now and then to less.
+void World::admin_shrink_store()
+{
+    const snapstore::StoreInfo info = daemon()->service().store().info();
+    const std::uint64_t used = info.store_chunks - info.free_chunks - info.pending_chunks;
+    const std::uint64_t least = context_.rng.percent(15) ? used / 2 : used;
+    if (least >= info.store_chunks) {
+        return;
+    }
+    const std::uint64_t most = context_.rng.percent(50) ? info.store_chunks : (least + info.store_chunks) / 2;
+    model_.no_longer_ample();
+    ++admin_under_way_;
+    snapstore::spawn(daemon()->frames(), run_shrink_store(*daemon(), context_.rng.between(least, most)));
+}
+
+snapstore::Task<void> World::run_shrink_store(Daemon& target, std::uint64_t chunks)
+{
+    const snapstore::StoreInfo before = target.service().store().info();
+    const std::uint64_t bytes =
+        before.store_size.value - (before.store_chunks - chunks) * setup_.chunk_sectors() * kSector;
+    context_.trace("admin: the store is to have {} chunks", chunks);
+    const auto result = co_await target.service().resize_store(snapstore::Bytes{bytes});
+    if (target.dead()) {
+        co_return;
+    }
+    --admin_under_way_;
+    if (!result) {
+        const auto code = result.error().code;
+        context_.trace("admin: shrinking the store failed: {}", result.error().message);
+        const bool expected = code == ServiceError::Code::no_space || code == ServiceError::Code::busy ||
+                              code == ServiceError::Code::detached ||
+                              (code == ServiceError::Code::invalid && chunks < snapstore::kMinStoreChunks);
+        if (!expected) {
+            context_.fail(fmt::format("shrinking the store failed: {}", result.error().message));
+        }
+        co_return;
+    }
+    const std::uint64_t now = target.service().store().info().store_chunks;
+    context_.trace("admin: the store has {} chunks", now);
+    if (now != chunks) {
+        context_.fail(fmt::format("the store has {} chunks instead of {}", now, chunks));
+    }
+    ++statistics_.stores_shrunk;
+    // What it does not reach any more belongs to somebody else.
+    std::array<std::byte, kSector> bytes_of_others{};
+    bytes_of_others.fill(std::byte{0xee});
+    for (std::uint64_t sector = bytes / kSector; sector < disks_.store->size().value / kSector; ++sector) {
+        disks_.store->overwrite(sector, bytes_of_others);
+    }
 }
 
 } // namespace sim

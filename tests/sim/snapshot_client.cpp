@@ -387,6 +387,9 @@ void SnapshotClient::piece_done(const Piece& piece, const std::vector<std::byte>
     if (!ok) {
         return protocol_error("I/O failed"); // no simulated device fails
     }
+    if (in_session() && daemon_closed() && !bug_trusts_dead_locks) {
+        drop_connection(); // so this I/O is not believed
+    }
     Operation& operation = *piece.operation;
     if (data != nullptr) {
         const std::uint64_t at = (piece.sector - operation.first) * kSector;
@@ -419,6 +422,9 @@ ddsnap_hello SnapshotClient::hello()
     hello.snapshot = snapshot_;
     hello.sectors = sectors_;
     hello.flags = read_only_ ? DDSNAP_HELLO_READ_ONLY : 0;
+    if (io_under_way() > 0) {
+        hello.features = 0; // not DRAINED
+    }
     return hello;
 }
 

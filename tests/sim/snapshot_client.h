@@ -37,6 +37,12 @@ public:
     std::size_t io_under_way() const noexcept final { return origin_.under_way() + store_.under_way(); }
     std::string state() const;
 
+    // The kernel's client waits for the end of its I/O before it says HELLO; others say that there is some.
+    bool ready() const noexcept final
+    {
+        return io_under_way() == 0 || identity().kind != DDSNAP_CLIENT_KERNEL;
+    }
+
     // Planted bug: a read counts although its lock died with its session.
     bool bug_trusts_dead_locks = false;
 

@@ -17,6 +17,8 @@ void Statistics::add(const Statistics& other)
     squashed += other.squashed;
     grown += other.grown;
     shrunk += other.shrunk;
+    stores_shrunk += other.stores_shrunk;
+    moved += other.moved;
     checkpoints += other.checkpoints;
     copied += other.copied;
     compared += other.compared;
@@ -27,11 +29,11 @@ std::string Statistics::describe() const
 {
     return fmt::format(
         "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
-        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} shrunk; {} chunks copied, "
-        "{} "
-        "checkpoints",
+        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} origins and {} stores "
+        "shrunk; {} chunks copied, "
+        "{} moved, {} checkpoints",
         events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
-        compared, deltas, grown, shrunk, copied, checkpoints);
+        compared, deltas, grown, shrunk, stores_shrunk, copied, moved, checkpoints);
 }
 
 } // namespace sim

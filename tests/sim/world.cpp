@@ -234,6 +234,7 @@ void World::crash_daemon()
     if (last != nullptr && !last->dead()) {
         statistics_.recoveries_cut += last->open() ? 0U : 1U;
         statistics_.copied += last->open() ? last->service().store().counters().copied_chunks : 0;
+        statistics_.moved += last->open() ? last->service().store().counters().moved_chunks : 0;
         statistics_.checkpoints += last->open() ? last->service().store().counters().checkpoints : 0;
         last->kill(Death::process);
     }
@@ -417,6 +418,7 @@ bool World::finish()
     }
     bool closed = false;
     statistics_.copied += daemon()->service().store().counters().copied_chunks;
+    statistics_.moved += daemon()->service().store().counters().moved_chunks;
     statistics_.checkpoints += daemon()->service().store().counters().checkpoints;
     daemon()->shut_down([&closed] { closed = true; });
     if (!step_until([&closed] { return closed; }, kBootLimit, "the store to close")) {
