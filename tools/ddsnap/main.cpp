@@ -41,7 +41,8 @@ constexpr std::array kCheck{
 constexpr std::array kResize{
     OptionSpec{"-o,--origin", "SIZE",
                "of the origin: reload a smaller device's table before, a larger one's after"},
-    OptionSpec{"-s,--snapshot", "SIZE", "how much of SNAPDEV is used; it cannot shrink"},
+    OptionSpec{"-s,--snapshot", "SIZE",
+               "how much of SNAPDEV is used; for less, make the device smaller afterwards"},
     OptionSpec{"-m,--metadata", "SIZE", "of the metadata device: is refused"},
 };
 constexpr std::array kStatus{

@@ -71,7 +71,9 @@ constexpr std::array kCreate{
 };
 constexpr std::array kResize{
     OptionSpec{"-o,--origin", "SIZE", "the volume's size; max: all of its device"},
-    OptionSpec{"-s,--snapshot", "SIZE", "the snapshot store's; max: all of its device. It cannot shrink"},
+    OptionSpec{
+        "-s,--snapshot", "SIZE",
+        "the snapshot store's; max: all of its device. A smaller one moves what snapshots use of its end"},
     OptionSpec{"-m,--metadata", "SIZE", "the metadata device's: is refused"},
     OptionSpec{"-y,--yes", "", "do not ask before the volume's end is cut off"},
     ZUMASTOR_DRY_RUN,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor resize: the volume's length, and how much of the store's device is used. The devices below are the
 // administrator's: grown before, made smaller afterwards.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -87,14 +88,35 @@ std::string growth_advice(const Volume& volume)
     return "what is on it can be grown now";
 }
 
+// What snapshots hold must fit into what is left. The daemon looks again.
+void refuse_full_store(const Volume& volume, const VolumeEntry& now, const Wish& wish)
+{
+    const std::uint64_t unused = (now.free_chunks + now.pending_chunks) * now.chunk_bytes;
+    const std::uint64_t least = now.store_bytes - std::min(now.store_bytes, unused);
+    if (wish.bytes < least) {
+        throw Failure(Exit::store_full,
+                      volume.what() + ": its snapshots use " +
+                          format_size(now.store_chunks * now.chunk_bytes - unused) +
+                          " of its store, which can have " + quantity(least) + " at the least",
+                      "give that or more, leave room for what is to come, or delete snapshots first");
+    }
+}
+
 void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
 {
-    const std::uint64_t before = daemon.status().store_chunks;
+    const VolumeEntry before = daemon.status();
     daemon.resize(std::nullopt, wish.bytes);
     const VolumeEntry now = daemon.status();
-    std::printf("%s: its store has %s for copies, %s more\n", volume.what().c_str(),
+    const bool less = now.store_chunks < before.store_chunks;
+    const std::uint64_t chunks =
+        less ? before.store_chunks - now.store_chunks : now.store_chunks - before.store_chunks;
+    std::printf("%s: its store has %s for copies, %s %s\n", volume.what().c_str(),
                 format_size(now.store_chunks * now.chunk_bytes).c_str(),
-                format_size((now.store_chunks - before) * now.chunk_bytes).c_str());
+                format_size(chunks * now.chunk_bytes).c_str(), less ? "less" : "more");
+    if (less) {
+        std::printf("its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+                    static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+    }
 }
 
 void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
@@ -147,11 +169,8 @@ Exit resize_volume(const Args& args)
         origin = need_wish(*size, volume.config().origin, "origin");
     }
     const VolumeEntry now = daemon.status();
-    if (store && store->bytes < now.store_bytes) {
-        throw Failure(
-            Exit::failed,
-            volume.what() + ": its store can grow, but not shrink: it uses " + quantity(now.store_bytes),
-            "leave the store as it is, or make a smaller one anew (its snapshots are lost with it)");
+    if (store) {
+        refuse_full_store(volume, now, *store);
     }
     if (args.has("--dry-run")) {
         if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
