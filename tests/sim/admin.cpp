@@ -26,6 +26,9 @@ void World::admin_operation()
     if (target == nullptr || !target->open() || admin_under_way_ >= 3) {
         return;
     }
+    if (setup_.store_shrinks && context_.rng.percent(40)) {
+        return context_.rng.percent(40) ? admin_grow_store() : admin_shrink_store();
+    }
     const std::uint64_t kind = context_.rng.below(100);
     if (kind < 40) {
         admin_create();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Origins and stores that grow and shrink. As the tools do it: a device that becomes smaller gets its
 // new table first, one that becomes larger when the daemon has answered.
+#include <algorithm>
 #include <array>
 
 #include "sim/world.h"
@@ -128,16 +129,17 @@ snapstore::Task<void> World::run_grow_store(Daemon& target)
     statistics_.grown += now > before ? 1U : 0U;
 }
 
-// To somewhere between what is in use and what it has, now and then to less.
+// To what is in use or a little more, so that something has to move; now and then to anything.
 void World::admin_shrink_store()
 {
     const snapstore::StoreInfo info = daemon()->service().store().info();
     const std::uint64_t used = info.store_chunks - info.free_chunks - info.pending_chunks;
-    const std::uint64_t least = context_.rng.percent(15) ? used / 2 : used;
+    const bool anything = context_.rng.percent(15);
+    const std::uint64_t least = anything ? used / 2 : std::max(used, snapstore::kMinStoreChunks);
     if (least >= info.store_chunks) {
         return;
     }
-    const std::uint64_t most = context_.rng.percent(50) ? info.store_chunks : (least + info.store_chunks) / 2;
+    const std::uint64_t most = anything ? info.store_chunks - 1 : std::min(info.store_chunks - 1, least + 4);
     model_.no_longer_ample();
     ++admin_under_way_;
     snapstore::spawn(daemon()->frames(), run_shrink_store(*daemon(), context_.rng.between(least, most)));

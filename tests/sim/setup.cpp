@@ -46,6 +46,7 @@ Setup choose_setup(Rng& rng, unsigned operations)
         operations != 0 ? std::max(1U, operations / s.rounds) : static_cast<unsigned>(rng.between(40, 220));
     s.credits = static_cast<std::uint32_t>(rng.percent(30) ? rng.between(2, 4) : 32);
     s.max_extents = static_cast<std::uint32_t>(rng.percent(30) ? rng.between(1, 3) : 32);
+    s.store_shrinks = s.resizes && rng.percent(50);
     return s;
 }
 
@@ -56,7 +57,7 @@ std::string Setup::describe() const
         "of {} operations, {} client{}",
         chunks(), 1U << chunk_shift, origin_sectors, store_chunks, ample ? "ample" : "small",
         separate_meta ? ", own metadata device" : "", journal_bytes, rounds, operations,
-        process_client ? "process" : "kernel", resizes ? ", resized" : "");
+        process_client ? "process" : "kernel", store_shrinks ? ", resized, the store mostly" : resizes ? ", resized" : "");
 }
 
 } // namespace sim

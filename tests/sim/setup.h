@@ -20,6 +20,7 @@ struct Setup {
     std::uint64_t store_chunks = 0; // beside the few that the smallest store has
     std::uint64_t capacity = 0;     // sectors of the origin's device, at least origin_sectors
     bool resizes = false;
+    bool store_shrinks = false; // often
     bool separate_meta = false; // a metadata device
     std::uint64_t journal_bytes = 0;
     bool ample = true;           // the store holds every copy that can be made
