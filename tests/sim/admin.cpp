@@ -27,7 +27,8 @@ void World::admin_operation()
         return;
     }
     if (setup_.store_shrinks && context_.rng.percent(40)) {
-        return context_.rng.percent(40) ? admin_grow_store() : admin_shrink_store();
+        // In turn: what is written in between lies beyond the end of the next shrink.
+        return store_was_shrunk_ ? admin_grow_store() : admin_shrink_store();
     }
     const std::uint64_t kind = context_.rng.below(100);
     if (kind < 40) {

@@ -127,6 +127,7 @@ snapstore::Task<void> World::run_grow_store(Daemon& target)
     const std::uint64_t now = target.service().store().info().store_chunks;
     context_.trace("admin: the store has {} chunks", now);
     statistics_.grown += now > before ? 1U : 0U;
+    store_was_shrunk_ = false;
 }
 
 // To what is in use or a little more, so that something has to move; now and then to anything.
@@ -173,6 +174,7 @@ snapstore::Task<void> World::run_shrink_store(Daemon& target, std::uint64_t chun
         context_.fail(fmt::format("the store has {} chunks instead of {}", now, chunks));
     }
     ++statistics_.stores_shrunk;
+    store_was_shrunk_ = true;
     // What it does not reach any more belongs to somebody else.
     std::array<std::byte, kSector> bytes_of_others{};
     bytes_of_others.fill(std::byte{0xee});

@@ -46,7 +46,11 @@ Setup choose_setup(Rng& rng, unsigned operations)
         operations != 0 ? std::max(1U, operations / s.rounds) : static_cast<unsigned>(rng.between(40, 220));
     s.credits = static_cast<std::uint32_t>(rng.percent(30) ? rng.between(2, 4) : 32);
     s.max_extents = static_cast<std::uint32_t>(rng.percent(30) ? rng.between(1, 3) : 32);
-    s.store_shrinks = s.resizes && rng.percent(50);
+    if (s.resizes && rng.percent(50)) { // a store that fills up: what is in use lies all over it
+        s.store_shrinks = true;
+        s.ample = false;
+        s.store_chunks = rng.between(24, 100);
+    }
     return s;
 }
 

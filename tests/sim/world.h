@@ -150,6 +150,7 @@ private:
     std::uint64_t names_ = 0;
     unsigned operations_left_ = 0;
     unsigned admin_under_way_ = 0;
+    bool store_was_shrunk_ = false; // by the last resize that succeeded
     std::uint64_t sequential_ = 0; // where the sequential writer is
     bool booting_ = false;
     bool resizing_ = false; // asked of the present daemon, not answered

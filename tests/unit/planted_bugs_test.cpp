@@ -116,6 +116,74 @@ TEST(UnrecordedLossTest, IsFound)
     planted_bug = PlantedBug::none;
 }
 
+// Knows when writers may go on.
+class Writers final : public PlaceUsers {
+public:
+    explicit Writers(FramePool& pool) : pool_(pool) {}
+    FramePool& frames() noexcept { return pool_; }
+    Task<Result<void>> hold_writers(SnapshotId) override { co_return Result<void>{}; }
+    void release_writers(SnapshotId) noexcept override { released = true; }
+    void revoke_places() noexcept override {}
+    bool released = false;
+
+private:
+    FramePool& pool_;
+};
+
+Task<void> shrink(FramePool&, Store& store, Bytes size, Writers& writers)
+{
+    (void)co_await store.shrink_store(size, writers);
+}
+
+// A store shrinks, a client writes to a chunk of its snapshot as soon as it may after that has moved, and the
+// power fails: is it there?
+bool write_to_moved_chunk_survives()
+{
+    SimWorld world(1, {});
+    EXPECT_TRUE(world.initialize() && world.open());
+    const auto volume = world.origin().content(); // zeros would be copied nowhere
+    std::fill(volume.begin(), volume.end(), std::byte{1});
+    const auto place = [&] {
+        std::array<Extent, 1> out;
+        EXPECT_TRUE(world.run(world.store().snapshot_write(SnapshotId{1}, {Chunk{0}, 1}, out)));
+        return out[0].sector.value * 512;
+    };
+    for (const std::uint64_t id : {0U, 1U}) {
+        CreateOptions options;
+        options.id = SnapshotId{id};
+        EXPECT_TRUE(world.run(world.store().create(options)));
+        if (id == 0) {
+            EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 64})));
+        }
+    }
+    const std::uint64_t before = place();
+    EXPECT_TRUE(world.run(world.store().remove(SnapshotId{0})));
+    world.run(world.store().quiesce());
+    const StoreInfo info = world.store().info();
+    Writers writers(world.frames());
+    const std::uint64_t chunk = std::uint64_t{1} << info.chunk_shift;
+    spawn(world.frames(), shrink(world.frames(), world.store(),
+                                 Bytes{info.store_size.value - (info.store_chunks - 16) * chunk}, writers));
+    for (int steps = 0; !writers.released && steps < 10'000; ++steps) {
+        world.pump();
+    }
+    EXPECT_TRUE(writers.released);
+    const std::uint64_t after = place();
+    EXPECT_NE(after, before);
+    world.store_disk().content()[after] = std::byte{7};
+    world.power_cut();
+    EXPECT_TRUE(world.open());
+    return world.store_disk().content()[place()] == std::byte{7};
+}
+
+TEST(MoveTest, ThatIsNotDurableIsFound)
+{
+    EXPECT_TRUE(write_to_moved_chunk_survives());
+    planted_bug = PlantedBug::moved_before_durable;
+    EXPECT_FALSE(write_to_moved_chunk_survives());
+    planted_bug = PlantedBug::none;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugTest,
     testing::Values(Plant{PlantedBug::no_flush_before_ack, "NoFlushBeforeAck"},
