@@ -61,7 +61,10 @@ std::string Setup::describe() const
         "of {} operations, {} client{}",
         chunks(), 1U << chunk_shift, origin_sectors, store_chunks, ample ? "ample" : "small",
         separate_meta ? ", own metadata device" : "", journal_bytes, rounds, operations,
-        process_client ? "process" : "kernel", store_shrinks ? ", resized, the store mostly" : resizes ? ", resized" : "");
+        process_client ? "process" : "kernel",
+        store_shrinks ? ", resized, the store mostly"
+        : resizes     ? ", resized"
+                      : "");
 }
 
 } // namespace sim

@@ -151,7 +151,7 @@ private:
     unsigned operations_left_ = 0;
     unsigned admin_under_way_ = 0;
     bool store_was_shrunk_ = false; // by the last resize that succeeded
-    std::uint64_t sequential_ = 0; // where the sequential writer is
+    std::uint64_t sequential_ = 0;  // where the sequential writer is
     bool booting_ = false;
     bool resizing_ = false; // asked of the present daemon, not answered
     bool driving_ = false;  // an operation event is scheduled
