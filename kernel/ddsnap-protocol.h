@@ -88,8 +88,8 @@ enum ddsnap_client_kind {
 /*
  * Optional features. A daemon ignores unknown bits, a client refuses what it has not offered.
  *
- * DRAINED, of a snapshot client: its I/O of earlier sessions has ended, all of it. Until WELCOME nothing is
- * written, then, and what was written to the snapshot can be moved.
+ * DRAINED, of a client that writes to a snapshot: its I/O of earlier sessions has ended, all of
+ * it. Until WELCOME nothing is written, then, and what was written to the snapshot can be moved.
  */
 #define DDSNAP_FEATURE_DRAINED (1ull << 0)
 #define DDSNAP_FEATURES DDSNAP_FEATURE_DRAINED

@@ -166,6 +166,12 @@ static void consume(struct ddsnap *d, unsigned int bytes)
 
 /* ---- opening --------------------------------------------------------------------------- */
 
+/* Who writes to a snapshot says DRAINED, and is: see handshake(). */
+static u64 offered_features(const struct ddsnap *d)
+{
+	return d->is_origin || d->read_only ? 0 : DDSNAP_FEATURE_DRAINED;
+}
+
 static int send_hello(struct ddsnap *d)
 {
 	struct mapped_device *md = dm_table_get_md(d->ti->table);
@@ -176,7 +182,7 @@ static int send_hello(struct ddsnap *d)
 		.magic = cpu_to_le32(DDSNAP_MAGIC),
 		.version = cpu_to_le16(DDSNAP_VERSION),
 		.version_min = cpu_to_le16(DDSNAP_VERSION_MIN),
-		.features = cpu_to_le64(DDSNAP_FEATURES),
+		.features = cpu_to_le64(offered_features(d)),
 		.role = cpu_to_le32(d->is_origin ? DDSNAP_ROLE_ORIGIN : DDSNAP_ROLE_SNAPSHOT),
 		.flags = cpu_to_le32(d->read_only ? DDSNAP_HELLO_READ_ONLY : 0),
 		.snapshot = cpu_to_le64(d->is_origin ? 0 : d->snapshot),
@@ -222,7 +228,7 @@ static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	u16 shift = le16_to_cpu(welcome->chunk_shift);
 	u16 version = le16_to_cpu(welcome->version);
 	u32 range = le32_to_cpu(welcome->max_range);
-	u64 unknown = le64_to_cpu(welcome->features) & ~DDSNAP_FEATURES;
+	u64 unknown = le64_to_cpu(welcome->features) & ~offered_features(d);
 
 	if (version > DDSNAP_VERSION || version < DDSNAP_VERSION_MIN || unknown) {
 		DMERR_LIMIT("%s: the daemon's WELCOME is of version %u with features %#llx that were not offered: closing",
@@ -312,12 +318,12 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 }
 
 /*
- * So that HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME; what ends
- * here is restored, and waits for that, too.
+ * So that a writer's HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME;
+ * what ends here is restored, and waits for that, too.
  */
 static void drain_earlier_sessions(struct ddsnap *d)
 {
-	if (d->is_origin)
+	if (d->is_origin || d->read_only)
 		return;
 	if (!d->closed)
 		ddsnap_gate_close(d, -1);

@@ -193,19 +193,30 @@ Task<json> op_delta(ControlContext& c, const json& request)
                  static_cast<std::size_t>(std::min(limit, kMostRanges)));
 }
 
-Task<json> resize(ControlContext& c, std::optional<snapstore::Sectors> origin,
-                  std::optional<snapstore::Bytes> store)
+// All that are wanted; empty: as it is.
+struct NewSizes {
+    std::optional<snapstore::Sectors> origin;
+    std::optional<snapstore::Bytes> store;
+    std::optional<snapstore::Bytes> meta;
+};
+
+Task<json> resize(ControlContext& c, NewSizes sizes)
 {
     if (const std::string wrong = c.measure(); !wrong.empty()) {
         co_return control_error(Code::io_error, wrong);
     }
-    if (store) {
-        if (const auto done = co_await c.service.resize_store(*store); !done) {
+    if (sizes.meta) {
+        if (const auto done = co_await c.service.grow_meta(*sizes.meta); !done) {
             co_return refused(done.error());
         }
     }
-    if (origin) {
-        if (const auto done = co_await c.service.resize_origin(*origin); !done) {
+    if (sizes.store) {
+        if (const auto done = co_await c.service.resize_store(*sizes.store); !done) {
+            co_return refused(done.error());
+        }
+    }
+    if (sizes.origin) {
+        if (const auto done = co_await c.service.resize_origin(*sizes.origin); !done) {
             co_return refused(done.error());
         }
     }
@@ -216,12 +227,21 @@ Task<json> op_resize(ControlContext& c, const json& request)
 {
     const std::int64_t origin = integer_field(request, "origin_sectors", 0);
     const std::int64_t store = integer_field(request, "store_bytes", 0);
-    if (origin < 0 || store < 0 || (origin == 0 && store == 0)) {
-        throw BadRequest("\"origin_sectors\" or \"store_bytes\" must be positive");
+    const std::int64_t meta = integer_field(request, "meta_bytes", 0);
+    if (std::min({origin, store, meta}) < 0 || std::max({origin, store, meta}) == 0) {
+        throw BadRequest("\"origin_sectors\", \"store_bytes\" or \"meta_bytes\" must be positive");
     }
-    return resize(
-        c, origin == 0 ? std::nullopt : std::optional(snapstore::Sectors{static_cast<std::uint64_t>(origin)}),
-        store == 0 ? std::nullopt : std::optional(snapstore::Bytes{static_cast<std::uint64_t>(store)}));
+    NewSizes sizes;
+    if (origin > 0) {
+        sizes.origin = snapstore::Sectors{static_cast<std::uint64_t>(origin)};
+    }
+    if (store > 0) {
+        sizes.store = snapstore::Bytes{static_cast<std::uint64_t>(store)};
+    }
+    if (meta > 0) {
+        sizes.meta = snapstore::Bytes{static_cast<std::uint64_t>(meta)};
+    }
+    return resize(c, sizes);
 }
 
 Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{"text", metrics_text(c)}}); }

@@ -91,4 +91,11 @@ snapstore::Task<ServiceResult<void>> VolumeService::resize_origin(Sectors size)
     return core_->resize_origin(size);
 }
 
+snapstore::Task<ServiceResult<void>> VolumeService::grow_meta(snapstore::Bytes size)
+{
+    const ServiceCore::Operation operation(*core_);
+    const auto done = co_await core_->store.grow_meta(size);
+    co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
+}
+
 } // namespace ddsnap

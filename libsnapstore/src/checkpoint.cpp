@@ -112,6 +112,7 @@ Superblock Store::Impl::freeze()
         next.largest_origin = new_geometry->largest_origin;
         next.incompat = new_geometry->incompat;
         next.data_chunks = new_geometry->data_chunks;
+        next.meta.count = new_geometry->meta_blocks;
     }
     next.generation = generation;
     next.incarnation = incarnation;

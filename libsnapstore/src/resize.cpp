@@ -161,6 +161,47 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     co_return done;
 }
 
+// The zone is the last that a metadata device has: it goes on to its new end, all of which is free.
+Task<Result<void>> Store::Impl::grow_meta(Bytes size)
+{
+    if (!opened || closing) {
+        co_return fail(Errc::stopping, "the store is not open");
+    }
+    if (!separate_meta()) {
+        co_return fail(Errc::unsupported,
+                       "the metadata are on the snapshot store's device, before its chunks, "
+                       "and cannot grow there");
+    }
+    if (size > devices.meta->size()) {
+        co_return fail(Errc::too_small, "the metadata device is smaller than that",
+                       devices.meta->size().value);
+    }
+    while (admin_busy) {
+        co_await admin_queue.wait();
+    }
+    const AdminLock lock(*this);
+    if (failed) {
+        co_return tl::unexpected(failure());
+    }
+    Superblock next = sb;
+    const std::uint64_t end = size.value / kBlockSize.value;
+    next.meta.count = end - std::min(end, sb.meta.first);
+    if (next.meta.count < sb.meta.count) {
+        co_return fail(Errc::unsupported, "the metadata can get more room, but not less");
+    }
+    if (next.meta.count == sb.meta.count) {
+        co_return Result<void>{};
+    }
+    auto done = co_await change_geometry(next);
+    if (done) {
+        blocks.grow(sb.meta.count);
+        tree->grow_zone(sb.meta.count);
+        space_queue.wake_all();
+        tick_queue.wake_all();
+    }
+    co_return done;
+}
+
 // The superblocks by which the store device is known to the metadata device's, one after the other.
 Task<Result<void>> Store::Impl::write_identity(std::uint64_t data_chunks)
 {
@@ -195,7 +236,8 @@ Task<Result<void>> Store::Impl::change_geometry(const Superblock& next)
     if (const char* what = find_implausible(next); what != nullptr) {
         co_return fail(Errc::invalid, what);
     }
-    new_geometry = Geometry{next.origin_size, next.largest_origin, next.incompat, next.data_chunks};
+    new_geometry =
+        Geometry{next.origin_size, next.largest_origin, next.incompat, next.data_chunks, next.meta.count};
     auto done = co_await checkpoint();
     new_geometry.reset();
     co_return done;

@@ -131,6 +131,7 @@ Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Ch
 
 Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
 Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize_store(size); }
+Task<Result<void>> Store::grow_meta(Bytes size) { return impl_->grow_meta(size); }
 Task<Result<void>> Store::shrink_store(Bytes size, PlaceUsers& users)
 {
     return impl_->shrink_store(size, users);

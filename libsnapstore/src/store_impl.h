@@ -163,11 +163,13 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
         Sectors largest_origin;
         std::uint64_t incompat = 0;
         std::uint64_t data_chunks = 0;
+        std::uint64_t meta_blocks = 0;
     };
     Task<Result<void>> resize_origin(Sectors size);
     Task<Result<void>> copy_out_tail(Sectors size);
     std::uint64_t shared_from(std::uint64_t first, std::uint64_t end) const noexcept;
     Task<Result<void>> resize_store(Bytes size);
+    Task<Result<void>> grow_meta(Bytes size);
     Task<Result<void>> write_identity(std::uint64_t data_chunks);
     Task<Result<void>> change_geometry(const Superblock& next);
 

@@ -67,6 +67,13 @@ public:
     bool erase(const Key& key) noexcept;                            // false if it is not
     bool relocate(const Key& key, std::uint64_t location) noexcept; // false if the key is not there
 
+    // More blocks at the zone's end.
+    void grow_zone(std::uint64_t blocks)
+    {
+        by_block_.resize(blocks, nullptr);
+        zone_.count = blocks;
+    }
+
     // At most so many nodes are new or moved by `inserts` insertions.
     std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
     std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate()

@@ -106,6 +106,9 @@ void World::admin_resize_store()
 void World::admin_grow_store()
 {
     disks_.store->grow(context_.rng.between(1, 12) * setup_.chunk_sectors());
+    if (disks_.meta != nullptr && context_.rng.percent(30)) {
+        disks_.meta->grow(context_.rng.between(1, 12) * kSectorsPerBlock);
+    }
     ++admin_under_way_;
     snapstore::spawn(daemon()->frames(), run_grow_store(*daemon()));
 }
@@ -113,7 +116,13 @@ void World::admin_grow_store()
 snapstore::Task<void> World::run_grow_store(Daemon& target)
 {
     const std::uint64_t before = target.service().store().info().store_chunks;
-    const auto result = co_await target.service().resize_store(disks_.store->size());
+    ddsnap::ServiceResult<void> result;
+    if (disks_.meta != nullptr) {
+        result = co_await target.service().grow_meta(disks_.meta->size());
+    }
+    if (result && !target.dead()) {
+        result = co_await target.service().resize_store(disks_.store->size());
+    }
     if (target.dead()) {
         co_return;
     }

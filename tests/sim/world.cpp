@@ -102,7 +102,8 @@ bool World::make_disks(const snapstore::Format& format)
     store_disk_ =
         std::make_unique<Disk>(context_, "store", store_sectors, setup_.store_latency, store_capacity);
     if (setup_.separate_meta) {
-        meta_disk_ = std::make_unique<Disk>(context_, "meta", meta_sectors, setup_.store_latency);
+        meta_disk_ = std::make_unique<Disk>(context_, "meta", meta_sectors, setup_.store_latency,
+                                            meta_sectors + (setup_.resizes ? 64 * kSectorsPerBlock : 0));
     }
     disks_ = {origin_disk_.get(), store_disk_.get(), meta_disk_.get()};
     if (!enough) {

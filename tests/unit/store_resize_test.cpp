@@ -298,6 +298,38 @@ TEST_F(ResizeTest, StoreGrows)
     }
 }
 
+TEST_F(ResizeTest, MetadataGetMoreRoom)
+{
+    open_new(config_of(Sectors{64 * kPerChunk}, Bytes{4ULL << 20}, Bytes{2ULL << 20}));
+    ASSERT_TRUE(create(0));
+    write(0, 32, 2);
+    const std::uint64_t blocks = store().info().meta_blocks;
+    const std::uint64_t free = store().info().free_meta_blocks;
+    const auto grow = [&](Bytes size) { return world->run(store().grow_meta(size)); };
+    EXPECT_EQ(grow(Bytes{3ULL << 20}).error().code, Errc::too_small);
+    world->meta_disk().grow(Bytes{3ULL << 20});
+    ASSERT_TRUE(grow(Bytes{3ULL << 20}));
+    EXPECT_EQ(store().info().meta_blocks, blocks + 256);
+    EXPECT_GE(store().info().free_meta_blocks + 4, free + 256);
+    EXPECT_EQ(grow(Bytes{2ULL << 20}).error().code, Errc::unsupported);
+    EXPECT_TRUE(grow(Bytes{3ULL << 20})) << "as it is";
+    // Nodes and tables of many checkpoints, all over the zone.
+    for (std::uint64_t i = 1; i <= 300; ++i) {
+        write(32 + i % 32, 1, 3);
+        const auto made = create(i);
+        ASSERT_TRUE(made) << made.error().what << ", " << i;
+        ASSERT_TRUE(world->run(store().checkpoint()));
+        ASSERT_TRUE(world->run(store().remove(SnapshotId{i})));
+        world->run(store().quiesce());
+    }
+    reopen();
+    EXPECT_EQ(store().info().meta_blocks, blocks + 256);
+    EXPECT_TRUE(all(0, 0, 64, 1));
+    expect_sound();
+    open_new(config_of(Sectors{64 * kPerChunk}, Bytes{4ULL << 20}));
+    EXPECT_EQ(grow(Bytes{4ULL << 20}).error().code, Errc::unsupported) << "it has no device of its own";
+}
+
 // The power fails in the middle: the old length or the new one, and the snapshot whole in either case.
 TEST_F(ResizeTest, CrashLeavesTheOldOrTheNewLength)
 {
@@ -310,18 +342,26 @@ TEST_F(ResizeTest, CrashLeavesTheOldOrTheNewLength)
         world->store_disk().grow(Bytes{4ULL << 20});
         const std::uint64_t chunks = store().info().store_chunks;
         const Sectors to{(1 + seed % 63) * kPerChunk};
+        const std::uint64_t blocks = store().info().meta_blocks;
+        const int asked = seed % 2 == 0 ? 2 : 3;
         int answered = 0;
         const auto count = [](FramePool&, Task<Result<void>> task, int& done) -> Task<void> {
             done += (co_await task).has_value() ? 1 : 0;
         };
         spawn(world->frames(), count(world->frames(), store().resize_origin(to), answered));
         spawn(world->frames(), count(world->frames(), store().resize_store(Bytes{4ULL << 20}), answered));
-        for (std::uint64_t steps = seed; steps > 0 && answered < 2; --steps) {
+        if (seed % 2 != 0) {
+            world->meta_disk().grow(Bytes{5ULL << 20});
+            spawn(world->frames(), count(world->frames(), store().grow_meta(Bytes{5ULL << 20}), answered));
+        }
+        for (std::uint64_t steps = seed; steps > 0 && answered < asked; --steps) {
             world->pump();
         }
         world->power_cut();
         const auto opened = world->open();
         ASSERT_TRUE(opened) << opened.error().what << ", seed " << seed;
+        const std::uint64_t zone = store().info().meta_blocks;
+        EXPECT_TRUE(zone == blocks || (seed % 2 != 0 && zone == blocks + 256)) << "seed " << seed;
         const Sectors now = store().info().origin_size;
         if (now == to) {
             ++new_sizes;
@@ -331,9 +371,10 @@ TEST_F(ResizeTest, CrashLeavesTheOldOrTheNewLength)
             ++old_sizes;
             ASSERT_EQ(now, Sectors{64 * kPerChunk}) << "seed " << seed;
         }
-        if (answered == 2) {
+        if (answered == asked) {
             ASSERT_EQ(now, to) << "seed " << seed;
             ASSERT_GT(store().info().store_chunks, chunks) << "seed " << seed;
+            ASSERT_EQ(zone, asked == 2 ? blocks : blocks + 256) << "seed " << seed;
         }
         ASSERT_TRUE(all(0, 0, 64, 1)) << "seed " << seed;
         ASSERT_TRUE(resize(to.value)) << "again, seed " << seed;

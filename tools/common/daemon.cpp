@@ -263,7 +263,8 @@ std::uint64_t Daemon::add_use(std::uint64_t id, std::int64_t difference)
                        [](const json& answer) { return answer.at("use_count").get<std::uint64_t>(); });
 }
 
-void Daemon::resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes)
+void Daemon::resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes,
+                    std::optional<std::uint64_t> meta_bytes)
 {
     json request{{"op", "resize"}};
     if (origin_sectors) {
@@ -271,6 +272,9 @@ void Daemon::resize(std::optional<std::uint64_t> origin_sectors, std::optional<s
     }
     if (store_bytes) {
         request["store_bytes"] = *store_bytes;
+    }
+    if (meta_bytes) {
+        request["meta_bytes"] = *meta_bytes;
     }
     impl_->call(request, kCheckLimit);
 }

@@ -126,9 +126,10 @@ public:
     void remove(std::uint64_t id);
     void set_priority(std::uint64_t id, int priority);
     std::uint64_t add_use(std::uint64_t id, std::int64_t difference);
-    // New lengths of the origin, of what is used of the store; none: as it is. Shrinking the origin may take
-    // as long as copying its end does.
-    void resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes);
+    // New lengths of the origin, of what is used of the store and of the metadata device; none: as it is.
+    // To shrink one may take as long as copying its end does.
+    void resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes,
+                std::optional<std::uint64_t> meta_bytes = std::nullopt);
     CheckEntry check(bool data);
     // One step of the delta from snapshot `from` to `to` (none: the origin), chunks from `start` on.
     DeltaEntry delta_step(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to,

@@ -177,16 +177,15 @@ Exit resize(const Args& args)
         const auto text = args.get(option);
         return text ? std::optional(need_size(*text, what)) : std::nullopt;
     };
-    if (args.has("--metadata")) {
-        throw Failure(Exit::usage, "the metadata device cannot be resized");
-    }
     const auto origin = size_of("--origin", "size of the origin");
     const auto store = size_of("--snapshot", "size of the snapshot store");
-    if (origin.value_or(kSectorBytes) < kSectorBytes || store.value_or(1) == 0 || (!origin && !store)) {
-        throw Failure(Exit::usage, "no size is given", "give -o SIZE, -s SIZE or both");
+    const auto meta = size_of("--metadata", "size of the metadata device");
+    if (origin.value_or(kSectorBytes) < kSectorBytes || store.value_or(1) == 0 || meta.value_or(1) == 0 ||
+        (!origin && !store && !meta)) {
+        throw Failure(Exit::usage, "no size is given", "give -o SIZE, -s SIZE, -m SIZE or several");
     }
     Daemon daemon = connect(args);
-    daemon.resize(origin ? std::optional(*origin / kSectorBytes) : std::nullopt, store);
+    daemon.resize(origin ? std::optional(*origin / kSectorBytes) : std::nullopt, store, meta);
     return Exit::ok;
 }
 

@@ -48,6 +48,8 @@ Wish need_wish(const std::string& text, const std::string& path, const std::stri
     return wish;
 }
 
+constexpr std::uint64_t kBlockBytes = 4096; // of metadata
+
 std::string quantity(std::uint64_t bytes)
 {
     return format_size(bytes) + " (" + std::to_string(bytes) + " bytes)";
@@ -119,6 +121,25 @@ void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
     }
 }
 
+void refuse_shared_metadata(const Volume& volume)
+{
+    if (volume.config().meta.empty()) {
+        throw Failure(Exit::usage,
+                      volume.what() + " has no metadata device: its metadata are on the store's, before the "
+                                      "chunks, and cannot grow there",
+                      "their room was chosen for the size that the store had when it was made");
+    }
+}
+
+void grow_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
+{
+    daemon.resize(std::nullopt, std::nullopt, wish.bytes);
+    const VolumeEntry now = daemon.status();
+    std::printf("%s: its metadata have %s, %s of it unused\n", volume.what().c_str(),
+                format_size(now.meta_blocks * kBlockBytes).c_str(),
+                format_size(now.free_meta_blocks * kBlockBytes).c_str());
+}
+
 void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
 {
     const std::uint64_t before = daemon.status().origin_sectors * kSectorBytes;
@@ -150,18 +171,20 @@ void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
 
 Exit resize_volume(const Args& args)
 {
-    if (args.has("--metadata")) {
-        throw Failure(Exit::usage, "the metadata device cannot be resized",
-                      "it is used as a whole since the store was made");
-    }
-    if (!args.has("--origin") && !args.has("--snapshot")) {
-        throw Failure(Exit::usage, "nothing to resize", "give --origin SIZE, --snapshot SIZE or both");
+    if (!args.has("--origin") && !args.has("--snapshot") && !args.has("--metadata")) {
+        throw Failure(Exit::usage, "nothing to resize",
+                      "give --origin SIZE, --snapshot SIZE, --metadata SIZE or several");
     }
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     Daemon daemon = volume.daemon();
     std::optional<Wish> origin;
     std::optional<Wish> store;
+    std::optional<Wish> meta;
+    if (const auto size = args.get("--metadata")) {
+        refuse_shared_metadata(volume);
+        meta = need_wish(*size, volume.config().meta, "metadata device");
+    }
     if (const auto size = args.get("--snapshot")) {
         store = need_wish(*size, volume.config().store, "snapshot store");
     }
@@ -176,13 +199,16 @@ Exit resize_volume(const Args& args)
         if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
             refuse_cut(volume, origin->bytes);
         }
-        for (const auto& [wish, what] : {std::pair{store, "store"}, {origin, "origin"}}) {
+        for (const auto& [wish, what] : {std::pair{meta, "metadata"}, {store, "store"}, {origin, "origin"}}) {
             if (wish) {
                 std::printf("would resize the %s of %s to %s\n", what, volume.what().c_str(),
                             quantity(wish->bytes).c_str());
             }
         }
         return Exit::ok;
+    }
+    if (meta) {
+        grow_metadata(daemon, volume, *meta);
     }
     if (store) {
         resize_store(daemon, volume, *store);

@@ -277,13 +277,17 @@ public:
     // too_small: the device is smaller; invalid: fewer chunks than there are; busy: it is being shrunk. The
     // metadata zone stays as it was made.
     Task<Result<void>> resize_store(Bytes size);
-    // The same, for a smaller part: moves what lies beyond its end. Everything else goes on meanwhile.
-    // Durable when it completes, and nothing beyond the end is read or written from then on; a crash leaves
-    // the old length or the new one. No snapshot is given up for it. no_space: more chunks are in use (where:
-    // how many), or writes have needed the room meanwhile; too_small: there would be fewer than 16 chunks;
-    // invalid: it is not smaller; busy: it is under way already; corrupt, io_error: a chunk that is to be
-    // moved cannot be read (where: the byte); else the error of users.hold_writers(). After an error all of
-    // the store is used as before.
+    // How much of a separate metadata device is used: more than before, for more exceptions. Durable when it
+    // completes. Errc::too_small: the device is smaller; unsupported: less than it is, or there is no such
+    // device.
+    Task<Result<void>> grow_meta(Bytes size);
+    // As resize_store(), for a smaller part: moves what lies beyond its end. Everything else goes on
+    // meanwhile. Durable when it completes, and nothing beyond the end is read or written from then on; a
+    // crash leaves the old length or the new one. No snapshot is given up for it. no_space: more chunks are
+    // in use (where: how many), or writes have needed the room meanwhile; too_small: there would be fewer
+    // than 16 chunks; invalid: it is not smaller; busy: it is under way already; corrupt, io_error: a chunk
+    // that is to be moved cannot be read (where: the byte); else the error of users.hold_writers(). After an
+    // error all of the store is used as before.
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
     // Has a shrink_store() under way end soon, mostly with an error (stopping).
     void stop_shrinking();
