@@ -131,10 +131,10 @@ bool create_without_udev(const NewDevice& device)
     }
     const Task load = need_task(DM_DEVICE_RELOAD, device.name);
     const Task resume = need_task(DM_DEVICE_RESUME, device.name);
-    const bool works =
-        dm_task_get_info(made.get(), &info) != 0 && describe(load.get(), device) &&
-        dm_task_run(load.get()) != 0 && dm_task_set_add_node(resume.get(), DM_ADD_NODE_ON_CREATE) != 0 &&
-        dm_task_run(resume.get()) != 0 && link_node(device.name, info);
+    const bool works = dm_task_get_info(made.get(), &info) != 0 && describe(load.get(), device) &&
+                       dm_task_run(load.get()) != 0 &&
+                       dm_task_set_add_node(resume.get(), DM_ADD_NODE_ON_CREATE) != 0 &&
+                       dm_task_run(resume.get()) != 0 && link_node(device.name, info);
     if (!works) {
         const std::string why = last_message();
         dm_task_run(need_task(DM_DEVICE_REMOVE, device.name).get()); // what was wrong before is what counts
@@ -171,8 +171,7 @@ void remove(const std::string& name, Udev udev)
 {
     const Task task = need_task(DM_DEVICE_REMOVE, name);
     dm_task_retry_remove(task.get()); // udev may still have it open for a moment
-    const bool removed =
-        udev == Udev::awaited ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
+    const bool removed = udev == Udev::awaited ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
     if (!removed) {
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
         throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);
