@@ -3,8 +3,15 @@
 // snapshots.
 #include "tools/zumastor/exports.h"
 
+#include <stdlib.h> // mkdtemp()
+#include <sys/sysmacros.h>
+
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
+#include "tools/common/process.h"
+#include "tools/zumastor/nfs.h"
 #include "tools/zumastor/samba.h"
 
 namespace zumastor {
@@ -45,6 +52,27 @@ TEST(Exports, SnapshotsAreReadOnlyAndHaveAnIdentityOfTheirOwn)
               "/run/c host(ro,fsid=0b,sec=krb5,no_root_squash) *(ro,fsid=0b)\n");
     EXPECT_EQ(clients_in(text, "/run/a b").size(), 2);
     EXPECT_EQ(format_exports("v", clients, {}), "");
+}
+
+TEST(Nfs, KnowsWhichClientsHaveFilesOfAFilesystemOpen)
+{
+    std::string directory = (std::filesystem::temp_directory_path() / "exports_test.XXXXXX").string();
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    EXPECT_TRUE(nfs_clients_on(makedev(254, 3), directory + "/none").empty());
+    const auto add = [&](const std::string& client, const std::string& address, const std::string& states) {
+        std::filesystem::create_directory(directory + "/" + client);
+        write_text(directory + "/" + client + "/info",
+                   "clientid: 0x1\naddress: \"" + address + "\"\nname: \"Linux NFSv4.2 client\"\n");
+        write_text(directory + "/" + client + "/states", states);
+    };
+    add("3", "192.168.1.7:815",
+        "- 0x01: { type: open, access: r-, deny: --, superblock: \"fe:03:12\", filename: \"file\" }\n");
+    add("4", "[fd00::2]:990", "- 0x02: { type: open, superblock: \"fe:02:12\", filename: \"fe:03:1\" }\n");
+    add("5", "192.168.1.9:700", "");
+    EXPECT_EQ(nfs_clients_on(makedev(254, 3), directory), std::vector<std::string>{"192.168.1.7"});
+    EXPECT_EQ(nfs_clients_on(makedev(254, 2), directory), std::vector<std::string>{"[fd00::2]"});
+    EXPECT_TRUE(nfs_clients_on(makedev(254, 12), directory).empty());
+    std::filesystem::remove_all(directory);
 }
 
 TEST(Samba, TheShareHasThePathsOfTheVolume)

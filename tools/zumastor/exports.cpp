@@ -12,10 +12,12 @@
 #include <optional>
 #include <string_view>
 
+#include "tools/common/block_device.h"
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/nfs.h"
 
 namespace zumastor {
 namespace {
@@ -193,6 +195,22 @@ std::string without(const std::string& text, const std::string& path)
     return any ? rest : "";
 }
 
+// A client whose file is not exported for a moment has lost it: it asks only once (ESTALE). So whoever has
+// one open is seen beforehand.
+void refuse_if_open(const std::string& path)
+{
+    const std::string target = canonical(path);
+    for (const Mount& mount : all_mounts()) {
+        if (mount.target != target) {
+            continue;
+        }
+        if (const auto clients = nfs_clients_on(mount.device); !clients.empty()) {
+            throw Failure(Exit::busy, path + ": in use: by NFS clients: " + join(clients, ", "),
+                          "have them close its files, then try again");
+        }
+    }
+}
+
 void unmount_when_released(const std::string& path)
 {
     const auto deadline = std::chrono::steady_clock::now() + kReleaseLimit;
@@ -297,6 +315,7 @@ void unmount_exported(const std::string& volume, const std::string& path)
         unmount(path);
         return;
     }
+    refuse_if_open(path);
     write_exports(volume, after);
     try {
         unmount_when_released(path);

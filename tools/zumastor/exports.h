@@ -38,8 +38,9 @@ void export_snapshots(const std::string& volume, const std::vector<ExportClient>
                       const std::vector<ExportedSnapshot>& snapshots);
 void end_exports(const std::string& volume); // of any of them
 
-// Unmounts a snapshot that may be exported. Clients that read it just now are not waited for longer than a
-// few seconds: then it throws Exit::busy, and the snapshot is exported as before.
+// Unmounts a snapshot that may be exported. While a client of version 4 has a file of it open it throws
+// Exit::busy at once. Others that read it just now are not waited for longer than a few seconds: then it
+// throws the same, and the snapshot is exported as before.
 void unmount_exported(const std::string& volume, const std::string& path);
 
 } // namespace zumastor

@@ -2,17 +2,41 @@
 #include "tools/zumastor/nfs.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <string>
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
+#include "tools/common/process.h"
 
 namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of a client's file info, the line: address: "192.168.1.7:815"
+std::string address_in(const std::string& info)
+{
+    constexpr std::string_view kKey = "address: \"";
+    const std::size_t key = info.find(kKey);
+    if (key == std::string::npos) {
+        return "unknown";
+    }
+    const std::size_t begin = key + kKey.size();
+    const std::string address = info.substr(begin, info.find('"', begin) - begin);
+    return address.substr(0, address.rfind(':'));
+}
+
+} // namespace
 
 void renew_nfs_exports()
 {
@@ -29,6 +53,24 @@ void renew_nfs_exports()
                  std::strerror(errno) + "; exportfs -f mends it");
         }
     }
+}
+
+std::vector<std::string> nfs_clients_on(dev_t filesystem, const std::string& clients)
+{
+    // As nfs4_show_superblock() in fs/nfsd/nfs4state.c writes it; the file's number follows.
+    std::array<char, 64> superblock{};
+    std::snprintf(superblock.data(), superblock.size(), "superblock: \"%02x:%02x:", major(filesystem),
+                  minor(filesystem));
+    std::vector<std::string> found;
+    std::error_code error; // no server, or a kernel before 5.3: nobody is known
+    for (const auto& client : fs::directory_iterator(clients, error)) {
+        if (read_text(client.path() / "states").find(superblock.data()) != std::string::npos) {
+            found.push_back(address_in(read_text(client.path() / "info")));
+        }
+    }
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
 }
 
 } // namespace zumastor

@@ -2,6 +2,11 @@
 // What the kernel's NFS server has to know of a volume.
 #pragma once
 
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
 namespace zumastor {
 
 // Makes the server, if it runs, ask anew what is mounted at the places that it exports: it holds on to the
@@ -9,5 +14,11 @@ namespace zumastor {
 // fixed their files stay the same ones. What the server held is let go soon after. Source: as exportfs -f
 // does, see exportfs(8) and net/sunrpc/cache.c, write_flush().
 void renew_nfs_exports();
+
+// The addresses of the clients of version 4 that the server keeps something open or locked for on the
+// filesystem with that number (as in mountinfo). Of version 3 the server knows no such thing. `clients` is
+// for tests.
+std::vector<std::string> nfs_clients_on(dev_t filesystem,
+                                        const std::string& clients = "/proc/fs/nfsd/clients");
 
 } // namespace zumastor
