@@ -4,11 +4,11 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -98,7 +98,10 @@ tl::expected<void, std::string> open_disks(const Options& options, Disks& disks,
 
 std::string measure_disks(Disks& disks)
 {
-    const std::array<const DiskFile*, 2> files{&disks.origin, &disks.store}; // as in open_disks()
+    std::vector<const DiskFile*> files{&disks.origin, &disks.store}; // as in open_disks()
+    if (disks.meta) {
+        files.push_back(&*disks.meta);
+    }
     for (std::size_t i = 0; i < files.size(); ++i) {
         const auto size = measure_disk(*files[i]);
         if (!size) {

@@ -43,6 +43,14 @@ inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one com
 inline constexpr std::uint64_t kMaxAttachments = 1024;
 inline constexpr std::uint64_t kSpareBlocks = 16; // of the metadata zone, never counted on
 
+// A store that is being made smaller (shrink.cpp).
+struct Shrink {
+    std::uint64_t end = 0;        // chunks that are to be left
+    std::uint64_t moved = 0;      // chunks
+    std::optional<Error> stopped; // it is to be given up
+    bool final = false;           // nothing stops it any more
+};
+
 struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordered by meaning
     Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
 
@@ -174,12 +182,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> change_geometry(const Superblock& next);
 
     // ---- a smaller store (shrink.cpp) ----
-    struct Shrink {
-        std::uint64_t end = 0;        // chunks that are to be left
-        std::uint64_t moved = 0;      // chunks
-        std::optional<Error> stopped; // it is to be given up
-        bool final = false;           // nothing stops it any more
-    };
     static constexpr std::size_t kMoveBatch = 16;
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
     void stop_shrinking(const Error& why);

@@ -11,7 +11,7 @@
 namespace zumastor::test {
 namespace {
 
-constexpr std::uint64_t kChunk = 16384;
+constexpr std::uint64_t kPlaceBytes = 16384;
 constexpr std::uint64_t kVolume = 64; // chunks
 constexpr Bytes kStore{5ULL << 20};   // some 200 chunks
 
@@ -45,7 +45,7 @@ protected:
     {
         WorldConfig config;
         config.chunk_shift = 14;
-        config.volume = Sectors{kVolume * kChunk / 512};
+        config.volume = Sectors{kVolume * kPlaceBytes / 512};
         config.store = kStore;
         config.meta = meta;
         world = std::make_unique<SimWorld>(seed, config);
@@ -69,7 +69,8 @@ protected:
     static void fill(SimDisk& disk, int value, std::uint64_t first = 0, std::uint64_t count = kVolume)
     {
         for (std::uint64_t c = first; c < first + count; ++c) {
-            std::memset(&disk.content()[c * kChunk], std::to_integer<int>(byte_of(c, value)), kChunk);
+            std::memset(&disk.content()[c * kPlaceBytes], std::to_integer<int>(byte_of(c, value)),
+                        kPlaceBytes);
         }
     }
     Store& store() { return world->store(); }
@@ -92,7 +93,7 @@ protected:
         ASSERT_TRUE(world->run(store().snapshot_write(SnapshotId{1}, {Chunk{chunk}, 1}, out)));
         ASSERT_EQ(out[0].kind, Extent::Kind::store);
         std::memset(&world->store_disk().content()[out[0].sector.value * 512],
-                    std::to_integer<int>(byte_of(chunk, value)), kChunk);
+                    std::to_integer<int>(byte_of(chunk, value)), kPlaceBytes);
     }
     std::uint64_t used() { return store().info().store_chunks - free_chunks(); }
     std::uint64_t free_chunks() { return store().info().free_chunks + store().info().pending_chunks; }
@@ -100,7 +101,7 @@ protected:
     Bytes size_for(std::uint64_t chunks)
     {
         const StoreInfo info = store().info();
-        return Bytes{info.store_size.value - (info.store_chunks - chunks) * kChunk};
+        return Bytes{info.store_size.value - (info.store_chunks - chunks) * kPlaceBytes};
     }
     Result<void> shrink(std::uint64_t chunks)
     {
@@ -120,7 +121,7 @@ protected:
             const auto found = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{c}, 1}, out));
             ASSERT_TRUE(found) << found.error().what << ", " << when;
             ASSERT_EQ(out[0].kind, Extent::Kind::store) << when;
-            const auto there = world->store_disk().content().subspan(out[0].sector.value * 512, kChunk);
+            const auto there = world->store_disk().content().subspan(out[0].sector.value * 512, kPlaceBytes);
             const std::byte expected = byte_of(c, c >= written_from ? value : 2);
             ASSERT_EQ(there.front(), expected) << "chunk " << c << ", " << when;
             ASSERT_EQ(there.back(), expected) << "chunk " << c << ", " << when;
@@ -276,6 +277,7 @@ TEST_F(ShrinkTest, GivesWayToWrites)
     spawn(world->frames(),
           keep(world->frames(), store().shrink_store(size_for(kVolume + 8), *users), shrunk, ended));
     write(0, kVolume, 4); // 64 more
+    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!ended) {
         world->step();
     }
@@ -303,6 +305,7 @@ TEST_F(ShrinkTest, IsStopped)
     world->pump();
     store().stop_shrinking();
     EXPECT_TRUE(store().shrink_stopped());
+    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!ended) {
         world->step();
     }
@@ -317,7 +320,7 @@ TEST_F(ShrinkTest, IsStopped)
 TEST_F(ShrinkTest, DamageIsNotMoved)
 {
     open_new();
-    const std::uint64_t last = size_for(2 * kVolume).value - kChunk; // of the 64 in use
+    const std::uint64_t last = size_for(2 * kVolume).value - kPlaceBytes; // of the 64 in use
     world->store_disk().content()[last + 5] ^= std::byte{1};
     const auto done = shrink(used());
     ASSERT_FALSE(done);

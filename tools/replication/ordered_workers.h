@@ -45,7 +45,6 @@ public:
     OrderedWorkers& operator=(const OrderedWorkers&) = delete;
 
     bool empty() const noexcept { return results_.empty(); }
-    std::size_t size() const noexcept { return results_.size(); } // jobs inside
     bool full() const noexcept { return results_.size() >= window_; }
 
     // take() would not wait.

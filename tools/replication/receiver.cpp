@@ -17,7 +17,6 @@ namespace zumastor::stream {
 namespace {
 
 constexpr std::size_t kReceiveWindow = 32; // batches being verified and written
-constexpr std::size_t kBusy = 2;           // as many as keep the device at work
 
 struct Arrived {
     Piece piece;
@@ -98,8 +97,7 @@ Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
 }
 
 // The receiving end at work: records go in as they come, and are settled, the oldest first, when written.
-// Those that have come already are written together; none waits for one that has not, unless others are being
-// written: then what comes meanwhile goes with it, which costs the volume's daemon fewer commits.
+// Those that have come already are written together; none waits for one that has not.
 class Reception {
 public:
     Reception(const Header& header, VolumeWriter& writer, const ReceiveOptions& options,
@@ -121,17 +119,6 @@ public:
         }
         batch_bytes_ += bytes;
         batch_.push_back(std::move(arrived));
-    }
-
-    // Nothing more has come yet.
-    void pause()
-    {
-        while (workers_.ready()) {
-            settle();
-        }
-        if (workers_.size() < kBusy) {
-            hand_over();
-        }
     }
 
     // What has been put is written now.
@@ -239,7 +226,7 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
         }
         reception.put({std::move(**piece), reader.record_offset()});
         if (!reader.ready()) {
-            reception.pause();
+            reception.hand_over();
         }
         reception.or_keep([&] { hooks.moved(reception.progress()); });
     }

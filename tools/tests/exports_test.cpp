@@ -3,9 +3,9 @@
 // snapshots.
 #include "tools/zumastor/exports.h"
 
-#include <stdlib.h> // mkdtemp()
 #include <sys/sysmacros.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include <gtest/gtest.h>
