@@ -42,8 +42,8 @@
 namespace snapstore {
 
 namespace {
-constexpr Key kEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
-constexpr std::uint64_t kScan = 65536;            // entries looked at without a pause
+constexpr Key kTreeEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
+constexpr std::uint64_t kMoveScan = 65536;        // entries looked at without a pause
 constexpr std::uint64_t kHeldBytes = 64ULL << 20; // moved while a writer is held
 } // namespace
 
@@ -135,11 +135,11 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
     const std::uint64_t most = std::max<std::uint64_t>(kHeldBytes / chunk_bytes(), 1);
     std::array<Entry, kMoveBatch> batch{};
     written.clear();
-    for (Key cursor; cursor < kEnd;) {
+    for (Key cursor; cursor < kTreeEnd;) {
         std::uint64_t scanned = 0;
         std::size_t count = 0;
         const auto collect = [&](const Entry& e, bool) {
-            if (scanned++ == kScan || count == batch.size()) {
+            if (scanned++ == kMoveScan || count == batch.size()) {
                 cursor = e.key;
                 return false;
             }
@@ -154,14 +154,14 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
             }
             return true;
         };
-        if (tree->visit(cursor, kEnd, 0, collect)) {
-            cursor = kEnd;
+        if (tree->visit(cursor, kTreeEnd, 0, collect)) {
+            cursor = kTreeEnd;
         }
         if (count > 0) {
             if (auto moved = co_await move_batch(std::span(batch).first(count)); !moved) {
                 co_return moved;
             }
-        } else if (cursor < kEnd) {
+        } else if (cursor < kTreeEnd) {
             co_await tick_queue.wait(); // let others run
         }
         if (auto ok = may_go_on(); !ok) {
