@@ -15,17 +15,25 @@
 
 namespace snapstore {
 
-Task<Result<void>> Store::Impl::resize_origin(Sectors size)
+// Whether the store is open, and the device as large as it is to be used.
+Result<void> Store::Impl::fits(Bytes size, const BlockDevice& device, const char* smaller) const
 {
     if (!opened || closing) {
-        co_return fail(Errc::stopping, "the store is not open");
+        return fail(Errc::stopping, "the store is not open");
     }
+    if (size > device.size()) {
+        return fail(Errc::too_small, smaller, device.size().value);
+    }
+    return {};
+}
+
+Task<Result<void>> Store::Impl::resize_origin(Sectors size)
+{
     if (size.value == 0) {
         co_return fail(Errc::invalid, "the origin's length must not be zero");
     }
-    if (to_bytes(size) > devices.origin->size()) {
-        co_return fail(Errc::too_small, "the origin device is smaller than that",
-                       devices.origin->size().value);
+    if (auto ok = fits(to_bytes(size), *devices.origin, "the origin device is smaller than that"); !ok) {
+        co_return ok;
     }
     for (;;) {
         const bool copies = size < sb.origin_size && !has_bug(PlantedBug::shrink_without_copy);
@@ -120,12 +128,8 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
 
 Task<Result<void>> Store::Impl::resize_store(Bytes size)
 {
-    if (!opened || closing) {
-        co_return fail(Errc::stopping, "the store is not open");
-    }
-    if (size > devices.store->size()) {
-        co_return fail(Errc::too_small, "the snapshot store's device is smaller than that",
-                       devices.store->size().value);
+    if (auto ok = fits(size, *devices.store, "the snapshot store's device is smaller than that"); !ok) {
+        co_return ok;
     }
     while (admin_busy) {
         co_await admin_queue.wait();
@@ -161,20 +165,18 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     co_return done;
 }
 
-// The zone is the last that a metadata device has: it goes on to its new end, all of which is free.
+// The zone is the last that a metadata device has: it goes on to its new end, all of which is free. No block
+// of that is given out before the superblock that has it is durable: a crash leaves the old zone or the new
+// one (ResizeTest.CrashLeavesTheOldOrTheNewLength).
 Task<Result<void>> Store::Impl::grow_meta(Bytes size)
 {
-    if (!opened || closing) {
-        co_return fail(Errc::stopping, "the store is not open");
-    }
     if (!separate_meta()) {
         co_return fail(Errc::unsupported,
                        "the metadata are on the snapshot store's device, before its chunks, "
                        "and cannot grow there");
     }
-    if (size > devices.meta->size()) {
-        co_return fail(Errc::too_small, "the metadata device is smaller than that",
-                       devices.meta->size().value);
+    if (auto ok = fits(size, *devices.meta, "the metadata device is smaller than that"); !ok) {
+        co_return ok;
     }
     while (admin_busy) {
         co_await admin_queue.wait();

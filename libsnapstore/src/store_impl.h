@@ -173,6 +173,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
         std::uint64_t data_chunks = 0;
         std::uint64_t meta_blocks = 0;
     };
+    Result<void> fits(Bytes size, const BlockDevice& device, const char* smaller) const;
     Task<Result<void>> resize_origin(Sectors size);
     Task<Result<void>> copy_out_tail(Sectors size);
     std::uint64_t shared_from(std::uint64_t first, std::uint64_t end) const noexcept;

@@ -107,6 +107,27 @@ protected:
     {
         return world->run(store().shrink_store(size_for(chunks), *users));
     }
+    // What goes on while the test does something else.
+    struct Running {
+        bool ended = false;
+        Result<void> result;
+    };
+    static Task<void> keep(FramePool&, Task<Result<void>> task, Running& running)
+    {
+        running.result = co_await task;
+        running.ended = true;
+    }
+    void begin(Task<Result<void>> task, Running& running)
+    {
+        spawn(world->frames(), keep(world->frames(), std::move(task), running));
+    }
+    void finish(const Running& running)
+    {
+        // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
+        while (!running.ended) {
+            world->step();
+        }
+    }
     // Somebody else has what the store does not reach any more.
     void give_end_away()
     {
@@ -231,16 +252,12 @@ TEST_F(ShrinkTest, RefusesWhatDoesNotFit)
 TEST_F(ShrinkTest, OneAtATime)
 {
     open_new();
-    Result<void> first = fail(Errc::invalid, "not done");
-    const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result) -> Task<void> {
-        result = co_await task;
-    };
-    spawn(world->frames(), keep(world->frames(), store().shrink_store(size_for(80), *users), first));
+    Running first;
+    begin(store().shrink_store(size_for(80), *users), first);
     EXPECT_EQ(shrink(70).error().code, Errc::busy);
     EXPECT_EQ(world->run(store().resize_store(size_for(140))).error().code, Errc::busy);
-    while (world->pump()) {
-    }
-    EXPECT_TRUE(first);
+    finish(first);
+    EXPECT_TRUE(first.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
 }
 
@@ -248,15 +265,12 @@ TEST_F(ShrinkTest, WaitsForAGrowth)
 {
     open_new();
     ASSERT_TRUE(shrink(100));
-    Result<void> grown = fail(Errc::invalid, "not done");
-    const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result) -> Task<void> {
-        result = co_await task;
-    };
+    Running grown;
     const Bytes larger = size_for(180);
     const Bytes smaller = size_for(80);
-    spawn(world->frames(), keep(world->frames(), store().resize_store(larger), grown));
+    begin(store().resize_store(larger), grown);
     EXPECT_TRUE(world->run(store().shrink_store(smaller, *users)));
-    EXPECT_TRUE(grown);
+    EXPECT_TRUE(grown.ended && grown.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
     expect_snapshot("grown and shrunk");
     expect_sound();
@@ -267,22 +281,12 @@ TEST_F(ShrinkTest, GivesWayToWrites)
 {
     open_new();
     create(2);
-    Result<void> shrunk;
-    bool ended = false;
-    const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result,
-                         bool& done) -> Task<void> {
-        result = co_await task;
-        done = true;
-    };
-    spawn(world->frames(),
-          keep(world->frames(), store().shrink_store(size_for(kVolume + 8), *users), shrunk, ended));
+    Running shrunk;
+    begin(store().shrink_store(size_for(kVolume + 8), *users), shrunk);
     write(0, kVolume, 4); // 64 more
-    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
-    while (!ended) {
-        world->step();
-    }
-    ASSERT_FALSE(shrunk);
-    EXPECT_EQ(shrunk.error().code, Errc::no_space);
+    finish(shrunk);
+    ASSERT_FALSE(shrunk.result);
+    EXPECT_EQ(shrunk.result.error().code, Errc::no_space);
     EXPECT_EQ(store().counters().squashed, 0U);
     EXPECT_TRUE(users->calls.empty() || users->calls == "revoke ");
     expect_snapshot("given up");
@@ -294,22 +298,13 @@ TEST_F(ShrinkTest, GivesWayToWrites)
 TEST_F(ShrinkTest, IsStopped)
 {
     open_new();
-    Result<void> shrunk;
-    bool ended = false;
-    const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result,
-                         bool& done) -> Task<void> {
-        result = co_await task;
-        done = true;
-    };
-    spawn(world->frames(), keep(world->frames(), store().shrink_store(size_for(70), *users), shrunk, ended));
+    Running shrunk;
+    begin(store().shrink_store(size_for(70), *users), shrunk);
     world->pump();
     store().stop_shrinking();
     EXPECT_TRUE(store().shrink_stopped());
-    // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
-    while (!ended) {
-        world->step();
-    }
-    EXPECT_EQ(shrunk.error().code, Errc::stopping);
+    finish(shrunk);
+    EXPECT_EQ(shrunk.result.error().code, Errc::stopping);
     EXPECT_FALSE(store().shrink_stopped());
     reopen();
     expect_snapshot("opened again");
@@ -362,20 +357,13 @@ TEST_F(ShrinkTest, CrashLeavesTheOldOrTheNewLength)
         }
         const std::uint64_t all = store().info().store_chunks;
         const std::uint64_t less = used() + seed % 8;
-        bool ended = false;
-        Result<void> shrunk;
-        const auto keep = [](FramePool&, Task<Result<void>> task, Result<void>& result,
-                             bool& done) -> Task<void> {
-            result = co_await task;
-            done = true;
-        };
-        spawn(world->frames(),
-              keep(world->frames(), store().shrink_store(size_for(less), *users), shrunk, ended));
+        Running shrunk;
+        begin(store().shrink_store(size_for(less), *users), shrunk);
         std::uint64_t steps = seed;
-        for (; steps > 0 && !ended; --steps) {
+        for (; steps > 0 && !shrunk.ended; --steps) {
             world->pump();
         }
-        const bool answered = ended && shrunk.has_value();
+        const bool answered = shrunk.ended && shrunk.result.has_value();
         seed % 3 == 0 ? world->kill() : world->power_cut();
         const auto opened = world->open();
         ASSERT_TRUE(opened) << opened.error().what << ", " << when;
