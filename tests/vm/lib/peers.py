@@ -93,7 +93,8 @@ class Peer:
         if self.error:
             raise HarnessError(f"{self.name}: {self.error}")
         if not self.stopping and not self.thread.is_alive():
-            raise HarnessError(f"{self.name} has ended by itself (status {self.outcome and self.outcome.status})")
+            said = (self.outcome.complaints.strip() if self.outcome else "") or "nothing"
+            raise HarnessError(f"{self.name} has ended by itself (status {self.outcome and self.outcome.status}; QEMU said {said})")
 
 
 class Peers:
