@@ -278,5 +278,41 @@ TEST_F(StoreSampleTest, RecordsOfEveryType)
     EXPECT_EQ(world.store().attachments().size(), 1U);
 }
 
+// The store's device fails for good: only the witness can say that its snapshots are lost.
+TEST(WitnessSampleTest, TheRecordOfALoss)
+{
+    WorldConfig config;
+    config.witness = true;
+    SimWorld world{1, config};
+    std::ranges::fill(world.origin().content(), std::byte{1});
+    ASSERT_TRUE(world.initialize());
+    ASSERT_TRUE(world.open());
+    ASSERT_TRUE(world.run(world.store().create({})));
+    ASSERT_TRUE(world.run(world.store().create({})));
+    world.store_disk().fail_request(1, true);
+    ASSERT_TRUE(world.run(world.store().origin_write({Chunk{3}, 1})));
+    world.store_disk().fail_request(0);
+    world.kill();
+
+    const auto block = world.witness().content().first(kBlockSize.value);
+    const auto stored = sample("witness.hex", {block.begin(), block.end()});
+    ASSERT_EQ(stored.size(), block.size());
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+        ASSERT_EQ(block[i], stored[i]) << "byte " << i;
+    }
+    std::ranges::copy(stored, block.begin());
+    for (std::size_t i = 0; i < block.size(); i += i < sizeof(witness_disk) - 4040 ? 1 : 61) {
+        block[i] ^= std::byte{0x10};
+        const auto opened = world.open();
+        ASSERT_FALSE(opened) << "byte " << i;
+        EXPECT_EQ(opened.error().code, Errc::corrupt) << "byte " << i;
+        block[i] ^= std::byte{0x10};
+    }
+    const auto opened = world.open();
+    ASSERT_TRUE(opened) << opened.error().what;
+    EXPECT_EQ(opened->lost, 2U);
+    EXPECT_TRUE(std::ranges::all_of(block, [](std::byte b) { return b == std::byte{0}; })) << "taken over";
+}
+
 } // namespace
 } // namespace zumastor::test
