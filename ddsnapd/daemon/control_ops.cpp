@@ -206,7 +206,7 @@ Task<json> resize(ControlContext& c, NewSizes sizes)
         co_return control_error(Code::io_error, wrong);
     }
     if (sizes.meta) {
-        if (const auto done = co_await c.service.grow_meta(*sizes.meta); !done) {
+        if (const auto done = co_await c.service.resize_meta(*sizes.meta); !done) {
             co_return refused(done.error());
         }
     }

@@ -91,11 +91,21 @@ snapstore::Task<ServiceResult<void>> VolumeService::resize_origin(Sectors size)
     return core_->resize_origin(size);
 }
 
-snapstore::Task<ServiceResult<void>> VolumeService::grow_meta(snapstore::Bytes size)
+snapstore::Task<ServiceResult<void>> VolumeService::resize_meta(snapstore::Bytes size)
 {
     const ServiceCore::Operation operation(*core_);
-    const auto done = co_await core_->store.grow_meta(size);
-    co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
+    if (core_->stopping) {
+        co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+    }
+    const auto done = co_await core_->store.resize_meta(size);
+    if (done) {
+        co_return ServiceResult<void>{};
+    }
+    ServiceError error = to_service_error(done.error());
+    if (error.code == Code::no_space && done.error().where > 0) {
+        error.message += fmt::format(": a metadata device of {} bytes at the least", done.error().where);
+    }
+    co_return tl::unexpected(std::move(error));
 }
 
 } // namespace ddsnap

@@ -160,7 +160,12 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
     const auto info = store.info();
     if (size >= info.store_size || info.store_size.value - size.value < std::uint64_t{1}
                                                                             << info.chunk_shift) {
-        const auto done = co_await store.resize_store(std::max(size, info.store_size));
+        const auto wanted = std::max(size, info.store_size);
+        const auto done = co_await store.resize_store(wanted);
+        if (!done && store.info().store_size > wanted) { // it had to wait for another resize
+            co_return tl::unexpected(
+                ServiceError{Code::busy, "the snapshot store was made larger meanwhile"});
+        }
         co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
     }
     if (shrinking) {

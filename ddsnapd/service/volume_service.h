@@ -171,8 +171,8 @@ public:
     // to connect again meanwhile. no_space: more is in use, or writes have needed the room; `busy`,
     // `detached`: a snapshot's writer cannot be held, or it is under way already.
     snapstore::Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
-    // How much of the metadata device is used; not less than before.
-    snapstore::Task<ServiceResult<void>> grow_meta(snapstore::Bytes size);
+    // How much of the metadata device is used.
+    snapstore::Task<ServiceResult<void>> resize_meta(snapstore::Bytes size);
     bool shrinking() const noexcept; // the store is being made smaller
     snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> set_priority(snapstore::SnapshotId id,
                                                                          std::int8_t priority);

@@ -48,7 +48,8 @@ public:
     void grow(std::uint64_t units);
     // Hands out only units below `limit` from here on; size() sets it free again.
     void limit_to(std::uint64_t limit) noexcept;
-    std::uint64_t used_from(std::uint64_t first) const noexcept; // used, not pending
+    std::uint64_t used_from(std::uint64_t first) const noexcept;                        // used, not pending
+    bool any_from(std::uint64_t first) const noexcept { return taken_from(first) > 0; } // used or pending
     // Takes what is from the limit on away: nothing of it is used or pending.
     void cut_at_limit() noexcept;
 

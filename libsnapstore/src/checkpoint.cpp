@@ -219,11 +219,18 @@ std::uint64_t Store::Impl::reserved_blocks() const noexcept
     return 2 * tables + kSpareBlocks;
 }
 
-std::uint64_t Store::Impl::node_limit() const noexcept
+// A zone for a tree of so many nodes: these twice, since they are copied when they change.
+std::uint64_t Store::Impl::zone_with(std::uint64_t tree_nodes) const noexcept
 {
     const std::uint64_t tables = TableChain::blocks_for(sb.max_snapshots, sizeof(snapshot_disk)) +
                                  TableChain::blocks_for(kMaxAttachments, sizeof(attachment_disk));
-    return (sb.meta.count - std::min(sb.meta.count, 3 * tables + kSpareBlocks)) / 2;
+    return 2 * tree_nodes + 3 * tables + kSpareBlocks;
+}
+
+std::uint64_t Store::Impl::node_limit() const noexcept
+{
+    const std::uint64_t zone = zone_limit();
+    return (zone - std::min(zone, zone_with(0))) / 2;
 }
 
 // Nodes that the tree may have after a crash: replay begins at the durable checkpoint, without what the

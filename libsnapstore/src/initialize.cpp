@@ -129,6 +129,7 @@ Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
     info.epoch = sb->epoch;
     info.store_chunks = sb->data_chunks;
     info.store_size = Bytes{block_offset(sb->data_start) + sb->data_chunks * sb->chunk_bytes()};
+    info.meta_size = Bytes{sb->role == DeviceRole::meta ? block_offset(sb->meta.end()) : 0};
     info.meta_blocks = sb->meta.count;
     info.journal_blocks = sb->journal.count;
     info.exceptions = sb->entries;

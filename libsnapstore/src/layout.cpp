@@ -20,17 +20,7 @@ std::uint64_t default_journal(std::uint64_t store_blocks)
 
 std::uint64_t snapshots_for(std::uint64_t chunks) { return std::clamp<std::uint64_t>(chunks, 256, 65536); }
 
-// Blocks of metadata for `chunks` data chunks: every chunk an exception, a quarter more for ZERO ones, nodes
-// half full, everything twice (copy-on-write); the tables three times; and a fixed piece so that small stores
-// have room for the splits of concurrent copies.
-std::uint64_t zone_for(std::uint64_t chunks)
-{
-    const std::uint64_t entries = chunks + chunks / 4;
-    const std::uint64_t nodes = entries / (kNodeEntries / 2) + entries / (kNodeEntries / 2) / 32 + 8;
-    const std::uint64_t tables = TableChain::blocks_for(snapshots_for(chunks), sizeof(snapshot_disk)) +
-                                 TableChain::blocks_for(kMaxAttachments, sizeof(attachment_disk));
-    return 2 * nodes + 3 * tables + 128;
-}
+std::uint64_t zone_for(std::uint64_t chunks) { return snapstore::zone_for(chunks, snapshots_for(chunks)); }
 
 // The largest number of chunks that fits into `blocks` blocks, `per_chunk` blocks each, if what they need
 // in metadata counts as well (`with_zone`).
@@ -79,6 +69,15 @@ Result<void> plan_areas(Superblock& sb, const Devices& devices)
 }
 
 } // namespace
+
+std::uint64_t zone_for(std::uint64_t chunks, std::uint64_t snapshots)
+{
+    const std::uint64_t entries = chunks + chunks / 4;
+    const std::uint64_t nodes = entries / (kNodeEntries / 2) + entries / (kNodeEntries / 2) / 32 + 8;
+    const std::uint64_t tables = TableChain::blocks_for(snapshots, sizeof(snapshot_disk)) +
+                                 TableChain::blocks_for(kMaxAttachments, sizeof(attachment_disk));
+    return 2 * nodes + 3 * tables + 128;
+}
 
 Result<Superblock> plan_layout(const Devices& devices, const Format& format)
 {

@@ -165,15 +165,12 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     co_return done;
 }
 
-// The zone is the last that a metadata device has: it goes on to its new end, all of which is free. No block
-// of that is given out before the superblock that has it is durable: a crash leaves the old zone or the new
-// one (ResizeTest.CrashLeavesTheOldOrTheNewLength).
-Task<Result<void>> Store::Impl::grow_meta(Bytes size)
+Task<Result<void>> Store::Impl::resize_meta(Bytes size)
 {
     if (!separate_meta()) {
         co_return fail(Errc::unsupported,
                        "the metadata are on the snapshot store's device, before its chunks, "
-                       "and cannot grow there");
+                       "and their room cannot change there");
     }
     if (auto ok = fits(size, *devices.meta, "the metadata device is smaller than that"); !ok) {
         co_return ok;
@@ -181,19 +178,31 @@ Task<Result<void>> Store::Impl::grow_meta(Bytes size)
     while (admin_busy) {
         co_await admin_queue.wait();
     }
-    const AdminLock lock(*this);
     if (failed) {
         co_return tl::unexpected(failure());
     }
-    Superblock next = sb;
     const std::uint64_t end = size.value / kBlockSize.value;
-    next.meta.count = end - std::min(end, sb.meta.first);
-    if (next.meta.count < sb.meta.count) {
-        co_return fail(Errc::unsupported, "the metadata can get more room, but not less");
+    const std::uint64_t count = end - std::min(end, sb.meta.first);
+    if (count < sb.meta.count) {
+        co_return co_await shrink_meta(count);
     }
-    if (next.meta.count == sb.meta.count) {
-        co_return Result<void>{};
+    if (count > sb.meta.count) {
+        co_return co_await grow_meta(count);
     }
+    co_return Result<void>{};
+}
+
+// The zone is the last that a metadata device has: it goes on to its new end, all of which is free. No block
+// of that is given out before the superblock that has it is durable: a crash leaves the old zone or the new
+// one (ResizeTest.CrashLeavesTheOldOrTheNewLength).
+Task<Result<void>> Store::Impl::grow_meta(std::uint64_t count)
+{
+    if (zone_shrink) {
+        co_return fail(Errc::busy, "the metadata's room is being made smaller");
+    }
+    const AdminLock lock(*this);
+    Superblock next = sb;
+    next.meta.count = count;
     auto done = co_await change_geometry(next);
     if (done) {
         blocks.grow(sb.meta.count);

@@ -5,7 +5,7 @@
 //   the zone lacks room for the worst case of the copies under way  → wait for these
 //   something is freed but not yet usable  → checkpoint
 //   a deleted or squashed snapshot's garbage is still there → sweep
-//   the store is being shrunk → that is given up
+//   the store, or its room for metadata, is being shrunk → that is given up
 //   a squashed snapshot's clients still use its extents → wait until they are released
 //   else squash the next victim; none left, or snapshots come first → no_space
 #include "store_impl.h"
@@ -80,6 +80,13 @@ Task<Result<void>> Store::Impl::make_space()
     if (shrink) { // it has taken room away; or it is about to end, and then we look again
         if (!shrink->final) {
             stop_shrinking(Error{Errc::no_space, "what is left of the snapshot store has filled up"});
+        }
+        co_await tick_queue.wait();
+        co_return Result<void>{};
+    }
+    if (zone_shrink) {
+        if (!zone_shrink->final) {
+            stop_zone_shrink(filled_up());
         }
         co_await tick_queue.wait();
         co_return Result<void>{};

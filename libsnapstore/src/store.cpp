@@ -81,6 +81,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.epoch = epoch;
     info.store_chunks = chunks.size();
     info.store_size = store_offset(sb.data_chunks);
+    info.meta_size = Bytes{separate_meta() ? block_offset(sb.meta.end()) : 0};
     info.free_chunks = chunks.free();
     info.pending_chunks = chunks.pending();
     info.meta_blocks = blocks.size();
@@ -131,12 +132,17 @@ Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Ch
 
 Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
 Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize_store(size); }
-Task<Result<void>> Store::grow_meta(Bytes size) { return impl_->grow_meta(size); }
+Task<Result<void>> Store::resize_meta(Bytes size) { return impl_->resize_meta(size); }
 Task<Result<void>> Store::shrink_store(Bytes size, PlaceUsers& users)
 {
     return impl_->shrink_store(size, users);
 }
-void Store::stop_shrinking() { impl_->stop_shrinking(Error{Errc::stopping, "the daemon is stopping"}); }
+void Store::stop_shrinking()
+{
+    const Error why{Errc::stopping, "the daemon is stopping"};
+    impl_->stop_shrinking(why);
+    impl_->stop_zone_shrink(why);
+}
 bool Store::shrink_stopped() const noexcept
 {
     return impl_->failed || (impl_->shrink && impl_->shrink->stopped);

@@ -4,7 +4,7 @@
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
 //   snapshot_read.cpp, snapshot_write.cpp
-//   resize.cpp, shrink.cpp            the lengths of origin and store
+//   resize.cpp, shrink.cpp, shrink_meta.cpp   the lengths of origin, store and metadata zone
 //   delta.cpp                         which chunks differ between snapshots
 //   snapshots.cpp                     create, remove, priority, use count, attachments
 //   commit.cpp, apply.cpp             the journal: records → durable → tree and tables
@@ -49,6 +49,13 @@ struct Shrink {
     std::uint64_t moved = 0;      // chunks
     std::optional<Error> stopped; // it is to be given up
     bool final = false;           // nothing stops it any more
+};
+
+// The same of the metadata zone (shrink_meta.cpp).
+struct ZoneShrink {
+    std::uint64_t end = 0; // blocks that are to be left
+    std::optional<Error> stopped;
+    bool final = false;
 };
 
 struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordered by meaning
@@ -127,8 +134,9 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<IoStatus> write_frozen_nodes();
     Task<IoStatus> write_chain(TableChain& chain, bool& wanted);
     Task<IoStatus> write_superblock(Superblock next);
-    std::uint64_t reserved_blocks() const noexcept; // of the zone, kept for tables
-    std::uint64_t node_limit() const noexcept;      // nodes the tree may have
+    std::uint64_t reserved_blocks() const noexcept;                   // of the zone, kept for tables
+    std::uint64_t zone_with(std::uint64_t tree_nodes) const noexcept; // blocks that are needed
+    std::uint64_t node_limit() const noexcept;                        // nodes the tree may have
     std::uint64_t recovery_nodes() const noexcept;
     bool anything_to_checkpoint() const noexcept;
 
@@ -178,7 +186,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> copy_out_tail(Sectors size);
     std::uint64_t shared_from(std::uint64_t first, std::uint64_t end) const noexcept;
     Task<Result<void>> resize_store(Bytes size);
-    Task<Result<void>> grow_meta(Bytes size);
+    Task<Result<void>> resize_meta(Bytes size);
+    Task<Result<void>> grow_meta(std::uint64_t count);
     Task<Result<void>> write_identity(std::uint64_t data_chunks);
     Task<Result<void>> change_geometry(const Superblock& next);
 
@@ -198,6 +207,19 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> make_tree_room(std::uint64_t changes);
     bool unchanged(const Entry& entry) const noexcept;
     Task<Result<void>> cut_tail();
+
+    // ---- a smaller metadata zone (shrink_meta.cpp) ----
+    std::uint64_t zone_limit() const noexcept; // blocks that may be used
+    std::uint64_t least_zone() const noexcept;
+    Task<Result<void>> shrink_meta(std::uint64_t end);
+    static Error filled_up() noexcept;
+    void stop_zone_shrink(const Error& why);
+    Result<void> zone_may_go_on() const;
+    Task<Result<void>> limit_zone();
+    Task<Result<void>> empty_zone_end();
+    Task<Result<void>> renew_nodes(std::uint64_t first);
+    void renew_tables(std::uint64_t from);
+    Task<Result<void>> cut_zone();
 
     // ---- snapshots ----
     Result<Snapshot*> readable(SnapshotId id) const noexcept;
@@ -343,7 +365,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     WaitQueue admin_queue;
 
     // Space.
-    std::optional<Shrink> shrink; // one is under way
+    std::optional<Shrink> shrink;          // one is under way
+    std::optional<ZoneShrink> zone_shrink; // the same
     bool making_space = false;
     std::uint64_t claims_waiting = 0; // claims of those that wait for space
     WaitQueue space_queue;            // make_space() has made a step

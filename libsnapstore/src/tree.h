@@ -66,6 +66,9 @@ public:
     bool insert(const Entry& entry) noexcept;                       // false if the key is there already
     bool erase(const Key& key) noexcept;                            // false if it is not
     bool relocate(const Key& key, std::uint64_t location) noexcept; // false if the key is not there
+    // The node in this block, if there is one, and those above it get other blocks, as if it was changed. One
+    // of the current generation stays where it is.
+    void renew(std::uint64_t block) noexcept;
 
     // More blocks at the zone's end.
     void grow_zone(std::uint64_t blocks)
@@ -73,10 +76,16 @@ public:
         by_block_.resize(blocks, nullptr);
         zone_.count = blocks;
     }
+    // Fewer: no node is in one that goes.
+    void cut_zone(std::uint64_t blocks) noexcept
+    {
+        by_block_.resize(blocks);
+        zone_.count = blocks;
+    }
 
     // At most so many nodes are new or moved by `inserts` insertions.
     std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
-    std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate()
+    std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate() and renew()
     // At most so many nodes are added to the tree by `inserts` insertions.
     std::uint64_t growth_bound(std::uint64_t inserts) const noexcept;
 

@@ -245,6 +245,20 @@ bool Tree::relocate(const Key& key, std::uint64_t location) noexcept
     return true;
 }
 
+void Tree::renew(std::uint64_t block) noexcept
+{
+    const Node* wanted = node_at(block);
+    if (wanted == nullptr || wanted->generation == generation_) {
+        return;
+    }
+    const Key key = key_of(wanted->page->entries[0]);
+    const unsigned level = wanted->level();
+    Node* node = shadow(root_); // `wanted` may not be there any more
+    while (node->level() > level) {
+        node = shadow_child(*node, child_index(*node->page, key));
+    }
+}
+
 // Joins or evens out nodes that have become sparse, from the leaf up.
 void Tree::rebalance(Path& path, unsigned depth) noexcept
 {

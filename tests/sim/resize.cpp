@@ -97,8 +97,24 @@ void World::give_away_end(std::uint64_t from)
     }
 }
 
+namespace {
+// What a store does not reach any more belongs to somebody else.
+void give_away(Disk& disk, std::uint64_t from)
+{
+    std::array<std::byte, kSector> bytes_of_others{};
+    bytes_of_others.fill(std::byte{0xee});
+    for (std::uint64_t sector = from; sector < disk.size().value / kSector; ++sector) {
+        disk.overwrite(sector, bytes_of_others);
+    }
+}
+} // namespace
+
 void World::admin_resize_store()
 {
+    if (disks_.meta != nullptr && context_.rng.percent(50)) {
+        admin_shrink_meta();
+        return;
+    }
     // A store that was large enough for everything is not, afterwards.
     context_.rng.percent(model_.ample() ? 80 : 40) ? admin_grow_store() : admin_shrink_store();
 }
@@ -118,7 +134,7 @@ snapstore::Task<void> World::run_grow_store(Daemon& target)
     const std::uint64_t before = target.service().store().info().store_chunks;
     ddsnap::ServiceResult<void> result;
     if (disks_.meta != nullptr) {
-        result = co_await target.service().grow_meta(disks_.meta->size());
+        result = co_await target.service().resize_meta(disks_.meta->size());
     }
     if (result && !target.dead()) {
         result = co_await target.service().resize_store(disks_.store->size());
@@ -184,12 +200,42 @@ snapstore::Task<void> World::run_shrink_store(Daemon& target, std::uint64_t chun
     }
     ++statistics_.stores_shrunk;
     store_was_shrunk_ = true;
-    // What it does not reach any more belongs to somebody else.
-    std::array<std::byte, kSector> bytes_of_others{};
-    bytes_of_others.fill(std::byte{0xee});
-    for (std::uint64_t sector = bytes / kSector; sector < disks_.store->size().value / kSector; ++sector) {
-        disks_.store->overwrite(sector, bytes_of_others);
+    give_away(*disks_.store, bytes / kSector);
+}
+
+// By a few blocks: the least that is possible is not far.
+void World::admin_shrink_meta()
+{
+    const std::uint64_t blocks = context_.rng.between(1, 12);
+    const snapstore::Bytes now = daemon()->service().store().info().meta_size;
+    ++admin_under_way_;
+    snapstore::spawn(
+        daemon()->frames(),
+        run_shrink_meta(*daemon(), snapstore::Bytes{now.value - blocks * kSectorsPerBlock * kSector}));
+}
+
+snapstore::Task<void> World::run_shrink_meta(Daemon& target, snapstore::Bytes size)
+{
+    context_.trace("admin: the metadata are to have {} bytes", size.value);
+    const auto result = co_await target.service().resize_meta(size);
+    if (target.dead()) {
+        co_return;
     }
+    --admin_under_way_;
+    if (!result) {
+        const auto code = result.error().code;
+        context_.trace("admin: the metadata keep their room: {}", result.error().message);
+        if (code != ServiceError::Code::no_space && code != ServiceError::Code::busy) {
+            context_.fail(fmt::format("shrinking the metadata failed: {}", result.error().message));
+        }
+        co_return;
+    }
+    const snapstore::Bytes now = target.service().store().info().meta_size;
+    if (now != size) {
+        context_.fail(fmt::format("the metadata have {} bytes instead of {}", now.value, size.value));
+    }
+    ++statistics_.zones_shrunk;
+    give_away(*disks_.meta, size.value / kSector);
 }
 
 } // namespace sim

@@ -18,6 +18,7 @@ void Statistics::add(const Statistics& other)
     grown += other.grown;
     shrunk += other.shrunk;
     stores_shrunk += other.stores_shrunk;
+    zones_shrunk += other.zones_shrunk;
     moved += other.moved;
     checkpoints += other.checkpoints;
     copied += other.copied;
@@ -29,11 +30,11 @@ std::string Statistics::describe() const
 {
     return fmt::format(
         "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
-        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} origins and {} stores "
-        "shrunk; {} chunks copied, "
+        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} origins, {} stores and "
+        "{} metadata devices shrunk; {} chunks copied, "
         "{} moved, {} checkpoints",
         events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
-        compared, deltas, grown, shrunk, stores_shrunk, copied, moved, checkpoints);
+        compared, deltas, grown, shrunk, stores_shrunk, zones_shrunk, copied, moved, checkpoints);
 }
 
 } // namespace sim

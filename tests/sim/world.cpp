@@ -94,6 +94,9 @@ bool World::make_disks(const snapstore::Format& format)
             grown = true;
             store_sectors += setup_.store_chunks * (setup_.chunk_sectors() + 1) + context_.rng.below(16);
             meta_sectors += setup_.store_chunks;
+            if (setup_.separate_meta && setup_.resizes) { // and may get less
+                meta_sectors += context_.rng.below(64) * kSectorsPerBlock;
+            }
             enough = false;
         }
     }

@@ -39,7 +39,8 @@ struct Statistics {
     std::uint64_t grown = 0;  // origins, stores
     std::uint64_t shrunk = 0; // origins
     std::uint64_t stores_shrunk = 0;
-    std::uint64_t moved = 0; // chunks
+    std::uint64_t zones_shrunk = 0; // metadata devices
+    std::uint64_t moved = 0;        // chunks
     std::uint64_t checkpoints = 0;
     std::uint64_t copied = 0;
     std::uint64_t compared = 0; // snapshots compared as a whole
@@ -114,9 +115,11 @@ private:
     void admin_resize_store();
     void admin_grow_store();
     void admin_shrink_store();
+    void admin_shrink_meta();
     snapstore::Task<void> run_resize(Daemon& daemon, std::uint64_t sectors);
     snapstore::Task<void> run_grow_store(Daemon& daemon);
     snapstore::Task<void> run_shrink_store(Daemon& daemon, std::uint64_t chunks);
+    snapstore::Task<void> run_shrink_meta(Daemon& daemon, snapstore::Bytes size);
     void follow_size();
     void give_away_end(std::uint64_t from);
 

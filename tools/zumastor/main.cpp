@@ -74,7 +74,7 @@ constexpr std::array kResize{
     OptionSpec{
         "-s,--snapshot", "SIZE",
         "the snapshot store's; max: all of its device. A smaller one moves what snapshots use of its end"},
-    OptionSpec{"-m,--metadata", "SIZE", "the metadata device's; max: all of it. It can only grow"},
+    OptionSpec{"-m,--metadata", "SIZE", "the metadata device's; max: all of it"},
     OptionSpec{"-y,--yes", "", "do not ask before the volume's end is cut off"},
     ZUMASTOR_DRY_RUN,
 };

@@ -104,6 +104,12 @@ void refuse_full_store(const Volume& volume, const VolumeEntry& now, const Wish&
     }
 }
 
+void print_may_shrink(const Wish& wish)
+{
+    std::printf("its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+                static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+}
+
 void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
 {
     const VolumeEntry before = daemon.status();
@@ -116,8 +122,7 @@ void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
                 format_size(now.store_chunks * now.chunk_bytes).c_str(),
                 format_size(chunks * now.chunk_bytes).c_str(), less ? "less" : "more");
     if (less) {
-        std::printf("its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
-                    static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+        print_may_shrink(wish);
     }
 }
 
@@ -126,18 +131,22 @@ void refuse_shared_metadata(const Volume& volume)
     if (volume.config().meta.empty()) {
         throw Failure(Exit::usage,
                       volume.what() + " has no metadata device: its metadata are on the store's, before the "
-                                      "chunks, and cannot grow there",
+                                      "chunks, and their room cannot change there",
                       "their room was chosen for the size that the store had when it was made");
     }
 }
 
-void grow_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
+void resize_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
 {
+    const VolumeEntry before = daemon.status();
     daemon.resize(std::nullopt, std::nullopt, wish.bytes);
     const VolumeEntry now = daemon.status();
     std::printf("%s: its metadata have %s, %s of it unused\n", volume.what().c_str(),
                 format_size(now.meta_blocks * kBlockBytes).c_str(),
                 format_size(now.free_meta_blocks * kBlockBytes).c_str());
+    if (now.meta_blocks < before.meta_blocks) {
+        print_may_shrink(wish);
+    }
 }
 
 void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
@@ -208,7 +217,7 @@ Exit resize_volume(const Args& args)
         return Exit::ok;
     }
     if (meta) {
-        grow_metadata(daemon, volume, *meta);
+        resize_metadata(daemon, volume, *meta);
     }
     if (store) {
         resize_store(daemon, volume, *store);

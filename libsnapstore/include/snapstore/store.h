@@ -116,6 +116,7 @@ struct StoreInfo {
     Epoch epoch;                      // the current one
     std::uint64_t store_chunks = 0;   // data chunks in all
     Bytes store_size;                 // of the store device, as far as the store reaches
+    Bytes meta_size;                  // of the metadata device, the same; zero if there is none
     std::uint64_t free_chunks = 0;    // of these, usable now
     std::uint64_t pending_chunks = 0; // freed, usable after the next checkpoint
     std::uint64_t meta_blocks = 0;    // blocks for nodes and tables, in all
@@ -275,12 +276,15 @@ public:
     Task<Result<void>> resize_origin(Sectors size);
     // The part of the store device that is used; the data area grows to it. Durable when it completes. Errc::
     // too_small: the device is smaller; invalid: fewer chunks than there are; busy: it is being shrunk. The
-    // metadata zone stays as it was made.
+    // metadata zone stays as it is.
     Task<Result<void>> resize_store(Bytes size);
-    // How much of a separate metadata device is used: more than before, for more exceptions. Durable when it
-    // completes. Errc::too_small: the device is smaller; unsupported: less than it is, or there is no such
-    // device.
-    Task<Result<void>> grow_meta(Bytes size);
+    // How much of a separate metadata device is used: more for more exceptions, or less. What lies beyond a
+    // new end is written anew below it; everything else goes on meanwhile. Durable when it completes, and
+    // nothing beyond the end is read or written from then on; a crash leaves the old length or the new one.
+    // Errc:: too_small: the device is smaller; unsupported: there is no such device; no_space: a store of
+    // this size, or what it holds, needs more (where: how much, in bytes), or writes have needed the room
+    // meanwhile; busy: it is under way already. After an error all of it is used as before.
+    Task<Result<void>> resize_meta(Bytes size);
     // As resize_store(), for a smaller part: moves what lies beyond its end. Everything else goes on
     // meanwhile. Durable when it completes, and nothing beyond the end is read or written from then on; a
     // crash leaves the old length or the new one. No snapshot is given up for it. no_space: more chunks are
@@ -289,7 +293,7 @@ public:
     // that is to be moved cannot be read (where: the byte); else the error of users.hold_writers(). After an
     // error all of the store is used as before.
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
-    // Has a shrink_store() under way end soon, mostly with an error (stopping).
+    // Has a shrink_store() or resize_meta() under way end soon, mostly with an error (stopping).
     void stop_shrinking();
     bool shrink_stopped() const noexcept; // it is to be given up: room is needed, or the store has failed
 
