@@ -30,7 +30,7 @@ def parse():
     add("--list", action="store_true", help="name the checks that would be run, and do nothing")
     processors = len(os.sched_getaffinity(0))
     add("--guests", type=int, default=min(2, processors), metavar="N",
-        help="how many tests in guests may run at once (default 2, or 1 with a single processor)")
+        help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor)")
     return parser.parse_args()
 
 
@@ -90,14 +90,24 @@ class Runner:
             self.total.failed += result.failed
             self.total.skipped += result.skipped
 
-    def run(self, checks, guests):
+    def run(self, checks, beside):
         for check in checks:
-            if not check.guest:
+            if not check.beside:
                 self.one(check)
-        in_guests = [check for check in checks if check.guest]
-        in_guests.sort(key=lambda check: not check.name.startswith("host:"))  # the longest ones first
-        with concurrent.futures.ThreadPoolExecutor(guests) as pool:
-            for future in [pool.submit(self.one, check) for check in in_guests]:
+        others = [check for check in checks if check.beside]
+        others.sort(key=lambda check: check.name.startswith("guest:"))  # the longest ones first
+        futures = {}
+
+        def when_possible(check):
+            for need in check.needs:  # it has begun, as it was submitted before
+                if need in futures:
+                    futures[need].result()
+            self.one(check)
+
+        with concurrent.futures.ThreadPoolExecutor(beside) as pool:
+            for check in others:
+                futures[check.name] = pool.submit(when_possible, check)
+            for future in futures.values():
                 future.result()
 
 

@@ -53,7 +53,7 @@ class Check:
     function: typing.Callable[["Check"], Result]
     needs: tuple = ()
     quick: bool = False  # part of tests/run --quick
-    guest: bool = False  # runs in a guest: several of these may run at once
+    beside: bool = False  # several of these may run at once, after all others: what does not keep all processors busy
     named: bool = False  # runs only if --only names it
 
     @property
@@ -72,7 +72,7 @@ def build(preset, *targets):
     only = ["--target", *targets] if targets else []
 
     def function(check):
-        for argv in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, *only]):
+        for argv in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
             status = execute(argv, check.log, 3600, cwd=ROOT)
             if status:
                 break
@@ -219,11 +219,11 @@ def everything():
         Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE), ("build:release",)),
         Check("text:clang-analyzer", "no path through a function of ours that ends badly", clang_tidy(tidy.ANALYZER),
               ("build:release",), named=True),
-        Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan", *ASAN)),
+        Check("build:asan", "compile with AddressSanitizer and UndefinedBehaviorSanitizer", build("asan", *ASAN), beside=True),
+        Check("build:tsan", "compile with ThreadSanitizer", build("tsan", *TSAN), beside=True),
         Check("unit:asan", "the same tests: no invalid access, leak or undefined behaviour",
-              ctest("asan", "-L", "unit|threads|native|sim-asan"), ("build:asan",)),
-        Check("build:tsan", "compile with ThreadSanitizer", build("tsan", *TSAN)),
-        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native|threads"), ("build:tsan",)),
+              ctest("asan", "-L", "unit|threads|native|sim-asan"), ("build:asan",), beside=True),
+        Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native|threads"), ("build:tsan",), beside=True),
     ]
     for path in test_files("guest"):
         declared = header(path)
@@ -232,10 +232,10 @@ def everything():
             suffix = "" if number == 0 else f"@{kernel}"
             checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
                                 guest_test(path, declared.get("vm", "").split(), kernel),
-                                ("build:release", "module:6.1"), quick=quick and number == 0, guest=True, named=declared.get("tier") == "named"))
+                                ("build:release", "module:6.1"), quick=quick and number == 0, beside=True, named=declared.get("tier") == "named"))
     for path in test_files("host"):
         declared = header(path)
         checks.append(Check(f"host:{path.stem}", first_sentence(path),
                             host_test(path, float(declared.get("timeout", 1800))), ("build:release", "module:6.1"),
-                            quick=declared.get("tier") == "quick", guest=True, named=declared.get("tier") == "named"))
+                            quick=declared.get("tier") == "quick", beside=True, named=declared.get("tier") == "named"))
     return checks
