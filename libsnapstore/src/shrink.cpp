@@ -91,27 +91,27 @@ Task<Result<void>> Store::Impl::shrink_store(Bytes size, PlaceUsers& users)
     co_return done;
 }
 
-void Store::Impl::stop_shrinking(const Error& why)
+void Store::Impl::stop_shrinking(std::optional<Shrink>& which, const Error& why)
 {
-    if (shrink && !shrink->stopped) {
-        shrink->stopped = why;
+    if (which && !which->final && !which->stopped) {
+        which->stopped = why;
         observer.state_changed();
         tick_queue.wake_all();
     }
 }
 
-Result<void> Store::Impl::may_go_on() const
+Result<void> Store::Impl::may_go_on(const std::optional<Shrink>& which) const
 {
     if (failed) {
         return tl::unexpected(failure());
     }
-    return shrink->stopped ? Result<void>{tl::unexpected(*shrink->stopped)} : Result<void>{};
+    return which->stopped ? Result<void>{tl::unexpected(*which->stopped)} : Result<void>{};
 }
 
 Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
 {
     std::vector<Entry> written; // to a snapshot
-    auto ok = may_go_on();
+    auto ok = may_go_on(shrink);
     while (ok && chunks.used_from(shrink->end) > 0) {
         const std::uint64_t before = shrink->moved;
         ok = co_await move_shared(written);
@@ -122,7 +122,7 @@ Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
             co_await (commit_running || !queue.empty() ? commit_done : tick_queue).wait();
         }
         if (ok) {
-            ok = may_go_on();
+            ok = may_go_on(shrink);
         }
     }
     co_return ok;
@@ -164,7 +164,7 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
         } else if (cursor < kTreeEnd) {
             co_await tick_queue.wait(); // let others run
         }
-        if (auto ok = may_go_on(); !ok) {
+        if (auto ok = may_go_on(shrink); !ok) {
             co_return ok;
         }
     }
@@ -179,11 +179,11 @@ Task<Result<void>> Store::Impl::move_private(std::span<const Entry> written, Pla
     const SnapshotId id = snapshot != nullptr ? snapshot->info.id : SnapshotId{};
     if (holds) {
         if (auto held = co_await users.hold_writers(id); !held) {
-            auto ok = may_go_on(); // which may be why
+            auto ok = may_go_on(shrink); // which may be why
             co_return ok ? held : ok;
         }
     }
-    auto moved = may_go_on();
+    auto moved = may_go_on(shrink);
     for (std::size_t i = 0; i < written.size() && moved; i += kMoveBatch) {
         moved = co_await move_batch(written.subspan(i, std::min(kMoveBatch, written.size() - i)));
     }
@@ -319,9 +319,9 @@ Task<Result<void>> Store::Impl::make_move_room(std::uint64_t places)
         }
     }
     if (chunks.free() == 0) {
-        stop_shrinking(Error{Errc::no_space, "what is left of the snapshot store has filled up"});
+        stop_shrinking(shrink, kStoreFilledUp);
     }
-    co_return may_go_on();
+    co_return may_go_on(shrink);
 }
 
 // Nodes and blocks for so many changes of the tree, besides what the commit under way may need.
@@ -353,7 +353,7 @@ Task<Result<void>> Store::Impl::cut_tail()
         co_await admin_queue.wait();
     }
     const AdminLock lock(*this);
-    if (auto ok = may_go_on(); !ok) {
+    if (auto ok = may_go_on(shrink); !ok) {
         co_return ok;
     }
     shrink->final = true;

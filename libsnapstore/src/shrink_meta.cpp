@@ -68,27 +68,6 @@ Task<Result<void>> Store::Impl::shrink_meta(std::uint64_t end)
     co_return done;
 }
 
-Error Store::Impl::filled_up() noexcept
-{
-    return Error{Errc::no_space, "what is left for metadata has filled up"};
-}
-
-void Store::Impl::stop_zone_shrink(const Error& why)
-{
-    if (zone_shrink && !zone_shrink->stopped) {
-        zone_shrink->stopped = why;
-        tick_queue.wake_all();
-    }
-}
-
-Result<void> Store::Impl::zone_may_go_on() const
-{
-    if (failed) {
-        return tl::unexpected(failure());
-    }
-    return zone_shrink->stopped ? Result<void>{tl::unexpected(*zone_shrink->stopped)} : Result<void>{};
-}
-
 // Others count on free blocks that they have seen: a commit under way on those that applying it may need, a
 // checkpoint on room for the tables.
 Task<Result<void>> Store::Impl::limit_zone()
@@ -97,7 +76,7 @@ Task<Result<void>> Store::Impl::limit_zone()
         while (reserved_changes > 0 && !failed) {
             co_await commit_done.wait();
         }
-        if (auto ok = zone_may_go_on(); !ok) {
+        if (auto ok = may_go_on(zone_shrink); !ok) {
             co_return ok;
         }
         blocks.limit_to(zone_shrink->end);
@@ -106,7 +85,7 @@ Task<Result<void>> Store::Impl::limit_zone()
         }
         blocks.limit_to(blocks.size()); // what was freed below the end is not usable yet
         if (blocks.pending() == 0) {
-            stop_zone_shrink(filled_up());
+            stop_shrinking(zone_shrink, kZoneFilledUp);
             continue;
         }
         if (auto done = co_await checkpoint(); !done) {
@@ -121,7 +100,7 @@ Task<Result<void>> Store::Impl::empty_zone_end()
         if (auto done = co_await checkpoint(); !done) {
             co_return done;
         }
-        if (auto ok = zone_may_go_on(); !ok) {
+        if (auto ok = may_go_on(zone_shrink); !ok) {
             co_return ok;
         }
         if (!blocks.any_from(zone_shrink->end)) {
@@ -151,7 +130,7 @@ Task<Result<void>> Store::Impl::renew_nodes(std::uint64_t first)
             ok = co_await make_tree_room(1);
         }
         if (ok) {
-            ok = zone_may_go_on();
+            ok = may_go_on(zone_shrink);
         }
         if (!ok) {
             co_return ok;
@@ -180,7 +159,7 @@ Task<Result<void>> Store::Impl::cut_zone()
         co_await admin_queue.wait();
     }
     const AdminLock lock(*this);
-    if (auto ok = zone_may_go_on(); !ok) {
+    if (auto ok = may_go_on(zone_shrink); !ok) {
         co_return ok;
     }
     zone_shrink->final = true;

@@ -77,17 +77,9 @@ Task<Result<void>> Store::Impl::make_space()
         }
         co_return Result<void>{};
     }
-    if (shrink) { // it has taken room away; or it is about to end, and then we look again
-        if (!shrink->final) {
-            stop_shrinking(Error{Errc::no_space, "what is left of the snapshot store has filled up"});
-        }
-        co_await tick_queue.wait();
-        co_return Result<void>{};
-    }
-    if (zone_shrink) {
-        if (!zone_shrink->final) {
-            stop_zone_shrink(filled_up());
-        }
+    if (shrink || zone_shrink) { // it has taken room away; or it is about to end, and then we look again
+        stop_shrinking(shrink, kStoreFilledUp);
+        stop_shrinking(zone_shrink, kZoneFilledUp);
         co_await tick_queue.wait();
         co_return Result<void>{};
     }

@@ -140,8 +140,8 @@ Task<Result<void>> Store::shrink_store(Bytes size, PlaceUsers& users)
 void Store::stop_shrinking()
 {
     const Error why{Errc::stopping, "the daemon is stopping"};
-    impl_->stop_shrinking(why);
-    impl_->stop_zone_shrink(why);
+    impl_->stop_shrinking(impl_->shrink, why);
+    impl_->stop_shrinking(impl_->zone_shrink, why);
 }
 bool Store::shrink_stopped() const noexcept
 {

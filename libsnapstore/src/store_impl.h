@@ -43,20 +43,15 @@ inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one com
 inline constexpr std::uint64_t kMaxAttachments = 1024;
 inline constexpr std::uint64_t kSpareBlocks = 16; // of the metadata zone, never counted on
 
-// A store that is being made smaller (shrink.cpp).
+// A store (shrink.cpp) or its metadata zone (shrink_meta.cpp) that is being made smaller.
 struct Shrink {
-    std::uint64_t end = 0;        // chunks that are to be left
+    std::uint64_t end = 0;        // chunks or blocks that are to be left
     std::uint64_t moved = 0;      // chunks
     std::optional<Error> stopped; // it is to be given up
     bool final = false;           // nothing stops it any more
 };
-
-// The same of the metadata zone (shrink_meta.cpp).
-struct ZoneShrink {
-    std::uint64_t end = 0; // blocks that are to be left
-    std::optional<Error> stopped;
-    bool final = false;
-};
+inline constexpr Error kStoreFilledUp{Errc::no_space, "what is left of the snapshot store has filled up"};
+inline constexpr Error kZoneFilledUp{Errc::no_space, "what is left for metadata has filled up"};
 
 struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordered by meaning
     Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
@@ -194,8 +189,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     // ---- a smaller store (shrink.cpp) ----
     static constexpr std::size_t kMoveBatch = 16;
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
-    void stop_shrinking(const Error& why);
-    Result<void> may_go_on() const;
+    void stop_shrinking(std::optional<Shrink>& which, const Error& why);
+    Result<void> may_go_on(const std::optional<Shrink>& which) const;
     Task<Result<void>> empty_tail(PlaceUsers& users);
     Task<Result<void>> move_shared(std::vector<Entry>& written);
     Task<Result<void>> move_private(std::span<const Entry> written, PlaceUsers& users);
@@ -212,9 +207,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t zone_limit() const noexcept; // blocks that may be used
     std::uint64_t least_zone() const noexcept;
     Task<Result<void>> shrink_meta(std::uint64_t end);
-    static Error filled_up() noexcept;
-    void stop_zone_shrink(const Error& why);
-    Result<void> zone_may_go_on() const;
     Task<Result<void>> limit_zone();
     Task<Result<void>> empty_zone_end();
     Task<Result<void>> renew_nodes(std::uint64_t first);
@@ -365,8 +357,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     WaitQueue admin_queue;
 
     // Space.
-    std::optional<Shrink> shrink;          // one is under way
-    std::optional<ZoneShrink> zone_shrink; // the same
+    std::optional<Shrink> shrink; // one is under way
+    std::optional<Shrink> zone_shrink;
     bool making_space = false;
     std::uint64_t claims_waiting = 0; // claims of those that wait for space
     WaitQueue space_queue;            // make_space() has made a step

@@ -30,6 +30,18 @@ Format SimWorld::format() const
     return format;
 }
 
+void SimWorld::begin(Task<Result<void>> task, Running& running)
+{
+    spawn(frames_, keep(frames_, std::move(task), running));
+}
+
+void SimWorld::finish(const Running& running)
+{
+    while (!running.ended) { // NOLINT(bugprone-infinite-loop): the coroutines change it
+        step();
+    }
+}
+
 Result<void> SimWorld::initialize()
 {
     give_up();

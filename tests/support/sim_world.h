@@ -53,6 +53,13 @@ public:
         return std::move(*result);
     }
     void run(Task<void> task);
+    // What goes on while a test does something else.
+    struct Running {
+        bool ended = false;
+        Result<void> result;
+    };
+    void begin(Task<Result<void>> task, Running& running);
+    void finish(const Running& running);
     void step();  // one completion, or a tick
     bool pump();  // one completion; false if no I/O is in flight
     void drain(); // all I/O in flight
@@ -83,6 +90,11 @@ private:
     static Task<void> deliver([[maybe_unused]] FramePool& frames, Task<T> task, std::optional<T>& result)
     {
         result.emplace(co_await task);
+    }
+    static Task<void> keep([[maybe_unused]] FramePool& frames, Task<Result<void>> task, Running& running)
+    {
+        running.result = co_await task;
+        running.ended = true;
     }
     static Task<void> deliver_void([[maybe_unused]] FramePool& frames, Task<void> task, bool& done)
     {

@@ -110,20 +110,6 @@ protected:
         return refused.error().where;
     }
 
-    struct Running {
-        bool ended = false;
-        Result<void> result;
-    };
-    static Task<void> keep(FramePool&, Task<Result<void>> task, Running& running)
-    {
-        running.result = co_await task;
-        running.ended = true;
-    }
-    void begin(Task<Result<void>> task, Running& running)
-    {
-        spawn(world->frames(), keep(world->frames(), std::move(task), running));
-    }
-
     std::uint64_t whole_ = 0; // bytes of the device
     std::unique_ptr<SimWorld> world;
 };
@@ -175,8 +161,8 @@ TEST_F(ShrinkMetaTest, OthersGoOnMeanwhile)
     int stopped = 0;
     for (std::uint64_t round = 0; round < 40; ++round) {
         fill_end(end);
-        Running running;
-        begin(store().resize_meta(Bytes{end}), running);
+        SimWorld::Running running;
+        world->begin(store().resize_meta(Bytes{end}), running);
         for (std::uint64_t steps = round % 12; steps > 0 && !running.ended; --steps) {
             world->step();
         }
@@ -188,9 +174,7 @@ TEST_F(ShrinkMetaTest, OthersGoOnMeanwhile)
             store().stop_shrinking();
         }
         churn(2000 + round);
-        while (!running.ended) { // NOLINT(bugprone-infinite-loop): the coroutines change it
-            world->step();
-        }
+        world->finish(running);
         if (!running.result) {
             ++stopped;
             EXPECT_EQ(running.result.error().code, Errc::stopping) << running.result.error().what;
@@ -215,10 +199,10 @@ TEST_F(ShrinkMetaTest, CrashLeavesTheOldOrTheNewLength)
     const std::uint64_t end = least();
     for (std::uint64_t seed = 1; seed <= 120; ++seed) {
         fill_end(end);
-        Running running;
-        Running writing;
-        begin(store().resize_meta(Bytes{end}), running);
-        begin(store().origin_write({Chunk{seed}, 30}), writing);
+        SimWorld::Running running;
+        SimWorld::Running writing;
+        world->begin(store().resize_meta(Bytes{end}), running);
+        world->begin(store().origin_write({Chunk{seed}, 30}), writing);
         for (std::uint64_t steps = seed % 30; steps > 0 && !running.ended; --steps) {
             world->pump();
         }

@@ -107,27 +107,6 @@ protected:
     {
         return world->run(store().shrink_store(size_for(chunks), *users));
     }
-    // What goes on while the test does something else.
-    struct Running {
-        bool ended = false;
-        Result<void> result;
-    };
-    static Task<void> keep(FramePool&, Task<Result<void>> task, Running& running)
-    {
-        running.result = co_await task;
-        running.ended = true;
-    }
-    void begin(Task<Result<void>> task, Running& running)
-    {
-        spawn(world->frames(), keep(world->frames(), std::move(task), running));
-    }
-    void finish(const Running& running)
-    {
-        // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
-        while (!running.ended) {
-            world->step();
-        }
-    }
     // Somebody else has what the store does not reach any more.
     void give_end_away()
     {
@@ -252,11 +231,11 @@ TEST_F(ShrinkTest, RefusesWhatDoesNotFit)
 TEST_F(ShrinkTest, OneAtATime)
 {
     open_new();
-    Running first;
-    begin(store().shrink_store(size_for(80), *users), first);
+    SimWorld::Running first;
+    world->begin(store().shrink_store(size_for(80), *users), first);
     EXPECT_EQ(shrink(70).error().code, Errc::busy);
     EXPECT_EQ(world->run(store().resize_store(size_for(140))).error().code, Errc::busy);
-    finish(first);
+    world->finish(first);
     EXPECT_TRUE(first.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
 }
@@ -265,10 +244,10 @@ TEST_F(ShrinkTest, WaitsForAGrowth)
 {
     open_new();
     ASSERT_TRUE(shrink(100));
-    Running grown;
+    SimWorld::Running grown;
     const Bytes larger = size_for(180);
     const Bytes smaller = size_for(80);
-    begin(store().resize_store(larger), grown);
+    world->begin(store().resize_store(larger), grown);
     EXPECT_TRUE(world->run(store().shrink_store(smaller, *users)));
     EXPECT_TRUE(grown.ended && grown.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
@@ -281,10 +260,10 @@ TEST_F(ShrinkTest, GivesWayToWrites)
 {
     open_new();
     create(2);
-    Running shrunk;
-    begin(store().shrink_store(size_for(kVolume + 8), *users), shrunk);
+    SimWorld::Running shrunk;
+    world->begin(store().shrink_store(size_for(kVolume + 8), *users), shrunk);
     write(0, kVolume, 4); // 64 more
-    finish(shrunk);
+    world->finish(shrunk);
     ASSERT_FALSE(shrunk.result);
     EXPECT_EQ(shrunk.result.error().code, Errc::no_space);
     EXPECT_EQ(store().counters().squashed, 0U);
@@ -298,12 +277,12 @@ TEST_F(ShrinkTest, GivesWayToWrites)
 TEST_F(ShrinkTest, IsStopped)
 {
     open_new();
-    Running shrunk;
-    begin(store().shrink_store(size_for(70), *users), shrunk);
+    SimWorld::Running shrunk;
+    world->begin(store().shrink_store(size_for(70), *users), shrunk);
     world->pump();
     store().stop_shrinking();
     EXPECT_TRUE(store().shrink_stopped());
-    finish(shrunk);
+    world->finish(shrunk);
     EXPECT_EQ(shrunk.result.error().code, Errc::stopping);
     EXPECT_FALSE(store().shrink_stopped());
     reopen();
@@ -357,8 +336,8 @@ TEST_F(ShrinkTest, CrashLeavesTheOldOrTheNewLength)
         }
         const std::uint64_t all = store().info().store_chunks;
         const std::uint64_t less = used() + seed % 8;
-        Running shrunk;
-        begin(store().shrink_store(size_for(less), *users), shrunk);
+        SimWorld::Running shrunk;
+        world->begin(store().shrink_store(size_for(less), *users), shrunk);
         std::uint64_t steps = seed;
         for (; steps > 0 && !shrunk.ended; --steps) {
             world->pump();
