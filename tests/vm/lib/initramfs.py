@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's first root: busybox, half a dozen modules and guest/init, packed as a "newc" cpio archive.
+"""The guest's first root: busybox, half a dozen modules, some device nodes and guest/init, as a "newc" cpio archive.
 
 Made in a few milliseconds, so it is made anew for every run: nothing to keep up to date.
 """
 
 import pathlib
+import stat
 
 from .common import HarnessError, VM
 
@@ -46,6 +47,16 @@ def load_order(kernel, keep_root):
     return order
 
 
+def static_nodes(kernel):
+    """Nodes that load their module when they are opened (loop-control, btrfs-control, fuse, …): name, mode, numbers."""
+    kinds = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
+    for line in (kernel.modules / "modules.devname").read_text().splitlines():
+        if not line.startswith("#"):
+            _module, name, numbers = line.split()
+            major, minor = numbers[1:].split(":")
+            yield name, kinds[numbers[0]] | 0o600, (int(major), int(minor))
+
+
 class _Archive:
     def __init__(self):
         self.data = bytearray()
@@ -75,6 +86,14 @@ def make(kernel, keep_root=False):
     archive.add("dev/console", 0o020600, device=(5, 1))
     archive.add("bin/busybox", 0o100755, BUSYBOX.read_bytes())
     archive.add("init", 0o100755, (VM / "guest" / "init").read_bytes())
+    archive.add("nodes", 0o040755)
+    folders = {"."}
+    for name, mode, numbers in static_nodes(kernel):
+        folder = str(pathlib.PurePath(name).parent)
+        if folder not in folders:
+            folders.add(folder)
+            archive.add(f"nodes/{folder}", 0o040755)
+        archive.add(f"nodes/{name}", mode, device=numbers)
     order = load_order(kernel, keep_root)
     for number, path in enumerate(order):
         archive.add(f"modules/{number:02d}-{pathlib.PurePath(path).name}", 0o100644, (kernel.modules / path).read_bytes())
