@@ -23,8 +23,8 @@ MAX_DISKS = 24  # as many as the root bus has slots for, less what else is on it
 # quiet …=5: during the boot the serial line carries only warnings; guest/start opens it up afterwards.
 # The detectors of stalls are set to limits that a guest under emulation keeps on a busy machine (see klog.py).
 # An oops ends the guest at once: what it would do afterwards says nothing.
-CMDLINE = ("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic nokaslr mitigations=off no_timer_check cryptomgr.notests tsc=reliable "
-           "random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=120 rcupdate.rcu_exp_cpu_stall_timeout=120000 "
+CMDLINE = ("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic nokaslr mitigations=off no_timer_check tsc=reliable "
+           "cryptomgr.notests random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=120 rcupdate.rcu_exp_cpu_stall_timeout=120000 "
            "watchdog_thresh=60 nmi_watchdog=0 workqueue.watchdog_thresh=120 "
            "hung_task_panic=0 sysrq_always_enabled=1 log_buf_len=4M")
 
