@@ -97,7 +97,7 @@ void World::admin_remove()
 {
     std::vector<SnapshotModel*> candidates;
     for (auto& [id, snapshot] : model_.snapshots()) {
-        if (!snapshot.removing) {
+        if (!snapshot.removing && (!revert_ || revert_->snapshot != id)) {
             candidates.push_back(&snapshot);
         }
     }

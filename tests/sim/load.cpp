@@ -29,6 +29,9 @@ void World::next_operation()
 
 void World::operate()
 {
+    if (revert_ && context_.rng.percent(60)) {
+        return continue_revert();
+    }
     const std::uint64_t kind = context_.rng.below(100);
     if (kind < 58) {
         origin_operation();
@@ -58,8 +61,14 @@ std::uint64_t World::some_block(std::uint64_t blocks)
 
 void World::origin_operation()
 {
+    if (revert_) {
+        return continue_revert();
+    }
     if (origin_ == nullptr || origin_->leaving()) {
         return start_origin_client();
+    }
+    if (setup_.ample && !setup_.resizes && context_.rng.percent(4)) {
+        return begin_revert();
     }
     if (context_.rng.percent(6)) {
         return origin_->flush();
@@ -119,9 +128,10 @@ void World::attach_snapshot_client()
     }
     // One writer a snapshot; beside it, or without it, readers.
     const bool has_writer =
-        std::any_of(snapshot_clients_.begin(), snapshot_clients_.end(), [&](const auto& c) {
-            return !c->gone() && c->snapshot() == snapshot->id && !c->read_only();
-        });
+        std::any_of(
+            snapshot_clients_.begin(), snapshot_clients_.end(),
+            [&](const auto& c) { return !c->gone() && c->snapshot() == snapshot->id && !c->read_only(); }) ||
+        (revert_ && revert_->snapshot == snapshot->id);
     add_snapshot_client(snapshot->id, has_writer || context_.rng.percent(40));
 }
 

@@ -35,17 +35,50 @@ void OriginClient::write(std::uint64_t first_block, std::uint64_t blocks, bool z
     AppWrite write;
     write.first = first;
     write.count = std::min(blocks * kSectorsPerBlock, sectors_ - first);
-    write.blocks = (write.count + kSectorsPerBlock - 1) / kSectorsPerBlock;
-    for (const AppWrite& other : writes_) {
-        if (other.first < write.first + write.count && write.first < other.first + other.count) {
-            return;
+    write.stamp = zeros ? 0 : make_stamp(0, model_.origin_operations + 1);
+    if (add(write)) {
+        model_.origin_operations += zeros ? 0U : 1U;
+    }
+}
+
+bool OriginClient::write_back(std::uint64_t first_sector, std::span<const std::byte> sectors)
+{
+    AppWrite write;
+    write.first = first_sector;
+    write.count = sectors.size() / kSector;
+    for (std::uint64_t i = 0; i < write.count; ++i) {
+        write.stamps.push_back(decode_sector(sectors.subspan(i * kSector, kSector), first_sector + i));
+        if (write.stamps.back() == kGarbage) {
+            return false; // who has read it says so
         }
     }
-    write.stamp = zeros ? 0 : make_stamp(0, ++model_.origin_operations);
-    context_.trace("{}: write {} to sectors {}+{}", identity().name, describe(write.stamp), write.first,
-                   write.count);
-    writes_.push_back(write);
+    return !leaving_ && !gone() && write.first + write.count <= sectors_ && add(std::move(write));
+}
+
+bool OriginClient::add(AppWrite write)
+{
+    for (const AppWrite& other : writes_) {
+        if (other.first < write.first + write.count && write.first < other.first + other.count) {
+            return false;
+        }
+    }
+    write.blocks = (write.count + kSectorsPerBlock - 1) / kSectorsPerBlock;
+    context_.trace("{}: write {} to sectors {}+{}", identity().name,
+                   write.stamps.empty() ? describe(write.stamp) : "what was read", write.first, write.count);
+    writes_.push_back(std::move(write));
     pump();
+    return true;
+}
+
+void OriginClient::tell_model(void (Content::*what)(std::uint64_t, std::uint64_t, Stamp),
+                              const AppWrite& write)
+{
+    if (write.stamps.empty()) {
+        (model_.origin.*what)(write.first, write.count, write.stamp);
+    }
+    for (std::uint64_t i = 0; i < write.stamps.size(); ++i) {
+        (model_.origin.*what)(write.first + i, 1, write.stamps[i]);
+    }
 }
 
 void OriginClient::flush()
@@ -79,7 +112,7 @@ void OriginClient::die(Death death)
     Client::die(death);
     for (const AppWrite& write : writes_) {
         if (write.issued && death == Death::process) {
-            model_.origin.write_lost(write.first, write.count, write.stamp);
+            tell_model(&Content::write_lost, write);
         }
     }
     writes_.clear();
@@ -166,10 +199,11 @@ void OriginClient::issue(Writes::iterator write)
 {
     write->issued = true;
     ++in_flight_;
-    model_.origin.write_started(write->first, write->count, write->stamp);
+    tell_model(&Content::write_started, *write);
     Buffer data(write->blocks * kBlock);
     for (std::uint64_t i = 0; i < write->count; ++i) {
-        encode_sector(std::span(data).subspan(i * kSector, kSector), write->stamp, write->first + i);
+        encode_sector(std::span(data).subspan(i * kSector, kSector),
+                      write->stamps.empty() ? write->stamp : write->stamps[i], write->first + i);
     }
     port_.write(write->first * kSector, data, [this, write](bool ok) {
         if (!gone()) {
@@ -184,9 +218,9 @@ void OriginClient::written(Writes::iterator write, bool ok)
     if (ok) {
         context_.trace("{}: done {} sectors {}+{}", identity().name, describe(write->stamp), write->first,
                        write->count);
-        model_.origin.write_done(write->first, write->count, write->stamp);
+        tell_model(&Content::write_done, *write);
     } else {
-        model_.origin.write_lost(write->first, write->count, write->stamp);
+        tell_model(&Content::write_lost, *write);
     }
     writes_.erase(write);
     drained();

@@ -26,6 +26,8 @@ public:
 
     // Writes blocks (4 KiB), unless they overlap a write that is not finished: then nothing happens.
     void write(std::uint64_t first_block, std::uint64_t blocks, bool zeros);
+    // Writes sectors that were read elsewhere, which keep their stamps. False if nothing happens, as above.
+    bool write_back(std::uint64_t first_sector, std::span<const std::byte> sectors);
     void flush();
     // Drains, then says BYE (`farewell`) or just goes away, as a device removed while the daemon is out.
     void begin_leave(bool farewell);
@@ -47,6 +49,7 @@ private:
         std::uint64_t count = 0; // sectors, possibly fewer than the blocks hold, at the end of the device
         std::uint64_t blocks = 0;
         Stamp stamp = 0;
+        std::vector<Stamp> stamps; // of each sector, if it has one of its own
         bool issued = false;
     };
     using Writes = std::list<AppWrite>;
@@ -66,6 +69,8 @@ private:
     void resume(const ddsnap_epoch& message);
     void change_epoch(std::uint32_t epoch);
 
+    bool add(AppWrite write);
+    void tell_model(void (Content::*what)(std::uint64_t, std::uint64_t, Stamp), const AppWrite& write);
     void pump(); // issues what may be issued, asks for the rest
     bool covered(const AppWrite& write) const;
     void issue(Writes::iterator write);

@@ -50,10 +50,11 @@ SnapshotClient::Op SnapshotClient::add(std::uint64_t first_block, std::uint64_t 
     return std::prev(operations_.end());
 }
 
-void SnapshotClient::read(std::uint64_t first_block, std::uint64_t blocks)
+void SnapshotClient::read(std::uint64_t first_block, std::uint64_t blocks, Done done)
 {
     const Op operation = add(first_block, blocks, false);
     if (operation != operations_.end()) {
+        operation->done = std::move(done);
         advance(operation);
     }
 }
@@ -208,8 +209,12 @@ void SnapshotClient::finished(Op operation)
         context_.trace("{}: done {}", identity().name, describe(operation->stamp));
         snapshot->content.write_done(operation->first, operation->count, operation->stamp);
     }
+    const Operation ended = std::move(*operation);
     operations_.erase(operation);
     drained();
+    if (ended.done) {
+        ended.done(ended.first, std::span(ended.data).first(ended.count * kSector));
+    }
 }
 
 void SnapshotClient::fail_operation(Op operation)

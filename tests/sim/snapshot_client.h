@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +25,9 @@ public:
 
     // Blocks of 4 KiB. Reads compare what they get with the model. Both do nothing if the range overlaps an
     // operation that could make the result ambiguous.
-    void read(std::uint64_t first_block, std::uint64_t blocks);
+    // `done` gets the first sector and what was read, unless the read fails.
+    using Done = std::function<void(std::uint64_t, std::span<const std::byte>)>;
+    void read(std::uint64_t first_block, std::uint64_t blocks, Done done = {});
     void write(std::uint64_t first_block, std::uint64_t blocks, bool zeros);
     void flush();
     void begin_leave(bool farewell);
@@ -59,6 +63,7 @@ private:
         bool asking = false;
         bool redo = false;
         std::vector<std::byte> data;
+        Done done;
     };
     using Operations = std::list<Operation>;
     using Op = Operations::iterator;

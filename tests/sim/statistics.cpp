@@ -24,17 +24,21 @@ void Statistics::add(const Statistics& other)
     copied += other.copied;
     compared += other.compared;
     deltas += other.deltas;
+    reverted += other.reverted;
+    reverts_resumed += other.reverts_resumed;
 }
 
 std::string Statistics::describe() const
 {
     return fmt::format(
         "{} events; crashes: {} daemon, {} power, {} client, {} of these during recovery; snapshots: "
-        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} grown, {} origins, {} stores and "
+        "{} created, {} removed, {} squashed, {} compared, {} deltas; {} reverts, {} begun anew; {} grown, "
+        "{} origins, {} stores and "
         "{} metadata devices shrunk; {} chunks copied, "
         "{} moved, {} checkpoints",
         events, daemon_crashes, power_cuts, client_crashes, recoveries_cut, snapshots, removed, squashed,
-        compared, deltas, grown, shrunk, stores_shrunk, zones_shrunk, copied, moved, checkpoints);
+        compared, deltas, reverted, reverts_resumed, grown, shrunk, stores_shrunk, zones_shrunk, copied,
+        moved, checkpoints);
 }
 
 } // namespace sim

@@ -6,14 +6,14 @@
 //   compare ─► check ─► close in order ─► boot ─► compare
 //
 // Files: world.cpp (life and death), load.cpp (what happens in between), admin.cpp (control operations),
-// resize.cpp (lengths),
-// compare.cpp (the verdict).
+// resize.cpp (lengths), revert.cpp (the origin becomes what a snapshot holds), compare.cpp (the verdict).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,11 +43,26 @@ struct Statistics {
     std::uint64_t moved = 0;        // chunks
     std::uint64_t checkpoints = 0;
     std::uint64_t copied = 0;
-    std::uint64_t compared = 0; // snapshots compared as a whole
-    std::uint64_t deltas = 0;   // deltas compared
+    std::uint64_t compared = 0;        // snapshots compared as a whole
+    std::uint64_t deltas = 0;          // deltas compared
+    std::uint64_t reverted = 0;        // origins
+    std::uint64_t reverts_resumed = 0; // after a crash in the middle
 
     void add(const Statistics& other);
     std::string describe() const;
+};
+
+// The origin becomes what a snapshot holds: step by step, with crashes in between, after which it begins
+// anew. Until it has ended nobody else writes to the origin.
+struct Revert {
+    std::uint64_t snapshot = 0;
+    SnapshotClient* reader = nullptr;
+    bool listed = false; // `left` is what differs
+    bool flushed = false;
+    std::uint64_t block = 0;  // of the piece at work
+    std::uint64_t blocks = 0; // in it; 0 = none is
+    bool written = false;     // the piece was given to the origin's client
+    std::vector<snapstore::ChunkRange> left;
 };
 
 class World final : public Listener, public ddsnap::ClientProbe {
@@ -123,6 +138,14 @@ private:
     void follow_size();
     void give_away_end(std::uint64_t from);
 
+    // ---- revert.cpp ----
+    void begin_revert();
+    void continue_revert();
+    bool list_what_differs();
+    void revert_piece();
+    void end_revert();
+    bool is_written(std::uint64_t snapshot) const;
+
     // ---- compare.cpp ----
     bool idle() const;
     bool settle(const char* when);
@@ -158,6 +181,7 @@ private:
     bool booting_ = false;
     bool resizing_ = false; // asked of the present daemon, not answered
     bool driving_ = false;  // an operation event is scheduled
+    std::optional<Revert> revert_;
 };
 
 } // namespace sim
