@@ -43,7 +43,8 @@ constexpr std::array kResize{
                "of the origin: reload a smaller device's table before, a larger one's after"},
     OptionSpec{"-s,--snapshot", "SIZE",
                "how much of SNAPDEV is used; for less, make the device smaller afterwards"},
-    OptionSpec{"-m,--metadata", "SIZE", "how much of the metadata device is used: not less than before"},
+    OptionSpec{"-m,--metadata", "SIZE",
+               "how much of the metadata device is used; for less, make the device smaller afterwards"},
 };
 constexpr std::array kStatus{
     OptionSpec{"-l,--list", "", "only the snapshots' numbers, oldest first"},
