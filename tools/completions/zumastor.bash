@@ -3,9 +3,23 @@
 # Completion for bash of zumastor and ddsnap: the programs know best what can follow. Where nothing does, files.
 
 _zumastor() {
-    local word candidates
-    word=${COMP_WORDS[COMP_CWORD]}
-    candidates=$("$1" --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || return 0
+    local line=$COMP_LINE words=() part word candidates breaks i
+    # bash takes words apart at = and :, which names of volumes may have, and replaces the last part only.
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        part=${COMP_WORDS[i]}
+        if ((i > 0)) && [[ $line != [[:space:]]* ]]; then
+            words[-1]+=$part
+        else
+            words+=("$part")
+        fi
+        line=${line#*"$part"}
+    done
+    word=${words[-1]}
+    candidates=$("$1" --complete "${words[@]:1}" 2>/dev/null) || return 0
     mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$word")
+    breaks=${COMP_WORDBREAKS//[^=:]/}
+    if [[ $breaks ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*["$breaks"]}"}"}")
+    fi
 }
 complete -o bashdefault -o default -F _zumastor zumastor ddsnap

@@ -31,6 +31,13 @@ TEST(Units, NamesAreEscapedAsSystemdDoes) // compared with systemd-escape
     EXPECT_EQ(snapshot_unit("a", "hourly", "timer"), "zumastor-snapshot@a-hourly.timer");
 }
 
+TEST(Units, ANameOfTooManyMarksHasNoUnits)
+{
+    EXPECT_TRUE(fits_units(std::string(64, 'a')));
+    EXPECT_TRUE(fits_units("a" + std::string(50, '-') + std::string(13, 'a')));
+    EXPECT_FALSE(fits_units("a" + std::string(63, '-')));
+}
+
 TEST(Units, AnInstanceIsReadBack)
 {
     EXPECT_EQ(Instance::parse("a").rest, "");

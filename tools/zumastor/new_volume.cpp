@@ -12,6 +12,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/units.h"
 
 namespace zumastor {
 namespace {
@@ -110,6 +111,13 @@ void check_new_name(const VolumeConfig& config)
 {
     const std::string& name = config.name;
     check_volume_name(name);
+    if (!fits_units(name)) {
+        throw Failure(Exit::usage,
+                      "'" + name +
+                          "' cannot be a volume's name: it has too many of the marks #+-=, which "
+                          "take four characters each in the names of systemd's units",
+                      "use letters, digits, '.', ':' and '_' instead of some");
+    }
     if (config_exists(name)) {
         throw Failure(Exit::exists, "volume " + name + " is already configured",
                       "see: zumastor status " + name + "; to start anew: zumastor forget volume " + name);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kUnitMarks = ":_.";
 constexpr std::uint64_t kDayMinutes = 1440;
+constexpr std::size_t kMaxUnit = 255;
 constexpr const char* kGenerated = "# Made by zumastor-generator.\n[Unit]\n";
 
 std::string timer_text(const VolumeConfig& config, const std::string& description, const std::string& when)
@@ -111,6 +112,13 @@ std::string snapshot_unit(const std::string& volume, const std::string& kind, co
 std::string daemon_unit(const std::string& volume) { return "ddsnapd@" + escape_unit(volume) + ".service"; }
 
 std::string volume_unit(const std::string& volume) { return "zumastor@" + escape_unit(volume) + ".service"; }
+
+bool fits_units(const std::string& volume)
+{
+    return std::all_of(kBuiltinKinds.begin(), kBuiltinKinds.end(), [&](const std::string& kind) {
+        return snapshot_unit(volume, kind, "service").size() <= kMaxUnit; // the longest of them
+    });
+}
 
 std::string device_unit(const std::string& path) { return escape_unit(path.substr(1)) + ".device"; }
 

@@ -31,6 +31,8 @@ std::string snapshot_unit(const std::string& volume, const std::string& kind, co
 
 std::string daemon_unit(const std::string& volume); // ddsnapd@VOL.service
 std::string volume_unit(const std::string& volume); // zumastor@VOL.service
+// False if names of its units would be longer than systemd takes: most marks count four characters there.
+bool fits_units(const std::string& volume);
 // Of a path below /dev.
 std::string device_unit(const std::string& path);
 
