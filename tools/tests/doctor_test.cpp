@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // What the doctor says of the kernel module, by files such as the kernel shows, with what the kernel does
-// about signatures (kernel/module/signing.c, security/lockdown).
+// about signatures (kernel/module/signing.c, security/lockdown); and of units, as systemd shows them.
 #include <filesystem>
 
 #include <unistd.h>
@@ -9,6 +9,7 @@
 
 #include "tools/common/process.h"
 #include "tools/zumastor/doctor_module.h"
+#include "tools/zumastor/doctor_units.h"
 
 namespace zumastor {
 namespace {
@@ -160,6 +161,61 @@ TEST_F(DoctorModule, OneThatIsNotThereIsBuiltWithTheHeaders)
     EXPECT_TRUE(has(judge_module(module, {}).next, "dkms status ddsnap"));
     module.loaded = true;
     EXPECT_EQ(judge_module(module, {}).verdict, Verdict::good);
+}
+
+constexpr const char* kUnit = "ddsnapd@web\\x2d1.service";
+
+std::optional<Finding> judge_shown(const std::string& shown)
+{
+    return judge_unit(parse_unit(kUnit, shown), "volume web-1", "zumastor start master web-1");
+}
+
+TEST(DoctorUnits, OneThatHasFailedIsAFaultWithItsRemedy)
+{
+    const auto found = judge_shown("LoadState=loaded\nActiveState=failed\nResult=exit-code\n"
+                                   "StatusText=store /dev/a=b: no store\n");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->verdict, Verdict::fault);
+    EXPECT_EQ(found->code, Exit::failed);
+    EXPECT_EQ(found->subject, "volume web-1");
+    EXPECT_EQ(found->what, std::string(kUnit) + " has failed (exit-code): store /dev/a=b: no store");
+    EXPECT_EQ(found->next, "see why: journalctl --unit='" + std::string(kUnit) +
+                               "'; then: systemctl reset-failed '" + kUnit +
+                               "'; zumastor start master web-1");
+}
+
+TEST(DoctorUnits, OneThatRunsOrRestsIsWell)
+{
+    EXPECT_FALSE(judge_shown("LoadState=loaded\nActiveState=active\nResult=success\nStatusText=\n"));
+    EXPECT_FALSE(judge_shown("LoadState=loaded\nActiveState=inactive\nResult=success\nStatusText=\n"));
+}
+
+TEST(DoctorUnits, OneThatSystemdDoesNotStartIsToldOf)
+{
+    const auto masked = judge_shown("LoadState=masked\nActiveState=inactive\nResult=success\n");
+    ASSERT_TRUE(masked);
+    EXPECT_EQ(masked->verdict, Verdict::warning);
+    EXPECT_EQ(masked->next, "systemctl unmask '" + std::string(kUnit) + "'");
+    const auto absent = judge_shown("LoadState=not-found\nActiveState=inactive\nResult=success\n");
+    ASSERT_TRUE(absent);
+    EXPECT_EQ(absent->verdict, Verdict::warning);
+}
+
+TEST(DoctorUnits, ATimerThatIsNotActiveIsAFault)
+{
+    const std::string timer = "zumastor-snapshot@web-hourly.timer";
+    EXPECT_FALSE(judge_timer(parse_unit(timer, "ActiveState=active\n"), "volume web"));
+    const auto found = judge_timer(parse_unit(timer, "ActiveState=inactive\n"), "volume web");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->verdict, Verdict::fault);
+    EXPECT_EQ(found->next, "systemctl daemon-reload; systemctl start '" + timer + "'");
+}
+
+TEST_F(DoctorModule, AGeneratorThatIsMissingIsToldOf)
+{
+    EXPECT_EQ(examine_generator(root_).verdict, Verdict::warning);
+    put("usr/lib/systemd/system-generators/zumastor-generator", "");
+    EXPECT_EQ(examine_generator(root_).verdict, Verdict::good);
 }
 
 } // namespace

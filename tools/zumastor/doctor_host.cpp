@@ -8,7 +8,9 @@
 #include "tools/common/process.h"
 #include "tools/zumastor/doctor.h"
 #include "tools/zumastor/doctor_module.h"
+#include "tools/zumastor/doctor_units.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/systemd.h"
 
 namespace zumastor {
 namespace {
@@ -99,6 +101,9 @@ Finding examine_clock()
 Findings examine_host(bool replicates)
 {
     Findings findings{examine_mapper(), examine_module(), examine_udev(), examine_daemon(), examine_clock()};
+    if (systemd_runs()) {
+        findings.push_back(examine_generator("/"));
+    }
     if (replicates) {
         findings.push_back(examine_ssh());
     }

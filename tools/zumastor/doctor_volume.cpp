@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tools/common/block_device.h"
+#include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/doctor.h"
+#include "tools/zumastor/doctor_units.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 #include "tools/zumastor/volume_view.h"
@@ -16,7 +19,31 @@ namespace {
 
 constexpr std::uint64_t kWarnPercent = 80;
 constexpr std::uint64_t kFaultPercent = 95;
+constexpr std::chrono::seconds kPvsLimit{30};
 constexpr std::uint64_t kLatePeriods = 3; // without a cycle that succeeded
+
+bool is_physical_volume(const std::string& device)
+{
+    try {
+        const auto found = signature_of(device);
+        return found && found->type == "LVM2_member";
+    } catch (const Failure&) { // not to be read, or contradictory: not this
+        return false;
+    }
+}
+
+// Of the physical volumes it finds. Where it is not installed, it takes nothing for anything.
+std::string said_by_lvm()
+{
+    try {
+        return run_program({"pvs", "--noheadings", "--options=pv_name"}, kPvsLimit).output;
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        return {};
+    }
+}
 
 class Examination {
 public:
@@ -33,7 +60,11 @@ public:
             sockets();
             program();
         }
-        timers();
+        if (systemd_runs()) { // else they are cron's business, which `define` has told of
+            units();
+            timers();
+        }
+        physical_volume();
         replication();
         return std::move(findings_);
     }
@@ -115,16 +146,52 @@ private:
         }
     }
 
+    void add_if(std::optional<Finding> finding)
+    {
+        if (finding) {
+            findings_.push_back(std::move(*finding));
+        }
+    }
+
+    void units()
+    {
+        const std::string& name = view_.config.name;
+        for (const std::string& unit : {volume_unit(name), daemon_unit(name)}) {
+            add_if(judge_unit(read_unit(unit), subject_, start_command(view_.config)));
+        }
+    }
+
+    // Those of a volume that is stopped rest with it.
     void timers()
     {
-        if (!systemd_runs()) {
-            return; // cron's business, which `define` has told of
+        if (view_.state == "stopped") {
+            return;
         }
         for (const Timer& timer : timers_of(view_.config)) {
-            if (systemctl({"is-active", "--quiet", timer.unit}).status != 0) {
-                add(Verdict::fault, timer.unit + " is not active: nothing is done at its times",
-                    "systemctl daemon-reload; systemctl start '" + timer.unit + "'");
-            }
+            add_if(judge_timer(read_unit(timer.unit), subject_));
+        }
+    }
+
+    // LVM looks into all devices by itself, and finds the same on the disk beneath and on snapshots.
+    void physical_volume()
+    {
+        if (view_.device.empty() || !is_physical_volume(view_.device)) {
+            return;
+        }
+        // LVM prefers these names.
+        const std::string ours = "/dev/zumastor/" + view_.config.name + "/";
+        std::error_code error;
+        const std::string disk = std::filesystem::canonical(view_.config.origin, error).string();
+        const std::vector<std::string> lines = split(said_by_lvm(), '\n');
+        if (std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+                return line.find("WARNING") != std::string::npos &&
+                       (line.find(disk) != std::string::npos || line.find(ours) != std::string::npos);
+            })) {
+            add(Verdict::fault,
+                "it holds a physical volume of LVM's, and LVM takes the disk beneath it or a snapshot for "
+                "the same one, too",
+                "have LVM leave out " + disk +
+                    " and snapshots: global_filter in /etc/lvm/lvmlocal.conf (see docs/devices.md)");
         }
     }
 

@@ -20,15 +20,6 @@ void set_state(VolumeView& view, const std::string& state, const std::string& pr
     view.next = next;
 }
 
-std::string start_command(const VolumeConfig& config)
-{
-    return std::string("zumastor start ") +
-           (config.master   ? "master "
-            : config.source ? "source "
-                            : "volume ") +
-           config.name;
-}
-
 // The first of its devices that is not there; empty if all are.
 std::string missing_device(const VolumeConfig& config)
 {
@@ -84,6 +75,15 @@ void judge_running(const Volume& volume, VolumeView& view)
 }
 
 } // namespace
+
+std::string start_command(const VolumeConfig& config)
+{
+    return std::string("zumastor start ") +
+           (config.master   ? "master "
+            : config.source ? "source "
+                            : "volume ") +
+           config.name;
+}
 
 VolumeView view_of(const std::string& name)
 {

@@ -33,6 +33,9 @@ struct VolumeView {
     ReplicationView replication;
 };
 
+// What starts it in its role.
+std::string start_command(const VolumeConfig& config);
+
 VolumeView view_of(const std::string& name);
 
 } // namespace zumastor
