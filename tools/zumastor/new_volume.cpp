@@ -13,6 +13,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/units.h"
+#include "tools/zumastor/revert_state.h"
 
 namespace zumastor {
 namespace {
@@ -74,6 +75,31 @@ void check_existing_store(const NewVolume& wanted)
                           format_size(store->origin_bytes) + ", but " + wanted.paths.origin.given + " has " +
                           format_size(origin),
                       "is it the store of another origin?");
+    }
+}
+
+// What is remembered of a volume outlives it. If that had this origin, too, a new store would take from it
+// the snapshots that can end its revert.
+void refuse_earlier_revert(const std::string& name)
+{
+    const std::string state = Paths(name).state;
+    if (load_revert(state)) {
+        throw Failure(
+            Exit::failed,
+            "volume " + name +
+                ": there was one with this name, with a revert that was broken off: its origin is a mixture",
+            "with its store (without --initialize) it can be finished; if that was another origin, remove " +
+                state + "/revert.json");
+    }
+}
+
+// What is remembered of an earlier volume with this name tells of snapshots that a new store does not have.
+void forget_earlier_state(const std::string& directory)
+{
+    std::error_code error;
+    std::filesystem::remove_all(directory, error);
+    if (error) {
+        throw Failure(Exit::failed, "cannot remove " + directory + ": " + error.message());
     }
 }
 
@@ -174,11 +200,15 @@ void confirm_new_volume(const NewVolume& wanted)
 Volume make_volume(const NewVolume& wanted)
 {
     Volume volume(wanted.config);
+    if (wanted.initialize) {
+        refuse_earlier_revert(wanted.config.name);
+    }
     if (wanted.zero_origin) {
         zero_device(wanted.paths.origin);
     }
     if (wanted.initialize) {
         volume.config().uuid = initialize_store(wanted.paths, wanted.format);
+        forget_earlier_state(volume.paths().state);
     }
     try {
         check_interrupt();
