@@ -20,7 +20,8 @@ NAMES = ("- HELLO WELCOME REFUSED WRITE GRANT SNAP_READ SNAP_WRITE EXTENTS UNLOC
 NO_SNAPSHOTS, MAY_CACHE, SQUASHED = 1, 2, 4
 DRAINED = 1  # a feature
 STORE, ZERO, ORIGIN = 1, 2, 3
-ERR_VOLUME, ERR_NO_SNAPSHOT, ERR_SQUASHED, ERR_BUSY, ERR_IO, ERR_NO_SPACE, ERR_STOPPING = 2, 3, 4, 5, 8, 9, 11
+ERR_VERSION, ERR_VOLUME, ERR_NO_SNAPSHOT, ERR_SQUASHED, ERR_BUSY, ERR_IO = 1, 2, 3, 4, 5, 8
+ERR_NO_SPACE, ERR_STOPPING = 9, 11
 
 HEADER = struct.Struct("<IHHQ")
 HELLO_BODY = struct.Struct("<IHHQIIQQ16s16sIIII24x128s")
@@ -115,11 +116,12 @@ class Session:
 class FakeDaemon:
     """See the module. Attributes may be changed at any time by the test."""
 
-    def __init__(self, path, chunk_shift=14, epoch=1, no_snapshots=False, origin=None):
+    def __init__(self, path, chunk_shift=14, epoch=1, no_snapshots=False, origin=None, versions=(1, 1)):
         self.path, self.chunk_shift, self.epoch = path, chunk_shift, epoch
         self.flags = NO_SNAPSHOTS if no_snapshots else 0
         self.snapshot_flags = 0
         self.credits, self.max_range, self.sectors = 64, 1024, 1 << 40
+        self.versions = versions  # of the protocol: the oldest and the newest that it speaks
         self.origin = origin  # path of the origin, to copy chunks from before they are granted
         self.copies = {}  # chunk -> content before the first grant of the epoch
         self.granted = set()
@@ -191,13 +193,18 @@ class FakeDaemon:
 
     def welcome(self, session, ident):
         hello = session.hello
+        oldest, newest = self.versions
+        if hello.version < oldest or hello.version_min > newest:
+            self.refuse(session, ident, ERR_VERSION, f"the daemon speaks protocol versions {oldest} to {newest}, "
+                        f"the client {hello.version_min} to {hello.version}")
+        version = min(newest, hello.version)
         if hello.role == 1:
             if self.attached not in (None, hello.client):
                 self.refuse(session, ident, ERR_BUSY, "another client is attached")
                 return
             self.attached = hello.client
         flags = self.flags if hello.role == 1 else self.snapshot_flags
-        session.send(message(WELCOME, struct.pack("<HHIQIIIIQ16sQ16x", 1, self.chunk_shift, flags, 0, self.epoch,
+        session.send(message(WELCOME, struct.pack("<HHIQIIIIQ16sQ16x", version, self.chunk_shift, flags, 0, self.epoch,
                                                   self.credits, self.max_range, 0, self.sectors, b"v" * 16,
                                                   len(self.sessions)), ident))
 
