@@ -41,7 +41,7 @@ Options parse_options(int argc, const char* const* argv)
     app.add_option("-w,--warn-at", options.warn_at,
                    "warn when the store is so full, in percent (80,90,95); 0: never")
         ->delimiter(',')
-        ->expected(1) // the words after it are places
+        ->allow_extra_args(false) // the words after it are places
         ->check(CLI::Range(0u, 100u));
     app.add_flag("-s,--snapshot-first", options.snapshot_first,
                  "a store that is full or fails: writes to the origin fail, no snapshot is given up");

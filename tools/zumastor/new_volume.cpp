@@ -12,8 +12,8 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
-#include "tools/zumastor/units.h"
 #include "tools/zumastor/revert_state.h"
+#include "tools/zumastor/units.h"
 
 namespace zumastor {
 namespace {
