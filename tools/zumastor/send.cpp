@@ -164,16 +164,16 @@ const SnapshotEntry* common_base(const std::vector<SnapshotEntry>& mine, const R
 }
 
 // `from` is gone here, and the replica has it.
-SendEnds ends_by_bookmark(const std::vector<SnapshotEntry>& mine, const Changelist& list,
-                          const SnapshotEntry& to, std::uint64_t first_chunk)
+SendEnds ends_by_bookmark(const Volume& volume, const std::vector<SnapshotEntry>& mine,
+                          const Changelist& list, const SnapshotEntry& to, std::uint64_t first_chunk)
 {
     const SnapshotEntry* marked = readable(mine, list.header.to.uuid);
     if (marked == nullptr) {
-        throw Failure(
-            Exit::not_found,
-            "the snapshot that the replica has is not here any more, nor is the one up to which was "
-            "noted what has changed since",
-            "send everything again: zumastor replicate VOL HOST --full");
+        throw Failure(Exit::not_found,
+                      volume.what() + ": snapshot " + list.header.from.uuid +
+                          ", which the replica has, is not here any more, nor is " + list.header.to.uuid +
+                          ", up to which was noted what has changed since",
+                      "send everything again: zumastor replicate VOL HOST --full");
     }
     SendEnds ends{SnapshotEntry{}, to, first_chunk};
     ends.from->uuid = list.header.from.uuid;
@@ -182,7 +182,8 @@ SendEnds ends_by_bookmark(const std::vector<SnapshotEntry>& mine, const Changeli
 }
 
 // What the receiver broke off, if it can go on.
-std::optional<SendEnds> ends_of_reception(const std::vector<SnapshotEntry>& mine, const Reception& reception,
+std::optional<SendEnds> ends_of_reception(const Volume& volume, const std::vector<SnapshotEntry>& mine,
+                                          const Reception& reception,
                                           const std::optional<Changelist>& bookmark)
 {
     const SnapshotEntry* begun = readable(mine, reception.to);
@@ -199,7 +200,7 @@ std::optional<SendEnds> ends_of_reception(const std::vector<SnapshotEntry>& mine
     }
     if (bookmark && bookmark->header.from.uuid == reception.from &&
         readable(mine, bookmark->header.to.uuid) != nullptr) {
-        return ends_by_bookmark(mine, *bookmark, *begun, reception.next_chunk);
+        return ends_by_bookmark(volume, mine, *bookmark, *begun, reception.next_chunk);
     }
     return std::nullopt;
 }
@@ -227,7 +228,7 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
     }
     const auto bookmark = load_bookmark(volume.paths().state, offer.uuid);
     if (offer.reception && !full) {
-        if (auto ends = ends_of_reception(mine, *offer.reception, bookmark)) {
+        if (auto ends = ends_of_reception(volume, mine, *offer.reception, bookmark)) {
             return ends;
         }
     }
@@ -239,7 +240,7 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
     if (bookmark && bookmark->header.from.uuid == newest && readable(mine, newest) == nullptr) {
         note(volume.what() + ": snapshot " + newest +
              ", which the replica has, is gone here; what has changed since was noted");
-        return ends_by_bookmark(mine, *bookmark, to, 0);
+        return ends_by_bookmark(volume, mine, *bookmark, to, 0);
     }
     if (const SnapshotEntry* base = common_base(mine, offer, to)) {
         return SendEnds{*base, to};
