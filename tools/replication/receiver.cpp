@@ -112,6 +112,9 @@ public:
     void put(Arrived arrived)
     {
         const Record& record = arrived.piece.record;
+        if (hooks_.came) {
+            hooks_.came(record.first, record.count);
+        }
         const std::uint64_t bytes =
             record.type == RecordType::zero ? 0 : plain_bytes(header_, record.first, record.count);
         if (batch_bytes_ + bytes > kMaxDataBytes || batch_.size() == kMostRecords) {

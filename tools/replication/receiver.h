@@ -54,6 +54,8 @@ struct ReceiveProgress {
 struct ReceiveHooks {
     std::function<void(const ReceiveProgress&)> moved;     // after every record read; throws to stop
     std::function<void(std::uint64_t next_chunk)> reached; // what is below has been flushed: remember it
+    // Chunks of each record, as it comes: before any of it is written, and before `reached` tells of it.
+    std::function<void(std::uint64_t first, std::uint64_t count)> came{};
 };
 
 // The stream is broken or not what it should be; `what()` says where. Nothing of the record in question has

@@ -15,35 +15,43 @@ namespace {
 constexpr std::uint64_t kStep = 1u << 20;
 
 // Calls visit(offset, length) for what may differ, in steps of at most kStep, until it returns false.
-void for_each_changed(Daemon& daemon, const SnapshotEntry& base,
+void for_each_changed(Daemon& daemon, const SnapshotEntry& base, const Compared& compared,
                       const std::function<bool(std::uint64_t, std::uint64_t)>& visit)
 {
-    const VolumeEntry store = daemon.status();
-    const std::uint64_t chunk = store.chunk_bytes;
-    const std::uint64_t size = std::min(base.sectors, store.origin_sectors) * 512;
-    daemon.delta(base, std::nullopt, 0, [&](const DeltaRange& range) {
-        const std::uint64_t end = std::min((range.first + range.count) * chunk, size);
-        for (std::uint64_t at = range.first * chunk; at < end; at += kStep) {
-            check_interrupt();
-            if (!visit(at, std::min(kStep, end - at))) {
-                return false;
+    const std::uint64_t chunk = compared.chunk_bytes;
+    RangesWithout rest(compared.without);
+    daemon.delta(base, std::nullopt, compared.first, [&](const DeltaRange& changed) {
+        return changed.first * chunk < compared.end && rest.visit_rest(changed, [&](const DeltaRange& range) {
+            const std::uint64_t end = std::min((range.first + range.count) * chunk, compared.end);
+            for (std::uint64_t at = range.first * chunk; at < end; at += kStep) {
+                check_interrupt();
+                if (!visit(at, std::min(kStep, end - at))) {
+                    return false;
+                }
             }
-        }
-        return true;
+            return true;
+        });
     });
 }
 
 } // namespace
 
+Compared all_of(Daemon& daemon, const SnapshotEntry& base)
+{
+    const VolumeEntry store = daemon.status();
+    return {store.chunk_bytes, std::min(base.sectors, store.origin_sectors) * 512};
+}
+
 bool device_equals(const std::string& device, Daemon& daemon, const SnapshotEntry& base,
-                   const std::function<std::unique_ptr<stream::SnapshotReader>()>& open)
+                   const std::function<std::unique_ptr<stream::SnapshotReader>()>& open,
+                   const Compared& compared)
 {
     const DeviceWriter origin(device);
     const AlignedMemory then(kStep);
     const AlignedMemory now(kStep);
     std::unique_ptr<stream::SnapshotReader> content;
     bool equal = true;
-    for_each_changed(daemon, base, [&](std::uint64_t offset, std::uint64_t length) {
+    for_each_changed(daemon, base, compared, [&](std::uint64_t offset, std::uint64_t length) {
         if (!content) {
             content = open();
         }
@@ -75,7 +83,7 @@ void write_back(const std::string& device, Daemon& daemon, const SnapshotEntry& 
         then.clear();
         used = 0;
     };
-    for_each_changed(daemon, to, [&](std::uint64_t offset, std::uint64_t length) {
+    for_each_changed(daemon, to, all_of(daemon, to), [&](std::uint64_t offset, std::uint64_t length) {
         if (used + length > kStep) {
             write();
         }
@@ -92,7 +100,7 @@ void write_back(const std::string& device, Daemon& daemon, const SnapshotEntry& 
 std::uint64_t bytes_to_write_back(Daemon& daemon, const SnapshotEntry& to)
 {
     std::uint64_t bytes = 0;
-    for_each_changed(daemon, to, [&](std::uint64_t /*offset*/, std::uint64_t length) {
+    for_each_changed(daemon, to, all_of(daemon, to), [&](std::uint64_t /*offset*/, std::uint64_t length) {
         bytes += length;
         return true;
     });

@@ -7,10 +7,13 @@
 // Invariants:
 //   What the replica's snapshots hold never changes: everything is written through the origin device, which
 //   copies out. Readers of the replica see its snapshots, never the origin while it is being written.
+//   What is not of the stream is as in its base: somebody else's write to the origin, before the stream,
+//   between its parts or while it comes, becomes no snapshot, unless it is where the stream writes, too.
 //   `reception` is on disk before the first byte is written, and goes only after the snapshot is there: a
 //   crash at any moment leaves a replica that knows what it was doing.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tools/common/process.h"
@@ -20,6 +23,7 @@
 #include "tools/zumastor/follow_size.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/received_ranges.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/rollback.h"
@@ -85,9 +89,10 @@ const SnapshotEntry& need_base(const Volume& volume, const std::vector<SnapshotE
 
 // An incremental stream changes its base into something new: anything else would become a wrong snapshot.
 void refuse_changed_origin(const Volume& volume, Daemon& daemon, const ReplicaState& state,
-                           const std::string& from)
+                           const SnapshotEntry& base, const Compared& compared)
 {
-    if (!origin_equals(volume, daemon, need_base(volume, daemon.list(), state, from))) {
+    if (!origin_equals(volume, daemon, base, compared)) {
+        const std::string& from = base.uuid;
         throw Failure(Exit::mismatch,
                       volume.what() + " differs from snapshot " + from +
                           ", on which the stream is based: it was" +
@@ -138,34 +143,80 @@ SnapshotEntry take_received(const Volume& volume, const stream::Header& header)
     return taken;
 }
 
-// The origin is what the stream begins with: its base, or a part of itself. Takes back what another stream
-// has left behind.
-void prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const stream::Header& header)
+// The origin is what the stream begins with: its base, or a part of itself, which `ranges` knows. Takes back
+// what another stream has left behind. Returns the base; none: a full stream.
+std::optional<SnapshotEntry> prepare_origin(const Volume& volume, Daemon& daemon, ReplicaState& state,
+                                            const stream::Header& header, const ReceivedRanges& ranges)
 {
-    const std::string from = format_uuid(header.from);
-    if (header.full() ||
-        (state.reception && state.reception->from == from && state.reception->to == format_uuid(header.to))) {
-        return;
+    if (header.full()) {
+        return std::nullopt;
     }
-    if (state.reception) {
+    const std::string from = format_uuid(header.from);
+    const bool goes_on =
+        state.reception && state.reception->from == from && state.reception->to == format_uuid(header.to);
+    if (state.reception && !goes_on) {
         note(volume.what() + ": an unfinished stream is taken back first");
         roll_back(volume, daemon, state);
     }
-    grow_to(volume, daemon,
-            need_base(volume, daemon.list(), state, from).sectors); // else it has not all of it
-    refuse_changed_origin(volume, daemon, state, from);
+    SnapshotEntry base = need_base(volume, daemon.list(), state, from);
+    grow_to(volume, daemon, base.sectors); // else it has not all of it
+    Compared compared = all_of(daemon, base);
+    if (goes_on) { // where it stopped, and beyond, the stream may have been written to the origin already
+        compared.end = std::min(compared.end, header.first_chunk * header.chunk_bytes());
+        compared.first = ranges.known_from();
+        compared.without = ranges.all();
+    }
+    if (compared.first * header.chunk_bytes() < compared.end) {
+        refuse_changed_origin(volume, daemon, state, base, compared);
+    }
+    return base;
+}
+
+// Whatever has changed since the base, all of the stream or of that part of it which broke off, it was the
+// stream: else somebody has written to the origin meanwhile.
+void refuse_foreign_changes(const Volume& volume, Daemon& daemon, const ReplicaState& state,
+                            const SnapshotEntry& base, const stream::Header& header,
+                            const ReceivedRanges& ranges)
+{
+    const Compared compared{header.chunk_bytes(), std::min(base.sectors, header.sectors) * 512,
+                            ranges.known_from(), ranges.all()};
+    const auto is_gone = [&] {
+        const std::vector<SnapshotEntry> list = daemon.list();
+        const SnapshotEntry* now = with_uuid(list, base.uuid);
+        return now == nullptr || now->squashed;
+    };
+    try {
+        refuse_changed_origin(volume, daemon, state, base, compared);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::mismatch || failure.code() == Exit::interrupted || !is_gone()) {
+            throw;
+        }
+    } catch (const stream::TransferError&) {
+        if (!is_gone()) {
+            throw;
+        }
+    }
 }
 
 stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader, DeviceWriter& writer,
-                              ReplicaState& state, Progress& progress)
+                              ReplicaState& state, ReceivedRanges& ranges, Progress& progress)
 {
+    const bool full = state.reception->from.empty(); // all of the volume: there is nothing else
     const stream::ReceiveHooks hooks{[&](const stream::ReceiveProgress& p) {
                                          check_interrupt();
                                          progress.show(p.chunks, p.bytes);
                                      },
                                      [&](std::uint64_t next) {
+                                         if (!full) {
+                                             ranges.keep(next);
+                                         }
                                          state.reception->next_chunk = next;
                                          save_replica_state(volume.paths().state, state);
+                                     },
+                                     [&](std::uint64_t first, std::uint64_t count) {
+                                         if (!full) {
+                                             ranges.add({first, count});
+                                         }
                                      }};
     try {
         return stream::receive(reader, writer, {}, hooks);
@@ -262,17 +313,22 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
     if (header.full() && state.lineage.empty()) {
         confirm("everything on " + volume.what() + " is overwritten", yes);
     }
-    prepare_origin(volume, daemon, state, header);
+    const Reception reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
+    ReceivedRanges ranges(volume.paths().state, reception);
+    const auto base = prepare_origin(volume, daemon, state, header, ranges);
     grow_to(volume, daemon, header.sectors);
     state.lineage = format_uuid(header.lineage);
-    state.reception = Reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
+    state.reception = reception;
     save_replica_state(volume.paths().state, state);
 
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
     auto device = std::make_unique<DeviceWriter>(volume.paths().origin_device);
-    const auto got = apply(volume, reader, *device, state, progress);
+    const auto got = apply(volume, reader, *device, state, ranges, progress);
     Daemon after = volume.daemon(); // it may have been started again during the transfer
+    if (base) {
+        refuse_foreign_changes(volume, after, state, *base, header, ranges);
+    }
     shrink_to(volume, after, header.sectors);
     SnapshotEntry taken = take_received(volume, header);
     state.last = taken.uuid;

@@ -7,6 +7,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
+#include "tools/zumastor/received_ranges.h"
 
 namespace zumastor {
 namespace {
@@ -60,6 +61,9 @@ void save_replica_state(const std::string& directory, const ReplicaState& state)
                                         {"reception", reception},
                                         {"received_ns", state.received_ns}};
     write_text(replica_file(directory), object.dump(2) + "\n");
+    if (!state.reception) {
+        forget_received_ranges(directory);
+    }
 }
 
 } // namespace zumastor

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "tools/common/failure.h"
-#include "tools/replication/write_back.h"
 #include "tools/zumastor/follow_size.h"
 #include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/snapshot_content.h"
@@ -14,8 +13,13 @@ namespace zumastor {
 
 bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base)
 {
-    return device_equals(volume.paths().origin_device, daemon, base,
-                         [&] { return open_content(volume, base); });
+    return origin_equals(volume, daemon, base, all_of(daemon, base));
+}
+
+bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base, const Compared& compared)
+{
+    return device_equals(
+        volume.paths().origin_device, daemon, base, [&] { return open_content(volume, base); }, compared);
 }
 
 void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)

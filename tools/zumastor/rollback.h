@@ -3,13 +3,16 @@
 #pragma once
 
 #include "tools/common/daemon.h"
+#include "tools/replication/write_back.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/volume.h"
 
 namespace zumastor {
 
-// Whether the origin's content is that of `base`. Only what the index says may differ is read.
+// Whether the origin's content is that of `base`, in all or in what is to be compared. Only what the index
+// says may differ is read.
 bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base);
+bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& base, const Compared& compared);
 
 // Makes the origin what `to` holds, as far as that reaches, and flushes it. Other snapshots keep their
 // content. Can be repeated after an interruption. Throws NoSpace, stream::TransferError.
