@@ -189,6 +189,65 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return all;
 }
 
+namespace {
+
+// A '#' begins a comment only at the beginning of a word.
+bool means_nothing_to_a_shell(char c, bool first)
+{
+    constexpr std::string_view kMarks = "%+,-./:=@_";
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || kMarks.find(c) != std::string_view::npos ||
+           (c == '#' && !first);
+}
+
+} // namespace
+
+std::string quote_word(std::string_view word)
+{
+    bool plain = !word.empty();
+    for (std::size_t i = 0; i < word.size(); ++i) {
+        plain = plain && means_nothing_to_a_shell(word[i], i == 0);
+    }
+    if (plain) {
+        return std::string(word);
+    }
+    std::string quoted = "'";
+    for (const char c : word) {
+        quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
+std::optional<std::vector<std::string>> split_words(std::string_view line)
+{
+    std::vector<std::string> words;
+    for (std::size_t at = 0; at < line.size();) {
+        if (line[at] == ' ') {
+            ++at;
+            continue;
+        }
+        std::string word;
+        for (bool first = true; at < line.size() && line[at] != ' '; first = false) {
+            if (line[at] == '\'') {
+                const std::size_t end = line.find('\'', at + 1);
+                if (end == std::string_view::npos) {
+                    return std::nullopt;
+                }
+                word += line.substr(at + 1, end - at - 1);
+                at = end + 1;
+            } else if (line.substr(at, 2) == "\\'") {
+                word += '\'';
+                at += 2;
+            } else if (means_nothing_to_a_shell(line[at], first)) {
+                word += line[at++];
+            } else {
+                return std::nullopt;
+            }
+        }
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
 std::string format_table(const std::vector<std::vector<std::string>>& rows)
 {
     std::vector<std::size_t> widths;

@@ -30,6 +30,12 @@ std::string format_directory(std::uint64_t ns); // 2026.11.23-05.06.07, UTC: no 
 std::vector<std::string> split(std::string_view text, char separator); // empty parts are left out
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+// A word as a shell reads it back: quoted if it has characters that mean something to one.
+std::string quote_word(std::string_view word);
+// The words of a line that was made of such words. Empty if it is anything that a shell would do more with
+// than split it.
+std::optional<std::vector<std::string>> split_words(std::string_view line);
+
 // Columns padded to the widest cell, two blanks between; no blanks at line ends.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 

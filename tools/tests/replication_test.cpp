@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/text.h"
 #include "tools/zumastor/config.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/session.h"
+#include "tools/zumastor/ssh_gate.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
 
@@ -36,6 +38,40 @@ public:
 private:
     std::string path_;
 };
+
+TEST(SshGate, LetsSessionsOfItsVolumesThroughAndNothingElse)
+{
+    const GateRights send{{"a", "b"}, true, false};
+    const GateRights receive{{"a"}, false, true};
+    const auto allows = [](const GateRights& rights, const std::string& line) {
+        const auto words = split_words(line);
+        return words && gate_allows(rights, *words);
+    };
+    for (const std::string snapshot :
+         {"7", "hourly.0", "latest", kUuid1.c_str(), "before it's late", "gr\u00fcn; id"}) {
+        const std::string line = "zumastor send b --session --quiet --full --snapnum " + quote_word(snapshot);
+        EXPECT_TRUE(allows(send, line)) << line;
+        EXPECT_FALSE(allows(receive, line)) << line;
+    }
+    EXPECT_TRUE(allows(receive, "zumastor receive a --session --quiet"));
+    EXPECT_TRUE(allows(send, "zumastor verify a --session --as upstream --repair"));
+    EXPECT_TRUE(allows(receive, "zumastor verify a --session --as upstream"));
+    EXPECT_FALSE(allows(receive, "zumastor verify a --session --as upstream --repair"));
+    EXPECT_FALSE(allows(send, "zumastor receive a --session --quiet"));
+    EXPECT_FALSE(allows(receive, "zumastor receive b --session --quiet"));
+    EXPECT_FALSE(allows(receive, "zumastor receive a --session --full"));
+    for (const char* line :
+         {"", "id", "zumastor", "zumastor send a", "zumastor send a --quiet", "zumastor send c --session",
+          "zumastor status a --session", "zumastor send a --session --snapnum",
+          "zumastor send a --session --snapnum ''", "zumastor send a --session --snapnum --dry-run",
+          "zumastor send a --session; id", "zumastor send a --session --snapnum 7;id",
+          "zumastor send a --session --snapnum $(id)", "zumastor send a --session 7",
+          "zumastor send a --session --from 1",
+          "zumastor send a --session --snapnum "
+          "0123456789012345678901234567890123456789012345678901234567890123"}) {
+        EXPECT_FALSE(allows(send, line)) << line;
+    }
+}
 
 TEST(Session, LinesAreUnderstoodByTheOtherSide)
 {

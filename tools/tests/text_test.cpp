@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/common/text.h"
 
+#include <cstdio>
+
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
@@ -66,6 +68,45 @@ TEST(Text, SplitAndJoin)
     EXPECT_EQ(split(",a,,b", ','), (std::vector<std::string>{"a", "b"}));
     EXPECT_TRUE(split("", ',').empty());
     EXPECT_EQ(join({"a", "b"}, ", "), "a, b");
+}
+
+// What quote_word() makes is one word to a shell, and to split_words(); what a shell would act on is refused.
+TEST(Text, WordsForAShell)
+{
+    EXPECT_EQ(quote_word("hourly.0"), "hourly.0");
+    EXPECT_EQ(quote_word("a#+-.:=_,@%/"), "a#+-.:=_,@%/");
+    EXPECT_EQ(quote_word(""), "''");
+    EXPECT_EQ(quote_word("#1"), "'#1'");
+    EXPECT_EQ(quote_word("before it's; $(late)"), "'before it'\\''s; $(late)'");
+    std::vector<std::string> words{"",  "'", "''",  "a'b", "\\",        "\\'",
+                                   "#", "~", "a b", " ",   "gr\u00fcn", "-x"};
+    for (int c = 1; c < 256; ++c) {
+        words.push_back("x" + std::string(1, static_cast<char>(c)) + "y");
+        words.emplace_back(1, static_cast<char>(c));
+    }
+    std::string line;
+    for (const std::string& word : words) {
+        line += (line.empty() ? "" : "  ") + quote_word(word);
+    }
+    EXPECT_EQ(split_words(line), words);
+    const std::string script = "printf '%s\\0' " + line;
+    FILE* shell = ::popen(script.c_str(), "r"); // NOLINT: what a shell makes of it is the question
+    ASSERT_NE(shell, nullptr);
+    std::string printed(1u << 16, '\0');
+    printed.resize(std::fread(printed.data(), 1, printed.size(), shell));
+    EXPECT_EQ(::pclose(shell), 0);
+    std::string expected;
+    for (const std::string& word : words) {
+        expected += word + std::string(1, '\0');
+    }
+    EXPECT_EQ(printed, expected);
+
+    EXPECT_EQ(split_words(" a  b "), (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(split_words(""), std::vector<std::string>{});
+    for (const char* bad : {"a;", "a;b", "`id`", "$(id)", "a|b", "a&", "\"a\"", "a>b", "'a", "a\\ b", "*",
+                            "~", "#a", "a\nb", "a\tb", "{a,b}", "!a"}) {
+        EXPECT_FALSE(split_words(bad)) << bad;
+    }
 }
 
 TEST(Text, TablesHaveNoTrailingBlanks)

@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "tools/common/failure.h"
+#include "tools/common/text.h"
 
 namespace zumastor {
 namespace {
@@ -24,7 +25,9 @@ std::vector<std::string> ssh_command(const std::string& host, std::uint64_t port
         command.insert(command.end(), {"-p", std::to_string(port)});
     }
     command.insert(command.end(), {"--", host});
-    command.insert(command.end(), words.begin(), words.end());
+    for (const std::string& word : words) { // a shell there puts them together again
+        command.push_back(quote_word(word));
+    }
     return command;
 }
 

@@ -17,8 +17,7 @@ inline const std::string kThisHost = "localhost";
 
 class Peer {
 public:
-    // Starts ssh (or zumastor), which asks nothing: keys have to be set up. `words` are made of characters
-    // that mean nothing to a shell.
+    // Starts ssh (or zumastor), which asks nothing: keys have to be set up.
     Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words);
     ~Peer(); // ends ssh if it still runs
     Peer(const Peer&) = delete;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor ssh-gate: the forced command of an ssh key. The key can then take part in sessions of the volumes
 // named here, in the direction named here, and do nothing else.
+#include "tools/zumastor/ssh_gate.h"
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 
+#include "snapstore/store.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 
@@ -19,9 +22,12 @@ namespace {
                   "it is for: zumastor replicate, zumastor verify");
 }
 
-bool is_number(const std::string& word)
+// A snapshot as its source knows it: a number, UUID, link or name, which may be any text of this length. It
+// is handed on to no shell.
+bool may_name_snapshot(const std::string& word)
 {
-    return !word.empty() && word.size() < 20 && word.find_first_not_of("0123456789") == std::string::npos;
+    constexpr std::size_t kMost = snapstore::SnapshotInfo::kMaxName;
+    return !word.empty() && word.size() <= kMost && word.front() != '-';
 }
 
 // The options that a session may come with; --snapnum has a value.
@@ -29,9 +35,10 @@ bool good_options(const std::vector<std::string>& words, bool sends)
 {
     bool session = false;
     for (std::size_t i = 3; i < words.size(); ++i) {
+        const bool has_value = i + 1 < words.size();
         if (words[i] == "--session") {
             session = true;
-        } else if (sends && words[i] == "--snapnum" && i + 1 < words.size() && is_number(words[i + 1])) {
+        } else if (sends && words[i] == "--snapnum" && has_value && may_name_snapshot(words[i + 1])) {
             ++i;
         } else if (words[i] != "--quiet" && !(sends && words[i] == "--full")) {
             return false;
@@ -64,28 +71,32 @@ bool may_verify(const std::vector<std::string>& words, bool may_send, bool may_r
 
 } // namespace
 
+bool gate_allows(const GateRights& rights, const std::vector<std::string>& words)
+{
+    if (words.size() < 4 || words[0] != "zumastor" ||
+        std::find(rights.volumes.begin(), rights.volumes.end(), words[2]) == rights.volumes.end()) {
+        return false;
+    }
+    const bool sends = words[1] == "send" && rights.send;
+    const bool receives = words[1] == "receive" && rights.receive;
+    return words[1] == "verify" ? may_verify(words, rights.send, rights.receive)
+                                : (sends || receives) && good_options(words, sends);
+}
+
 Exit ssh_gate(const Args& args)
 {
     const char* asked = std::getenv("SSH_ORIGINAL_COMMAND");
     const std::string command = asked == nullptr ? "" : asked;
-    const std::vector<std::string> words = split(command, ' ');
-    const std::vector<std::string> volumes = args.all("VOL");
-    if (!args.has("--send") && !args.has("--receive")) {
+    const auto words = split_words(command);
+    const GateRights rights{args.all("VOL"), args.has("--send"), args.has("--receive")};
+    if (!rights.send && !rights.receive) {
         throw Failure(Exit::usage, "ssh-gate: give --send, --receive or both");
     }
-    if (words.size() < 4 || words[0] != "zumastor") {
-        deny(command);
-    }
-    const bool sends = words[1] == "send" && args.has("--send");
-    const bool receives = words[1] == "receive" && args.has("--receive");
-    const bool verifies =
-        words[1] == "verify" && may_verify(words, args.has("--send"), args.has("--receive"));
-    const bool transfers = (sends || receives) && good_options(words, sends);
-    if ((!verifies && !transfers) || std::find(volumes.begin(), volumes.end(), words[2]) == volumes.end()) {
+    if (!words || !gate_allows(rights, *words)) {
         deny(command);
     }
     // In a process of its own name and no environment of the peer's: sshd has set SSH_ORIGINAL_COMMAND only.
-    std::vector<std::string> copy = words;
+    std::vector<std::string> copy = *words;
     std::vector<char*> argv;
     argv.reserve(copy.size() + 1);
     for (std::string& word : copy) {
