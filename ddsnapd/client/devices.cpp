@@ -274,9 +274,15 @@ void SnapshotDevice::perform(std::span<Io* const> ios) const
             owners.push_back(io);
         }
     }
-    run_all(ops);
-    for (std::size_t i = 0; i < ops.size(); ++i) {
-        owners[i]->good &= ops[i].error == 0;
+    const std::vector<std::size_t> order = disk_order(ops); // they came in the order of their chunks
+    std::vector<DiskOp> sorted;
+    sorted.reserve(ops.size());
+    for (const std::size_t i : order) {
+        sorted.push_back(ops[i]);
+    }
+    run_all(sorted);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+        owners[order[i]]->good &= sorted[i].error == 0;
     }
 }
 

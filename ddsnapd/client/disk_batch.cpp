@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
+#include <numeric>
 
 // Not io_uring: it hands writes to a device that cannot say "would block", as device-mapper targets, to
 // threads of its own, few of them. Linux AIO submits such writes where it is called.
@@ -106,6 +108,17 @@ std::size_t run_some(io_context_t context, std::span<DiskOp> ops)
 }
 
 } // namespace
+
+std::vector<std::size_t> disk_order(std::span<const DiskOp> ops)
+{
+    std::vector<std::size_t> order(ops.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return ops[a].disk != ops[b].disk ? std::less<>{}(ops[a].disk, ops[b].disk)
+                                          : ops[a].offset < ops[b].offset;
+    });
+    return order;
+}
 
 void run_all(std::span<DiskOp> ops)
 {

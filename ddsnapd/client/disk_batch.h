@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "ddsnapd/client/raw_disk.h"
 
@@ -29,6 +30,10 @@ struct DiskOp {
     std::span<const std::byte> output; // of a write
     int error;                         // an errno; 0: all of it was done
 };
+
+// In which order to begin them, as positions in `ops`: disk by disk, each from its beginning to its end, so
+// that it need not seek back and forth, and its queue can merge what lies side by side.
+std::vector<std::size_t> disk_order(std::span<const DiskOp> ops);
 
 // Returns when all of them have ended, whatever became of the others. They may be done in any order. Any
 // thread. Buffers that are not aligned to 4096 are copied, and theirs are done one by one; so is everything

@@ -45,6 +45,35 @@ protected:
     RawDisk disk = *RawDisk::open(volume.path("origin"));
 };
 
+// Disk by disk, each from its beginning to its end; what is at the same place as it came.
+TEST_F(DiskBatchTest, OrderOfTheDisks)
+{
+    const RawDisk other = *RawDisk::open(volume.path("store"));
+    const Aligned memory(kBlock);
+    std::vector<DiskOp> ops;
+    for (const std::uint64_t block : std::initializer_list<std::uint64_t>{9, 2, 7, 2, 0, 11, 5, 3}) {
+        ops.push_back(DiskOp::read(ops.size() % 3 == 0 ? other : disk, block * kBlock, memory.block(0)));
+    }
+    const std::vector<std::size_t> order = client::disk_order(ops);
+    std::vector<std::size_t> all = order;
+    std::sort(all.begin(), all.end());
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+        ASSERT_EQ(all[i], i);
+    }
+    int changes = 0;
+    for (std::size_t i = 1; i < order.size(); ++i) {
+        const DiskOp& before = ops[order[i - 1]];
+        const DiskOp& op = ops[order[i]];
+        if (op.disk != before.disk) {
+            ++changes;
+        } else {
+            EXPECT_TRUE(before.offset < op.offset || (before.offset == op.offset && order[i - 1] < order[i]));
+        }
+    }
+    EXPECT_EQ(changes, 1);
+    EXPECT_TRUE(client::disk_order({}).empty());
+}
+
 // More than are under way at once, backwards, some of them not aligned.
 TEST_F(DiskBatchTest, AllAreDone)
 {

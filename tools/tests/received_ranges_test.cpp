@@ -120,7 +120,7 @@ TEST_F(ReceivedRangesTest, GoesOnWhereItBrokeOff)
 {
     const Ranges stream{{1, 2}, {3, 1}, {6, 5}, {14, 1}, {20, 3}};
     const std::set<std::uint64_t> whole = chunks_of(stream);
-    for (std::uint64_t broken = 0; broken <= 24; ++broken) {
+    for (std::uint64_t broken = 0; broken <= 24; broken += 3) {
         for (std::uint64_t next = 0; next <= broken; ++next) {
             std::filesystem::remove(file);
             {
