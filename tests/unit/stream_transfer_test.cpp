@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <set>
 
 #include "tests/unit/stream_case.h"
 
@@ -59,12 +60,40 @@ TEST(Stream, ZerosCostBytesNotChunks)
               kHeaderBytes + 2 * kRecordBytes + kEndPayloadBytes);
 }
 
+// Where the header and each record end.
+std::vector<std::size_t> boundaries(Bytes bytes)
+{
+    std::vector<std::size_t> ends;
+    for (std::size_t at = kHeaderBytes; at < bytes.size();) {
+        ends.push_back(at);
+        const auto record =
+            decode_record(std::span<const std::byte, kRecordBytes>(bytes.subspan(at, kRecordBytes)));
+        if (!record) {
+            ADD_FAILURE() << "no record at byte " << at;
+            break;
+        }
+        at += kRecordBytes + record->payload;
+        ends.push_back(at - record->payload); // and where its payload begins
+    }
+    return ends;
+}
+
 // Cut anywhere: refused, and what was remembered as reached is whole.
 TEST(Stream, EveryTruncationIsRefused)
 {
     const Case c = make_case(12, false, 8, 1024);
     const Content bytes = send_to_memory(c, Compression{});
+    std::set<std::size_t> lengths;
     for (std::size_t length = 0; length < bytes.size(); length += length < 1000 ? 7 : 977) {
+        lengths.insert(length);
+    }
+    const std::vector<std::size_t> ends = boundaries(bytes);
+    ASSERT_GT(ends.size(), 20u);
+    for (const std::size_t end : ends) {
+        lengths.insert({end - 1, end, end + 1});
+    }
+    lengths.insert(bytes.size() - 1);
+    for (const std::size_t length : lengths) {
         MemoryVolume target(c.before);
         std::uint64_t reached = 0;
         EXPECT_THROW(receive_from(Bytes(bytes).first(length), target, &reached, 1), BadStream) << length;
