@@ -44,6 +44,20 @@ TEST_F(StateTest, CyclesAreKeptForEachHost)
     EXPECT_THROW(load_cycle(directory, ""), Failure);
 }
 
+TEST(Cycle, ASuccessIsOneLine)
+{
+    VolumeConfig config;
+    config.name = "a";
+    config.source = SourceRole{};
+    config.source->host = "upstream";
+    const Volume volume(config);
+    const CycleRecord record{1'000'000'000, 2'250'000'000, 0, "", "", 2'250'000'000, "uuid", 4};
+    EXPECT_EQ(describe_cycle(volume, "root@peer", record, 12345),
+              "volume a: cycle to root@peer: snapshot uuid, 12345 bytes, 1.2 s");
+    EXPECT_EQ(describe_cycle(volume, "", record, 0),
+              "volume a: cycle from upstream: snapshot uuid, 0 bytes, 1.2 s");
+}
+
 TEST_F(StateTest, AReplicaOfAnOlderVersionIsRead)
 {
     write_text(directory + "/replica.json",

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -177,7 +178,7 @@ void end_cycle(const Volume& volume, const std::string& host)
     }
 }
 
-void run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle)
+CycleRecord run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle)
 {
     const VolumeLock lock = lock_cycle(volume, host);
     const std::string& directory = volume.paths().state;
@@ -202,6 +203,17 @@ void run_cycle(Volume& volume, const std::string& host, const std::function<void
     record.ended_ns = now_ns();
     note_success(volume, host, record);
     save_cycle(directory, host, record);
+    return record;
+}
+
+std::string describe_cycle(const Volume& volume, const std::string& host, const CycleRecord& record,
+                           std::uint64_t bytes)
+{
+    char seconds[32];
+    (void)std::snprintf(seconds, sizeof seconds, "%.1f",
+                        static_cast<double>(record.ended_ns - record.begun_ns) / 1e9);
+    return volume.what() + ": cycle " + direction(volume, host) + ": snapshot " + record.snapshot + ", " +
+           std::to_string(bytes) + " bytes, " + seconds + " s";
 }
 
 } // namespace zumastor

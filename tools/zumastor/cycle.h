@@ -40,7 +40,11 @@ std::optional<int> cycle_at_work(const std::string& volume, const std::string& h
 void end_cycle(const Volume& volume, const std::string& host);
 
 // Runs `cycle` under its lock and writes down how it went. Throws what it throws.
-void run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle);
+CycleRecord run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle);
+
+// One that succeeded, for a log: what was sent where, how much, how long it took. `bytes`: of its stream.
+std::string describe_cycle(const Volume& volume, const std::string& host, const CycleRecord& record,
+                           std::uint64_t bytes);
 
 std::uint64_t now_ns();
 

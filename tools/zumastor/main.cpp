@@ -111,8 +111,9 @@ constexpr std::array kReplicate{
 constexpr std::array kDefineTarget{
     ZUMASTOR_PERIOD,
     OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
-    OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"},
-    OptionSpec{"-u,--uncompressed", "", "do not compress"},
+    OptionSpec{"-r,--ratelimit,--rate-limit", "SIZE",
+               "at most so many bytes a second; pulled, too, once it was pushed to"},
+    OptionSpec{"-u,--uncompressed", "", "do not compress; the same"},
     OptionSpec{"-t,--test", "fullvolume", "every cycle begun here sends everything, not what changed"},
     ZUMASTOR_DRY_RUN,
 };

@@ -337,7 +337,7 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
     save_replica_state(volume.paths().state, state);
     release_shown(volume.paths().state, after);
     progress.finish(got.chunks, got.bytes);
-    return {std::move(taken), std::move(device)};
+    return {std::move(taken), std::move(device), got.bytes};
 }
 
 Exit receive_stream(const Args& args)

@@ -2,6 +2,7 @@
 // zumastor replicate: one cycle between two hosts, begun from either side. The two ends of a session
 // (session.h) are here; transfer.h has what they send.
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -109,6 +110,27 @@ void remember_sent(Volume& volume, const std::string& replica, const std::string
     }
 }
 
+// What `define target` says of the stream.
+stream::SendOptions limited(stream::SendOptions options, const Target& target)
+{
+    const std::uint64_t rate = target.bytes_per_second;
+    if (rate > 0 && (options.bytes_per_second == 0 || rate < options.bytes_per_second)) {
+        options.bytes_per_second = rate;
+    }
+    if (!target.compress) {
+        options.compression.zstd.reset();
+    }
+    return options;
+}
+
+// The same for a replica that asks, if it is known which target it is: once it has been pushed to.
+stream::SendOptions limited(const stream::SendOptions& options, const VolumeConfig& config,
+                            const TargetState& state)
+{
+    const Target* target = find_target(config, state.host);
+    return target == nullptr ? options : limited(options, *target);
+}
+
 void need_success(const ReplicaResult& result)
 {
     if (!result.ok) {
@@ -116,22 +138,30 @@ void need_success(const ReplicaResult& result)
     }
 }
 
-void transmit(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
-              const Args& args, Pipes pipes)
+// Returns the stream's length.
+std::uint64_t transmit(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
+                       const Args& args, Pipes pipes)
 {
+    std::uint64_t bytes = 0;
     try {
-        send_to(volume, ends, options, args, pipes.to);
+        bytes = send_to(volume, ends, options, args, pipes.to).bytes;
     } catch (const stream::SinkError&) {
         need_success(parse_result(read_line(pipes.from))); // it says why it has stopped reading, if it can
         throw;
     }
     need_success(parse_result(read_line(pipes.from)));
+    return bytes;
 }
 
-// The sender's end. True if another session is needed to finish the cycle. `ahead`: null if this side was
-// asked to send.
-bool send_session(Volume& volume, const Args& args, const stream::SendOptions& options,
-                  const std::string& host, Pipes pipes, Ahead* ahead)
+// What one session did.
+struct SessionEnd {
+    bool more = false;       // another one is needed to finish the cycle
+    std::uint64_t bytes = 0; // of the stream
+};
+
+// The sender's end. `ahead`: null if this side was asked to send.
+SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions options,
+                        const std::string& host, Pipes pipes, Ahead* ahead)
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
     const VolumeLock lock =
@@ -151,7 +181,11 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         }
         sent = ends ? ends->to.uuid : to.uuid;
         TargetState target = load_target_state(volume.paths().state, offer.uuid);
-        target.host = host.empty() ? target.host : host; // one that is pushed to may ask, too
+        if (host.empty()) { // one that is pushed to may ask, too
+            options = limited(options, volume.config(), target);
+        } else {
+            target.host = host;
+        }
         target.volume = offer.volume;
         target.in_flight = sent;
         save_target_state(volume.paths().state, target);
@@ -166,19 +200,20 @@ bool send_session(Volume& volume, const Args& args, const stream::SendOptions& o
         throw Refused(failure);
     }
     write_line(pipes.to, format(plan));
+    SessionEnd end{plan.more};
     if (ends) {
         if (ends->first_chunk > 0) {
             note(volume.what() + ": goes on at chunk " + std::to_string(ends->first_chunk) +
                  ", where the last transfer broke off");
         }
-        transmit(volume, *ends, options, args, pipes);
+        end.bytes = transmit(volume, *ends, options, args, pipes);
     }
     remember_sent(volume, offer.uuid, sent);
-    return plan.more;
+    return end;
 }
 
 // The receiver's end.
-bool receive_session(Volume& volume, const Args& args, Pipes pipes)
+SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
 {
     const VolumeLock lock = or_refuse(pipes, [&] { return lock_stream(volume.config().name, "receive"); });
     const ReplicaOffer offer = or_refuse(pipes, [&] {
@@ -194,7 +229,7 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
         throw Failure(static_cast<Exit>(plan.code), "the upstream side: " + plan.error, plan.next);
     }
     if (plan.nothing) {
-        return plan.more;
+        return {plan.more};
     }
     ReplicaResult result;
     Received received;
@@ -212,20 +247,20 @@ bool receive_session(Volume& volume, const Args& args, Pipes pipes)
     }
     write_line(pipes.to, format(result));
     show_received(volume); // while the other side tidies up; it waits for our end
-    return plan.more;
+    return {plan.more, received.bytes};
 }
 
 // A session with a peer whose connection may break.
 template <class Session>
-bool with_peer(Peer& peer, const std::string& host, const Session& session)
+SessionEnd with_peer(Peer& peer, const std::string& host, const Session& session)
 {
     try {
-        const bool more = session(Pipes{peer.from(), peer.to()});
+        const SessionEnd end = session(Pipes{peer.from(), peer.to()});
         if (const int status = peer.finish(); status != 0) {
             throw Failure(Exit::failed,
                           host + ": zumastor there ended with exit code " + std::to_string(status));
         }
-        return more;
+        return end;
     } catch (const Failure&) {
         check_interrupt(); // which may have looked like a broken stream
         throw;
@@ -256,36 +291,56 @@ std::vector<std::string> remote_words(const char* verb, const std::string& volum
     return words;
 }
 
-void push(Volume& volume, const Target& target, Args args)
+// Both return the length of what was sent.
+std::uint64_t push(Volume& volume, const Target& target, Args args)
 {
     if (target.full) {
         args.add("--full", {});
     }
-    stream::SendOptions options;
-    options.bytes_per_second = target.bytes_per_second;
-    if (!target.compress) {
-        options.compression.zstd.reset();
-    }
+    const stream::SendOptions options = limited({}, target);
     const std::string remote = target.volume.empty() ? volume.config().name : target.volume;
-    bool more = true;
-    while (more) {
+    std::uint64_t bytes = 0;
+    for (bool more = true; more;) {
         Peer peer(target.host, 0, remote_words("receive", remote, args));
-        more = with_peer(peer, target.host, [&](Pipes pipes) {
+        const SessionEnd end = with_peer(peer, target.host, [&](Pipes pipes) {
             Ahead ahead(volume, target.host, remote, args);
             return send_session(volume, args, options, target.host, pipes, &ahead);
         });
+        bytes += end.bytes;
+        more = end.more;
     }
+    return bytes;
 }
 
-void pull(Volume& volume, const Args& args)
+std::uint64_t pull(Volume& volume, const Args& args)
 {
     const SourceRole& source = *volume.config().source;
     const std::string remote = source.volume.empty() ? volume.config().name : source.volume;
-    bool more = true;
-    while (more) {
+    std::uint64_t bytes = 0;
+    for (bool more = true; more;) {
         Peer peer(source.host, source.port, remote_words("send", remote, args));
-        more =
+        const SessionEnd end =
             with_peer(peer, source.host, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
+        bytes += end.bytes;
+        more = end.more;
+    }
+    return bytes;
+}
+
+// For a log: one line instead of what a terminal, or a program, is told.
+bool wants_a_line(const Args& args)
+{
+    return !args.has("--quiet") && !args.has("--json") && ::isatty(STDERR_FILENO) == 0;
+}
+
+void one_cycle(Volume& volume, const std::string& host, const Args& args, bool tell)
+{
+    std::uint64_t bytes = 0;
+    const CycleRecord done = run_cycle(volume, host, [&] {
+        bytes = host.empty() ? pull(volume, args) : push(volume, *find_target(volume.config(), host), args);
+    });
+    if (tell) {
+        note(describe_cycle(volume, host, done, bytes));
     }
 }
 
@@ -347,17 +402,16 @@ Exit replicate(const Args& args)
     keep_delay(args);
     Volume volume(load_config(args.need("VOL"))); // as it is now
     const std::vector<std::string> hosts = cycles_asked_for(volume, args);
+    const bool tell = wants_a_line(args);
+    Args stream_args = args;
+    if (tell) {
+        stream_args.add("--quiet", {}); // all of it is in the line
+    }
     Troubles troubles;
     Exit first = Exit::ok;
     for (const std::string& host : hosts) {
         try {
-            run_cycle(volume, host, [&] {
-                if (host.empty()) {
-                    pull(volume, args);
-                } else {
-                    push(volume, *find_target(volume.config(), host), args);
-                }
-            });
+            one_cycle(volume, host, stream_args, tell);
         } catch (const Failure& failure) {
             if (hosts.size() == 1 || failure.code() == Exit::interrupted) {
                 throw;

@@ -28,7 +28,6 @@ Exit scheduled_cycle(const Args& args)
     if (!instance.rest.empty()) {
         words.add("HOST", {instance.rest});
     }
-    words.add("--quiet", {});
     return in_one_line("cycle " + instance.word(), replicate, words);
 }
 

@@ -307,12 +307,12 @@ void print_plan(const Volume& volume, const SendEnds& ends, stream::SendOptions 
 
 } // namespace
 
-void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
-             int fd)
+stream::SendProgress send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
+                             const Args& args, int fd)
 {
     (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
     stream::FdSink sink(fd);
-    write_stream(volume, ends, options, args, sink);
+    return write_stream(volume, ends, options, args, sink).amount;
 }
 
 stream::SendOptions send_options(const Args& args)

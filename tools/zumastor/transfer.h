@@ -45,8 +45,8 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
                                  const ReplicaOffer& offer, const SnapshotEntry& to, bool full);
 
 // Writes the stream. Throws Failure, or stream::SinkError if nobody reads it to its end.
-void send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options, const Args& args,
-             int fd);
+stream::SendProgress send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
+                             const Args& args, int fd);
 
 // ---- receiving (receive.cpp) ----
 
@@ -60,6 +60,7 @@ struct Received {
     // The origin's device. When it is closed udev looks into it, as somebody has written there: better not
     // while the replica's mount is being switched.
     std::unique_ptr<DeviceWriter> device;
+    std::uint64_t bytes = 0; // of the stream
 };
 // Reads a stream and takes its snapshot. `yes`: the volume may be overwritten. Throws Failure.
 Received receive_from(Volume& volume, const Args& args, bool yes, int fd);
