@@ -26,7 +26,7 @@ END_CONFIG
     if [[ ! -e /run/keys/host ]]; then
         ssh-keygen -q -t ed25519 -N '' -f /run/keys/host
         printf '%s\n' 'ListenAddress 127.0.0.1' 'HostKey /run/keys/host' 'AuthorizedKeysFile /run/keys/authorized' \
-            'StrictModes no' 'UsePAM no' >/run/keys/sshd_config
+            'StrictModes no' 'UsePAM no' 'Subsystem sftp internal-sftp' >/run/keys/sshd_config
         ip link set lo up
         /usr/sbin/sshd -f /run/keys/sshd_config
     fi
