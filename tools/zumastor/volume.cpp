@@ -14,6 +14,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/nfs.h"
 #include "tools/zumastor/systemd.h"
 
 namespace zumastor {
@@ -40,6 +41,18 @@ std::string last_line(const std::string& path)
 {
     const std::vector<std::string> lines = split(read_text(path), '\n');
     return lines.empty() ? std::string() : lines.back();
+}
+
+// The server's own openings have no process. A client that has a file open through a switch of what a replica
+// shows, and opens it once more, never closes the first of them.
+void refuse_for_nfs(const std::string& device, dev_t number)
+{
+    if (const auto clients = nfs_clients_on(number); !clients.empty()) {
+        throw Failure(Exit::busy,
+                      "/dev/mapper/" + device + ": in use: by NFS clients: " + join(clients, ", "),
+                      "have them close its files; what they have forgotten is let go when the NFS server is "
+                      "stopped (rpc.nfsd 0)");
+    }
 }
 
 } // namespace
@@ -277,10 +290,11 @@ void Volume::unmap_snapshot(std::uint64_t id, mapper::Udev udev) const
         std::vector<std::string> users = holders_of(device->number);
         const std::vector<std::string> processes = processes_with_device(device->number);
         users.insert(users.end(), processes.begin(), processes.end());
-        if (!users.empty()) { // else it is udev for a moment: removal waits for that
+        if (!users.empty()) {
             throw Failure(Exit::busy, "/dev/mapper/" + name + ": in use: " + join(users, "; "),
                           "end that use, then try again");
         }
+        refuse_for_nfs(name, device->number); // else it is udev for a moment: removal waits for that
     }
     mapper::remove(name, udev);
 }
