@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
+#include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/units.h"
 
 namespace zumastor {
@@ -104,6 +105,24 @@ TEST(Units, PercentSignsMeanThemselves)
     VolumeConfig config = replicated();
     config.targets[0].host = "fe80::1%i";
     EXPECT_NE(timers_of(config).front().text.find("to fe80::1%%i\n"), std::string::npos);
+}
+
+TEST(RawOrigin, UdevIsToldWhichDiskIsBeneathTheVolume)
+{
+    VolumeConfig config;
+    config.name = "my.vol-1_2+3=4:5#6";
+    config.origin = "/dev/cciss/c0d0";
+    EXPECT_EQ(origin_rule(config),
+              R"(KERNEL=="cciss!c0d0", ENV{ZUMASTOR_ORIGIN}="my.vol-1_2+3=4:5#6"
+SYMLINK=="cciss/c0d0", ENV{ZUMASTOR_ORIGIN}="my.vol-1_2+3=4:5#6"
+ENV{ZUMASTOR_ORIGIN}=="my.vol-1_2+3=4:5#6", RUN+="/bin/sh -c 'test -e /run/zumastor/my.vol-1_2+3=4:5#6 )"
+              R"(|| exec blockdev --setro $devnode'"
+)");
+    config.origin = R"(/dev/disk/by-id/a\x20b|"[c]*?)"; // no pattern but of itself, and no end of the rule
+    EXPECT_NE(origin_rule(config).find(R"(SYMLINK=="disk/by-id/a?x20b???c???", )"), std::string::npos);
+    config.origin = "/var/lib/zumastor/a/a.origin"; // on no device before it is started
+    EXPECT_EQ(origin_rule(config), "");
+    EXPECT_EQ(origin_rules_file(""), "");
 }
 
 TEST(Config, PeriodsAreReadBack)

@@ -2,13 +2,15 @@
 // zumastor-generator: systemd runs it early at boot, and whenever it reads its units again, with three
 // directories. In the first of them it makes, of /etc/zumastor/*.toml, the timers that are asked for, wanted
 // by timers.target; and has zumastor@VOL.service wanted by multi-user.target and by the devices of the
-// volume: one that appears late brings it up when it appears. A configuration that is not understood costs
-// its own volume only.
+// volume: one that appears late brings it up when it appears. It tells udev, too, which disks are beneath
+// volumes. A configuration that is not understood costs its own volume only.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "tools/common/failure.h"
+#include "tools/common/process.h"
+#include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/units.h"
 
 namespace zumastor {
@@ -55,9 +57,22 @@ void generate_volume(const VolumeConfig& config, const fs::path& directory)
     }
 }
 
-void generate(const std::string& volume, const fs::path& directory)
+// udev reads its rules anew when they have changed.
+void write_origin_rules(const std::string& rules)
 {
-    const VolumeConfig config = load_config(volume);
+    const fs::path file(kOriginRules);
+    if (rules.empty()) {
+        fs::remove(file);
+        return;
+    }
+    fs::create_directories(file.parent_path());
+    if (const std::string text = origin_rules_file(rules); read_text(file) != text) {
+        write_text(file, text);
+    }
+}
+
+void generate(const VolumeConfig& config, const fs::path& directory)
+{
     generate_volume(config, directory);
     for (const Timer& timer : timers_of(config)) {
         write_unit(directory / timer.unit, timer.text);
@@ -70,14 +85,18 @@ void generate(const std::string& volume, const fs::path& directory)
 bool generate_all(const fs::path& directory)
 {
     bool good = true;
+    std::string rules;
     for (const std::string& volume : list_volumes()) {
         try {
-            generate(volume, directory);
+            const VolumeConfig config = load_config(volume);
+            rules += origin_rule(config);
+            generate(config, directory);
         } catch (const std::exception& error) {
             report("no units for volume " + volume + ": " + error.what());
             good = false;
         }
     }
+    write_origin_rules(rules);
     return good;
 }
 

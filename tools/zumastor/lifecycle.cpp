@@ -8,6 +8,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
@@ -74,6 +75,7 @@ void stop_for_good(Volume& volume)
 {
     stop_completely(volume);
     mark_stopped(volume.config().name);
+    give_raw_origin_back(volume.config());
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/common/failure.h"
+#include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 
@@ -85,6 +86,10 @@ void follow_config(const VolumeConfig& before, const VolumeConfig& now)
         if (const ProgramResult result = systemctl(step); result.status != 0) {
             throw not_done(before.name, result);
         }
+    }
+    if (origin_rule(before) != origin_rule(now)) {
+        refresh_raw_origin(before);
+        refresh_raw_origin(now);
     }
 }
 

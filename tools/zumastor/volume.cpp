@@ -15,6 +15,7 @@
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/nfs.h"
+#include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/systemd.h"
 
 namespace zumastor {
@@ -137,8 +138,7 @@ void Volume::become_daemon()
     }
     const StorePaths paths = attach_devices();
     refuse_wrong_devices(paths);
-    std::error_code error;
-    fs::create_directories(paths_.runtime, error);
+    const WritableOrigin origin(paths_.runtime, paths.origin.path); // as before if there is no daemon
     std::vector<std::string> argv = daemon_command(paths, {"-f"});
     const std::string program = argv[0];
     // What serves a filesystem has to outlive it: systemd spares a process of such a name when, at the end of
@@ -219,6 +219,9 @@ void Volume::start_devices()
     std::optional<Daemon> daemon = try_daemon();
     if (!daemon) {
         refuse_wrong_devices(paths);
+    }
+    WritableOrigin origin(paths_.runtime, paths.origin.path);
+    if (!daemon) {
         start_daemon(paths);
         daemon.emplace(paths_.server_socket, what());
     }
@@ -230,6 +233,7 @@ void Volume::start_devices()
         mapper::create({paths_.origin_name, mapper::kUuidPrefix + uuid + "-origin", sectors,
                         table_of(paths, "-1"), false});
     }
+    origin.keep();
     set_device_length(*daemon, sectors); // a resize may have been broken off
 }
 
