@@ -9,6 +9,7 @@
 #include "tools/zumastor/exports.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
@@ -135,6 +136,28 @@ void tell_sharing(const Volume& volume)
     }
 }
 
+// A stream that was broken off has left a mixture of two snapshots: nothing to be mounted unnoticed.
+void refuse_half_received(const Volume& volume, const Args& args)
+{
+    const std::string& name = volume.config().name;
+    const std::string& directory = volume.paths().state;
+    ReplicaState state = load_replica_state(directory);
+    if (!state.reception) {
+        return;
+    }
+    if (!args.has("--yes")) {
+        throw Failure(Exit::mismatch,
+                      volume.what() +
+                          " holds part of a stream that was broken off: a mixture of two snapshots",
+                      "take that back: zumastor define source " + name + " HOST, then zumastor promote " +
+                          name + "; or take what its device holds, whatever that is: repeat this with --yes");
+    }
+    if (!args.has("--dry-run")) {
+        state.reception.reset();
+        save_replica_state(directory, state);
+    }
+}
+
 Exit define_master(const Args& args)
 {
     if (load_config(args.need("VOL")).source) {
@@ -145,6 +168,7 @@ Exit define_master(const Args& args)
     const std::string name = volume.config().name;
     volume.config().master = master_role_from(args);
     refuse_unshareable(volume, *volume.config().master);
+    refuse_half_received(volume, args);
     if (args.has("--dry-run")) {
         std::printf(
             "would mount %s at %s%s\n", volume.paths().origin_device.c_str(), volume.mount_point().c_str(),

@@ -47,7 +47,8 @@ constexpr std::array kDefineMaster{
     OptionSpec{"-e,--export", "",
                "export the snapshots over NFS, read-only, to the clients of the mount point"},
     OptionSpec{"-p,--samba", "", "write the settings of a share for Samba that has previous versions"},
-    OptionSpec{"-y,--yes", "", "a replica: promote it without asking"},
+    OptionSpec{"-y,--yes", "",
+               "a replica: promote it without asking; one that was: also if a stream to it was broken off"},
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSchedule{
