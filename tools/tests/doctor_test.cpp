@@ -163,11 +163,11 @@ TEST_F(DoctorModule, OneThatIsNotThereIsBuiltWithTheHeaders)
     EXPECT_EQ(judge_module(module, {}).verdict, Verdict::good);
 }
 
-constexpr const char* kUnit = "ddsnapd@web\\x2d1.service";
+constexpr const char* kFailedUnit = "ddsnapd@web\\x2d1.service";
 
 std::optional<Finding> judge_shown(const std::string& shown)
 {
-    return judge_unit(parse_unit(kUnit, shown), "volume web-1", "zumastor start master web-1");
+    return judge_unit(parse_unit(kFailedUnit, shown), "volume web-1", "zumastor start master web-1");
 }
 
 TEST(DoctorUnits, OneThatHasFailedIsAFaultWithItsRemedy)
@@ -178,9 +178,9 @@ TEST(DoctorUnits, OneThatHasFailedIsAFaultWithItsRemedy)
     EXPECT_EQ(found->verdict, Verdict::fault);
     EXPECT_EQ(found->code, Exit::failed);
     EXPECT_EQ(found->subject, "volume web-1");
-    EXPECT_EQ(found->what, std::string(kUnit) + " has failed (exit-code): store /dev/a=b: no store");
-    EXPECT_EQ(found->next, "see why: journalctl --unit='" + std::string(kUnit) +
-                               "'; then: systemctl reset-failed '" + kUnit +
+    EXPECT_EQ(found->what, std::string(kFailedUnit) + " has failed (exit-code): store /dev/a=b: no store");
+    EXPECT_EQ(found->next, "see why: journalctl --unit='" + std::string(kFailedUnit) +
+                               "'; then: systemctl reset-failed '" + kFailedUnit +
                                "'; zumastor start master web-1");
 }
 
@@ -195,7 +195,7 @@ TEST(DoctorUnits, OneThatSystemdDoesNotStartIsToldOf)
     const auto masked = judge_shown("LoadState=masked\nActiveState=inactive\nResult=success\n");
     ASSERT_TRUE(masked);
     EXPECT_EQ(masked->verdict, Verdict::warning);
-    EXPECT_EQ(masked->next, "systemctl unmask '" + std::string(kUnit) + "'");
+    EXPECT_EQ(masked->next, "systemctl unmask '" + std::string(kFailedUnit) + "'");
     const auto absent = judge_shown("LoadState=not-found\nActiveState=inactive\nResult=success\n");
     ASSERT_TRUE(absent);
     EXPECT_EQ(absent->verdict, Verdict::warning);
