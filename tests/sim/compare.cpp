@@ -80,6 +80,23 @@ void World::compare_deltas()
     }
 }
 
+// All of it, a few ranges at a time. False if that fails.
+bool World::list_delta(snapstore::SnapshotId from, std::optional<snapstore::SnapshotId> to,
+                       std::vector<snapstore::ChunkRange>& ranges)
+{
+    std::array<snapstore::ChunkRange, 5> out{};
+    for (snapstore::DeltaPart part; !part.complete;) {
+        const auto answer = daemon()->service().store().delta(from, to, part.next, out);
+        if (!answer) {
+            context_.fail(fmt::format("delta from snapshot {}: {}", from.value, answer.error().what));
+            return false;
+        }
+        part = *answer;
+        ranges.insert(ranges.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(part.ranges));
+    }
+    return true;
+}
+
 // Whatever the model knows to differ must be in the delta.
 void World::compare_delta(const SnapshotModel& from, const SnapshotModel* to)
 {
@@ -90,23 +107,18 @@ void World::compare_delta(const SnapshotModel& from, const SnapshotModel* to)
     const std::uint64_t sectors = std::min(from.content.sectors(), end_sector);
     const auto end = to != nullptr ? std::optional(snapstore::SnapshotId{to->id}) : std::nullopt;
     ++statistics_.deltas;
+    std::vector<snapstore::ChunkRange> ranges;
+    if (!list_delta(snapstore::SnapshotId{from.id}, end, ranges)) {
+        return;
+    }
     std::vector<bool> listed((end_sector + chunk_sectors - 1) / chunk_sectors);
-    std::array<snapstore::ChunkRange, 5> out{};
-    for (snapstore::DeltaPart part; !part.complete;) {
-        const auto answer = store.delta(snapstore::SnapshotId{from.id}, end, part.next, out);
-        if (!answer) {
-            context_.fail(fmt::format("delta from snapshot {}: {}", from.id, answer.error().what));
+    for (const auto& range : ranges) {
+        if (range.end().value > listed.size()) {
+            context_.fail(fmt::format("delta from snapshot {}: chunks {}+{} are beyond the end", from.id,
+                                      range.first.value, range.count));
             return;
         }
-        part = *answer;
-        for (const auto& range : std::span(out).first(part.ranges)) {
-            if (range.end().value > listed.size()) {
-                context_.fail(fmt::format("delta from snapshot {}: chunks {}+{} are beyond the end", from.id,
-                                          range.first.value, range.count));
-                return;
-            }
-            std::fill_n(listed.begin() + static_cast<std::ptrdiff_t>(range.first.value), range.count, true);
-        }
+        std::fill_n(listed.begin() + static_cast<std::ptrdiff_t>(range.first.value), range.count, true);
     }
     for (std::uint64_t sector = sectors; sector < end_sector; ++sector) {
         if (!listed[sector / chunk_sectors]) {

@@ -2,7 +2,6 @@
 // The origin becomes what a snapshot holds, as `zumastor revert` does it: what differs, by the store's index,
 // is read through the snapshot's client and written through the origin's. Other snapshots keep their content.
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "sim/world.h"
@@ -68,19 +67,9 @@ void World::continue_revert()
 
 bool World::list_what_differs()
 {
-    std::array<snapstore::ChunkRange, 5> out{};
     revert_->left.clear();
-    for (snapstore::DeltaPart part; !part.complete;) {
-        const auto answer = daemon()->service().store().delta(snapstore::SnapshotId{revert_->snapshot},
-                                                              std::nullopt, part.next, out);
-        if (!answer) {
-            context_.fail(
-                fmt::format("delta for a revert to {}: {}", revert_->snapshot, answer.error().what));
-            return false;
-        }
-        part = *answer;
-        const auto ranges = std::span(out).first(part.ranges);
-        revert_->left.insert(revert_->left.end(), ranges.begin(), ranges.end());
+    if (!list_delta(snapstore::SnapshotId{revert_->snapshot}, std::nullopt, revert_->left)) {
+        return false;
     }
     std::reverse(revert_->left.begin(), revert_->left.end()); // taken from the end
     revert_->listed = true;

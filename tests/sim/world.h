@@ -152,6 +152,8 @@ private:
     bool compare(const char* when);
     bool compare_snapshot(std::uint64_t id);
     void compare_deltas();
+    bool list_delta(snapstore::SnapshotId from, std::optional<snapstore::SnapshotId> to,
+                    std::vector<snapstore::ChunkRange>& ranges);
     void compare_delta(const SnapshotModel& from, const SnapshotModel* to);
     bool check_store();
     snapstore::Task<void> run_check(Daemon& daemon, bool& done);

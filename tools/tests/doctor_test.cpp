@@ -208,7 +208,7 @@ TEST(DoctorUnits, ATimerThatIsNotActiveIsAFault)
     const auto found = judge_timer(parse_unit(timer, "ActiveState=inactive\n"), "volume web");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->verdict, Verdict::fault);
-    EXPECT_EQ(found->next, "systemctl daemon-reload; systemctl start '" + timer + "'");
+    EXPECT_EQ(found->next, "systemctl daemon-reload; systemctl start " + timer);
 }
 
 TEST_F(DoctorModule, AGeneratorThatIsMissingIsToldOf)

@@ -140,21 +140,22 @@ void tell_sharing(const Volume& volume)
 void refuse_half_received(const Volume& volume, const Args& args)
 {
     const std::string& name = volume.config().name;
-    const std::string& directory = volume.paths().state;
-    ReplicaState state = load_replica_state(directory);
-    if (!state.reception) {
-        return;
-    }
-    if (!args.has("--yes")) {
+    if (!args.has("--yes") && load_replica_state(volume.paths().state).reception) {
         throw Failure(Exit::mismatch,
                       volume.what() +
                           " holds part of a stream that was broken off: a mixture of two snapshots",
                       "take that back: zumastor define source " + name + " HOST, then zumastor promote " +
                           name + "; or take what its device holds, whatever that is: repeat this with --yes");
     }
-    if (!args.has("--dry-run")) {
+}
+
+// What the origin holds is the master's from here on. Only when it is one: until then the question stays.
+void forget_reception(const Volume& volume)
+{
+    ReplicaState state = load_replica_state(volume.paths().state);
+    if (state.reception) {
         state.reception.reset();
-        save_replica_state(directory, state);
+        save_replica_state(volume.paths().state, state);
     }
 }
 
@@ -179,6 +180,7 @@ Exit define_master(const Args& args)
     Troubles troubles;
     const bool mounted = volume.mount_all(troubles);
     save_config(volume.config());
+    forget_reception(volume);
     follow_samba(volume);
     mark_started(name);
     tell_sharing(volume);

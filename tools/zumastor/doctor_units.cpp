@@ -14,8 +14,6 @@ constexpr std::array kGenerators{"run/systemd/system-generators", "etc/systemd/s
                                  "usr/local/lib/systemd/system-generators",
                                  "usr/lib/systemd/system-generators", "lib/systemd/system-generators"};
 
-std::string shell_quoted(const std::string& unit) { return "'" + unit + "'"; }
-
 } // namespace
 
 UnitFacts parse_unit(const std::string& unit, const std::string& shown)
@@ -51,7 +49,7 @@ UnitFacts read_unit(const std::string& unit)
 std::optional<Finding> judge_unit(const UnitFacts& facts, const std::string& subject,
                                   const std::string& start)
 {
-    const std::string unit = shell_quoted(facts.unit);
+    const std::string unit = quote_word(facts.unit);
     if (facts.load == "masked") {
         return Finding{Verdict::warning, subject,
                        facts.unit + " is masked: systemd does not start it, not at boot either",
@@ -76,7 +74,7 @@ std::optional<Finding> judge_timer(const UnitFacts& facts, const std::string& su
     if (facts.active == "active") {
         return std::nullopt;
     }
-    const std::string unit = shell_quoted(facts.unit);
+    const std::string unit = quote_word(facts.unit);
     return Finding{Verdict::fault, subject, facts.unit + " is not active: nothing is done at its times",
                    "systemctl daemon-reload; systemctl start " + unit};
 }

@@ -41,8 +41,8 @@ private:
     std::string path_;
     Reception reception_; // where it began this time
     std::uint64_t known_from_;
-    std::uint64_t end_ =
-        0; // of the part of the file that counts; 0: it is of another reception, or not there
+    // Of the part of the file that counts; 0: it is of another reception, or not there.
+    std::uint64_t end_ = 0;
     mutable std::mutex mutex_;        // of what follows
     std::vector<DeltaRange> waiting_; // not in the file
     ddsnap::UniqueFd file_;           // open for writing, once something was kept
