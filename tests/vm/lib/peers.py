@@ -93,8 +93,8 @@ class Peer:
         if self.error:
             raise HarnessError(f"{self.name}: {self.error}")
         if not self.stopping and not self.thread.is_alive():
-            said = (self.outcome.complaints.strip() if self.outcome else "") or "nothing"
-            raise HarnessError(f"{self.name} has ended by itself (status {self.outcome and self.outcome.status}; QEMU said {said})")
+            raise HarnessError(f"{self.name} has ended by itself: {self.outcome}; the last of its kernel's log:\n"
+                               + "\n".join(self.log_path.read_text("latin-1").splitlines()[-8:]))
 
 
 class Peers:
