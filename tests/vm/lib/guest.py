@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 
+from . import tsc
 from .common import HarnessError
 from .kernels import Kernel
 
@@ -102,6 +103,10 @@ class Guest:
         for end in self.sockets.values():
             end.close()
 
+    def _kernel_command_line(self):
+        clock = f" tsc_early_khz={tsc.kilohertz()}" if tsc.kilohertz() else ""
+        return f"{CMDLINE}{clock} {self.settings.cmdline}".strip()
+
     def _command(self, fds):
         s = self.settings
         # erms: programs and kernel would copy and clear with "rep movsb", which is the quickest there is on a processor, and in
@@ -109,7 +114,7 @@ class Guest:
         argv = [QEMU, "-name", f"zumastor-{s.name}", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-machine", "q35,hpet=off,usb=off,sata=off,vmport=off,smm=off,graphics=off",
                 "-accel", "tcg,thread=multi", "-cpu", "max,-erms", "-smp", str(s.processors), "-m", s.memory,
-                "-kernel", s.kernel.vmlinux, "-initrd", s.initramfs, "-append", f"{CMDLINE} {s.cmdline}".strip(),
+                "-kernel", s.kernel.vmlinux, "-initrd", s.initramfs, "-append", self._kernel_command_line(),
                 "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
         for port in self.PORTS:
             argv += ["-chardev", f"socket,id={port},fd={fds[port]}"]
