@@ -7,13 +7,14 @@ they should anyhow. (All 72 files of the command in 19 s of processor time; eigh
 the other way round: what it costs are the functions themselves, and it takes longer than all else; it is a check of its own,
 file by file.
 
-Files are unchanged when their compile command, their text, the text of every header of this checkout that they include (as
-the compiler recorded them), .clang-tidy and clang-tidy's version are. What was found clean is remembered by a hash of all
+Files are unchanged when their compile command, their text, the text of every header of this checkout that they include,
+.clang-tidy and clang-tidy's version are. What was found clean is remembered by a hash of all
 that, in the user's cache folder, so that a fresh checkout gains too.
 """
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -35,7 +36,7 @@ class Source:
     path: pathlib.Path
     target: str  # the library or program it belongs to
     flags: list
-    includes: list
+    headers: set
 
 
 @dataclasses.dataclass
@@ -54,22 +55,25 @@ def _cache():
     return pathlib.Path(base) / "zumastor" / "clang-tidy"
 
 
-def _includes(build):
-    """For each object file of the build, the files that went into it (ninja's record)."""
-    listing = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], stdout=subprocess.PIPE, text=True,
-                             check=True).stdout
-    found, current = {}, None
-    for line in listing.splitlines():
-        if line.startswith("    "):
-            current.append(line.strip())
-        elif line.strip() and not line.startswith("ninja:"):
-            current = found.setdefault(line.split(":")[0], [])
+@functools.cache
+def _included(path, folders):
+    """The headers of this checkout that a file includes."""
+    names = re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8"), re.M)
+    found = (next((f / name for f in (path.parent, *folders) if (f / name).is_file()), None) for name in names)
+    return {header.resolve() for header in found if header}
+
+
+def _headers(path, folders):
+    """Those, and what they include in turn."""
+    found, new = set(), {path}
+    while new:
+        new = set().union(*(_included(p, folders) for p in new)) - found
+        found |= new
     return found
 
 
 def _sources(build):
     """Every file of ours that is compiled, once: one that is compiled twice (with other macros) as it is the first time."""
-    includes = _includes(build)
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         path = pathlib.Path(entry["file"]).resolve()
@@ -79,7 +83,9 @@ def _sources(build):
         output = words[words.index("-o") + 1]
         first = next(i for i, word in enumerate(words) if word.startswith("-"))  # after the compiler and its launcher
         flags = words[first:words.index("-o")]
-        found.setdefault(path, Source(path, output.split(".dir/")[0], flags, includes.get(output, [])))
+        if path not in found:
+            folders = tuple(pathlib.Path(flag[2:]) for flag in flags if flag.startswith("-I"))
+            found[path] = Source(path, output.split(".dir/")[0], flags, _headers(path, folders))
     return [found[path] for path in sorted(found)]
 
 
@@ -92,13 +98,11 @@ def _units(sources, together):
     return [Unit(group) for group in sorted(groups.values(), key=len, reverse=True)]  # what takes longest first
 
 
-def _key(unit, common, build):
+def _key(unit, common):
     # Paths relative to the checkout, so that the same files elsewhere have the same hash.
     digest = hashlib.sha256(common)
     digest.update(" ".join(unit.sources[0].flags).replace(str(ROOT), ".").encode())
-    ours = {s.path for s in unit.sources}
-    for source in unit.sources:
-        ours |= {p for p in ((build / name).resolve() for name in source.includes) if p.is_relative_to(ROOT)}
+    ours = {s.path for s in unit.sources}.union(*(s.headers for s in unit.sources))
     for path in sorted(ours):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -114,7 +118,10 @@ def _main_file(unit, folder):
 
 
 def run(build, log, workers, checks):
-    """Returns how many files are clean, and the names of those that are not (or are looked at with one that is not)."""
+    """Returns how many files are clean, and the names of those that are not (or are looked at with one that is not).
+
+    build: a build folder that is configured, one command for each file; nothing of it need be built.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     cache = _cache()
@@ -123,7 +130,7 @@ def run(build, log, workers, checks):
     common = version + checks.encode() + (ROOT / ".clang-tidy").read_bytes()
 
     def one(unit):
-        mark = cache / _key(unit, common, build)
+        mark = cache / _key(unit, common)
         if mark.exists():
             return unit, None, 0
         part = log.with_name(f"{log.stem}.{re.sub('[^a-zA-Z0-9._]', '-', unit.name)}")
