@@ -154,8 +154,12 @@ void forget_reception(const Volume& volume)
 {
     ReplicaState state = load_replica_state(volume.paths().state);
     if (state.reception) {
+        const Reception part = *state.reception;
         state.reception.reset();
         save_replica_state(volume.paths().state, state);
+        note(volume.what() + " is now a mixture, part of snapshot " + part.to +
+             (part.from.empty() ? ", the rest as it was" : ", the rest of snapshot " + part.from) +
+             "; the reception that was broken off is forgotten, the volume's snapshots are whole");
     }
 }
 
