@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "tools/common/failure.h"
@@ -82,8 +83,11 @@ TEST(Session, LinesAreUnderstoodByTheOtherSide)
     EXPECT_EQ(read.snapshots, offer.snapshots);
     EXPECT_EQ(read.reception, offer.reception);
     EXPECT_EQ(read.sectors, 2048u);
+    EXPECT_EQ(read.bytes_per_second, 0u);
     offer.reception.reset();
+    offer.bytes_per_second = 1u << 20;
     EXPECT_FALSE(parse_offer(format(offer)).reception);
+    EXPECT_EQ(parse_offer(format(offer)).bytes_per_second, 1u << 20);
 
     SendPlan plan;
     plan.more = true;
@@ -106,6 +110,15 @@ TEST(Session, GarbageIsRefused)
     }
     ReplicaOffer offer{"b", "../../etc/passwd", "", 16384, 2048, {}, {}};
     EXPECT_THROW(parse_offer(format(offer)), Failure); // its UUID becomes part of a file's name
+    offer.uuid = kStranger;
+    nlohmann::json object = nlohmann::json::parse(format(offer));
+    for (const nlohmann::json& limit :
+         {nlohmann::json(-1), nlohmann::json(0.5), nlohmann::json("1M"), nlohmann::json()}) {
+        object["bytes_per_second"] = limit; // must not become another limit, or none
+        EXPECT_THROW(parse_offer(object.dump()), Failure) << limit;
+    }
+    object.erase("bytes_per_second"); // as older versions have it
+    EXPECT_EQ(parse_offer(object.dump()).bytes_per_second, 0u);
 }
 
 TEST(ResumeToken, IsReadBackAndNothingElse)
@@ -222,17 +235,21 @@ TEST(Config, SourceAndTargetsAreReadBack)
     config.name = "v";
     config.origin = "/dev/a";
     config.store = "/dev/b";
-    config.source = SourceRole{"upstream", 2222, "other", true};
+    config.source = SourceRole{"upstream", 2222, "other", true, 600, true, 1u << 20};
     config.targets = {Target{"one", "", 1000, false, true}, Target{"user@two", "x", 0, true}};
     const VolumeConfig read = parse_config(format_config(config), "v", "test");
     EXPECT_EQ(read.source, config.source);
     EXPECT_EQ(read.targets, config.targets);
     EXPECT_EQ(format_config(read), format_config(config));
+    config.source->bytes_per_second = 0; // and then older versions can read it
+    EXPECT_EQ(format_config(config).find("ratelimit"), format_config(config).find("ratelimit = 1000"));
     config.master = MasterRole{};
     EXPECT_THROW(parse_config(format_config(config), "v", "test"), Failure); // both roles
     EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='-oProxyCommand=x'\n", "v", "test"),
                  Failure);
     EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a b'\n", "v", "test"), Failure);
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a'\nratelimit=-1\n", "v", "test"),
+                 Failure);
 }
 
 } // namespace

@@ -162,6 +162,7 @@ SourceRole read_source(const toml::table& table, const std::string& where)
     source.mount_snapshots = fields.get<bool>("snapmount", false);
     source.period = fields.number("period");
     source.stopped = fields.get<bool>("stopped", false);
+    source.bytes_per_second = fields.number("ratelimit");
     fields.finish();
     return source;
 }
@@ -345,6 +346,9 @@ std::string format_config(const VolumeConfig& config)
             << "\nvolume = " << quoted(source.volume)
             << "\nsnapmount = " << (source.mount_snapshots ? "true" : "false") << "\n"
             << intervals(source.period, source.stopped);
+        if (source.bytes_per_second > 0) {
+            out << "ratelimit = " << source.bytes_per_second << "\n";
+        }
     }
     for (const Target& target : config.targets) {
         out << "\n[[target]]\nhost = " << quoted(target.host) << "\nvolume = " << quoted(target.volume)

@@ -28,12 +28,13 @@ struct MasterRole {
 
 // Where a replica gets its snapshots from.
 struct SourceRole {
-    std::string host;             // as ssh knows it
-    std::uint64_t port = 0;       // 0: as ssh's configuration says
-    std::string volume;           // its name there; empty: the same
-    bool mount_snapshots = false; // all of them, not only the newest
-    std::uint64_t period = 0;     // seconds from one cycle's start to the next one's; 0: none by itself
-    bool stopped = false;         // ... and none until `start source`
+    std::string host;                   // as ssh knows it
+    std::uint64_t port = 0;             // 0: as ssh's configuration says
+    std::string volume;                 // its name there; empty: the same
+    bool mount_snapshots = false;       // all of them, not only the newest
+    std::uint64_t period = 0;           // seconds from one cycle's start to the next one's; 0: none by itself
+    bool stopped = false;               // ... and none until `start source`
+    std::uint64_t bytes_per_second = 0; // of what comes; 0: no limit
     bool operator==(const SourceRole&) const = default;
 };
 

@@ -21,11 +21,23 @@ namespace zumastor {
 namespace {
 
 constexpr std::int64_t kLongestPeriod = 366LL * 24 * 3600;
+constexpr std::uint64_t kHighestRate = 1ull << 50; // bytes a second
 
 std::uint64_t period_from(const Args& args)
 {
     const auto text = args.get("--period");
     return text ? static_cast<std::uint64_t>(need_integer(*text, "period", 0, kLongestPeriod)) : 0;
+}
+
+std::uint64_t rate_from(const Args& args)
+{
+    const auto text = args.get("--rate-limit");
+    const std::uint64_t rate = text ? need_size(*text, "rate limit") : 0;
+    if (rate > kHighestRate) { // and the number in VOL.toml is a signed one
+        throw Failure(Exit::usage, "rate limit: " + *text + " bytes a second are no limit",
+                      "give at most 1024T");
+    }
+    return rate;
 }
 
 // What the administrator wants to know after having said how often.
@@ -104,9 +116,7 @@ Exit define_target(const Args& args)
     if (!target.volume.empty()) {
         check_volume_name(target.volume);
     }
-    if (const auto rate = args.get("--rate-limit")) {
-        target.bytes_per_second = need_size(*rate, "rate limit");
-    }
+    target.bytes_per_second = rate_from(args);
     target.compress = !args.has("--uncompressed");
     if (const auto test = args.get("--test"); test && *test != "fullvolume") {
         throw Failure(Exit::usage, "--test " + *test + ": there is only fullvolume");
@@ -139,6 +149,7 @@ Exit define_source(const Args& args)
     SourceRole source = parse_source(args.need("HOST"), args.get("--name").value_or(""));
     source.mount_snapshots = args.has("--mount-snap");
     source.period = period_from(args);
+    source.bytes_per_second = rate_from(args);
     source.stopped = volume.config().source && volume.config().source->stopped;
     refuse_half_reverted(volume.paths().state, name);
     if (volume.config().master) {

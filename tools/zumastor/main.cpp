@@ -121,6 +121,9 @@ constexpr std::array kDefineTarget{
 constexpr std::array kDefineSource{
     ZUMASTOR_PERIOD,
     OptionSpec{"-n,--name", "REMOTEVOL", "the volume's name there (the same)"},
+    OptionSpec{
+        "-r,--ratelimit,--rate-limit", "SIZE",
+        "it is sent at most so many bytes a second; of upstream's limit and this one the smaller counts"},
     OptionSpec{"-m,--mount-snap", "", "mount all snapshots, not only the newest"},
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,

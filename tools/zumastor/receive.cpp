@@ -298,6 +298,9 @@ ReplicaOffer offer_of(const Volume& volume)
             offer.snapshots.push_back(snapshot.uuid);
         }
     }
+    if (volume.config().source) {
+        offer.bytes_per_second = volume.config().source->bytes_per_second;
+    }
     return offer;
 }
 

@@ -110,13 +110,18 @@ void remember_sent(Volume& volume, const std::string& replica, const std::string
     }
 }
 
-// What `define target` says of the stream.
-stream::SendOptions limited(stream::SendOptions options, const Target& target)
+// Of several limits the smallest counts; 0 is none.
+void limit_rate(stream::SendOptions& options, std::uint64_t rate)
 {
-    const std::uint64_t rate = target.bytes_per_second;
     if (rate > 0 && (options.bytes_per_second == 0 || rate < options.bytes_per_second)) {
         options.bytes_per_second = rate;
     }
+}
+
+// What `define target` says of the stream.
+stream::SendOptions limited(stream::SendOptions options, const Target& target)
+{
+    limit_rate(options, target.bytes_per_second);
     if (!target.compress) {
         options.compression.zstd.reset();
     }
@@ -164,6 +169,7 @@ SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions op
                         const std::string& host, Pipes pipes, Ahead* ahead)
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
+    limit_rate(options, offer.bytes_per_second);
     const VolumeLock lock =
         or_refuse(pipes, [&] { return lock_stream(volume.config().name, "send." + offer.uuid); });
     Daemon daemon = or_refuse(pipes, [&] { return volume.daemon(); });

@@ -37,6 +37,19 @@ auto parse(const std::string& line, const char* what, const Read& read)
     }
 }
 
+// An older version has none. (A conversion would make a huge number of -1, and 0 of 0.5: no limit.)
+std::uint64_t read_limit(const json& offer)
+{
+    const auto limit = offer.find("bytes_per_second");
+    if (limit == offer.end()) {
+        return 0;
+    }
+    if (!limit->is_number_unsigned()) {
+        throw Failure(Exit::failed, "the other side's rate limit is not understood: " + limit->dump());
+    }
+    return limit->get<std::uint64_t>();
+}
+
 } // namespace
 
 std::string read_line(int fd)
@@ -83,10 +96,16 @@ std::string format(const ReplicaOffer& offer)
                      {"to", offer.reception->to},
                      {"next_chunk", offer.reception->next_chunk}};
     }
-    return ordered_json{
-        {"zumastor", kSessionVersion},  {"volume", offer.volume},           {"uuid", offer.uuid},
-        {"lineage", offer.lineage},     {"chunk_bytes", offer.chunk_bytes}, {"sectors", offer.sectors},
-        {"snapshots", offer.snapshots}, {"reception", reception},           {"patches", offer.patches}}
+    return ordered_json{{"zumastor", kSessionVersion},
+                        {"volume", offer.volume},
+                        {"uuid", offer.uuid},
+                        {"lineage", offer.lineage},
+                        {"chunk_bytes", offer.chunk_bytes},
+                        {"sectors", offer.sectors},
+                        {"snapshots", offer.snapshots},
+                        {"reception", reception},
+                        {"patches", offer.patches},
+                        {"bytes_per_second", offer.bytes_per_second}}
         .dump();
 }
 
@@ -106,6 +125,7 @@ ReplicaOffer parse_offer(const std::string& line)
                           reception.at("next_chunk").get<std::uint64_t>()};
         }
         offer.patches = object.value("patches", false);
+        offer.bytes_per_second = read_limit(object);
         need_uuid(offer.uuid); // it becomes part of a file's name
         return offer;
     });

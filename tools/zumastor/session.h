@@ -29,6 +29,7 @@ struct ReplicaOffer {
     std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
     std::optional<Reception> reception; // broken off
     bool patches = true;                // a stream may have them
+    std::uint64_t bytes_per_second = 0; // at most so many may be sent; 0: no limit of this side's
 };
 
 struct SendPlan {

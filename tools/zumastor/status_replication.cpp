@@ -99,6 +99,11 @@ ordered_json time_json(std::uint64_t ns)
     return ns == 0 ? ordered_json() : ordered_json(format_rfc3339(ns));
 }
 
+ordered_json rate_json(std::uint64_t bytes_per_second)
+{
+    return bytes_per_second == 0 ? ordered_json() : ordered_json(bytes_per_second);
+}
+
 ordered_json shared_json(const SharedSnapshot& snapshot)
 {
     if (snapshot.uuid.empty()) {
@@ -144,10 +149,17 @@ std::string age(std::uint64_t ns)
                               : std::to_string(seconds / kDay) + " days";
 }
 
-std::string intervals_text(std::uint64_t period, bool stopped)
+// Of a target or a source.
+template <class Role>
+std::string terms_text(const Role& role)
 {
-    const std::string every = period > 0 ? "every " + std::to_string(period) + " s" : "no period";
-    return stopped ? every + ", stopped" : every;
+    std::string terms = role.period > 0 ? "every " + std::to_string(role.period) + " s" : "no period";
+    if (role.stopped) {
+        terms += ", stopped";
+    }
+    return role.bytes_per_second == 0
+               ? terms
+               : terms + ", at most " + format_size(role.bytes_per_second) + " a second";
 }
 
 std::string shared_text(const SharedSnapshot& snapshot)
@@ -190,7 +202,7 @@ void add_target(Rows& rows, const TargetView& view, bool full)
         rows.push_back({"  asked by", target.volume + " (" + view.replica + ")"});
     } else {
         rows.push_back({"  target", target.host + (target.volume.empty() ? "" : ", volume " + target.volume) +
-                                        ": " + intervals_text(target.period, target.stopped)});
+                                        ": " + terms_text(target)});
     }
     rows.push_back({"    has", shared_text(view.base)});
     if (!view.in_flight.empty() && full) {
@@ -219,10 +231,15 @@ ordered_json targets_json(const ReplicationView& view)
 {
     ordered_json targets = ordered_json::array();
     for (const TargetView& one : view.targets) {
-        ordered_json object{{"host", text_json(one.target.host)}, {"volume", text_json(one.target.volume)},
-                            {"replica", text_json(one.replica)},  {"period", one.target.period},
-                            {"stopped", one.target.stopped},      {"base", shared_json(one.base)},
-                            {"lag_seconds", lag_json(one.base)},  {"in_flight", text_json(one.in_flight)}};
+        ordered_json object{{"host", text_json(one.target.host)},
+                            {"volume", text_json(one.target.volume)},
+                            {"replica", text_json(one.replica)},
+                            {"period", one.target.period},
+                            {"stopped", one.target.stopped},
+                            {"base", shared_json(one.base)},
+                            {"lag_seconds", lag_json(one.base)},
+                            {"in_flight", text_json(one.in_flight)},
+                            {"rate_limit", rate_json(one.target.bytes_per_second)}};
         add_cycle(object, one.cycle);
         targets.push_back(std::move(object));
     }
@@ -240,6 +257,7 @@ ordered_json source_json(const ReplicationView& view, const VolumeConfig& config
                         {"snapmount", config.source->mount_snapshots},
                         {"period", config.source->period},
                         {"stopped", config.source->stopped},
+                        {"rate_limit", rate_json(config.source->bytes_per_second)},
                         {"last", shared_json(source.last)},
                         {"received", time_json(source.received_ns)},
                         {"lag_seconds", lag_json(source.last)},
@@ -262,7 +280,7 @@ Rows replication_rows(const ReplicationView& view, const VolumeConfig& config, b
         rows.push_back(
             {"  source", config.source->host +
                              (config.source->volume.empty() ? "" : ", volume " + config.source->volume) +
-                             ": " + intervals_text(config.source->period, config.source->stopped)});
+                             ": " + terms_text(*config.source)});
         rows.push_back({"    here", shared_text(source.last)});
         if (source.received_ns != 0 && full) {
             rows.push_back({"    received", format_rfc3339(source.received_ns)});
