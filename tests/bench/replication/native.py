@@ -7,6 +7,7 @@ Each yields measurements, dictionaries with "stage" and "repeat".
 import json
 import subprocess
 
+from .meter import metered
 from .rig import GIB, MIB, Volume, count_bytes, fresh_folder, make_file, pipeline, same, wait_until, words
 
 CHUNK_SHIFTS = (12, 14, 16)
@@ -108,10 +109,7 @@ def progress(programs, folder, options):
         source.fill("text", 9)
         snapshot = source.snapshot()
         for repeat in range(options.repeats):
-            with open(place / "said", "w+b") as said:
-                pipeline([*source.sender(snapshot, "zstd:7"), "--json"], target.receiver(), stderr=said)
-                said.seek(0)
-                lines = [json.loads(line) for line in said.read().decode().splitlines()]
+            lines = metered([*source.sender(snapshot, "zstd:7"), "--json"], target.receiver())
             yield {"stage": "progress", "repeat": repeat, "lines": lines}
 
 

@@ -7,7 +7,7 @@ import re
 from lib.report import cell, number, table, target_table
 from lib.results import Spread
 
-from .targets import foretold_end, of_stage, values_of
+from .targets import foretold_bytes, foretold_end, of_stage, values_of
 
 BEGIN, END = "<!-- replication: begin -->\n", "<!-- replication: end -->\n"
 
@@ -77,7 +77,8 @@ def stages(lines):
     if measured("progress"):
         found = of_stage(lines, "progress")
         yield ("Progress", f"Transfers of {cell(spread(found, lambda e: e['lines'][-1]['seconds']), 1, 1)} s; error of the end "
-               f"foretold in the second half: {cell(spread(found, foretold_end), 100, 1)} % of the duration.\n", None)
+               f"foretold in the second half: {cell(spread(found, foretold_end), 100, 1)} % of the duration; of the bytes "
+               f"left, as counted in the pipe: {cell(spread(found, foretold_bytes), 100, 2)} % of all.\n", None)
     if measured("cycle"):
         yield "Cycles", cycles(lines), "cycles"
 

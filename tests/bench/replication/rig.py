@@ -108,15 +108,14 @@ def same(one, other):
     return subprocess.run(["cmp", "-s", str(one), str(other)], check=False).returncode == 0
 
 
-def pipeline(*commands, stderr=None):
+def pipeline(*commands):
     """Runs commands as a shell's pipe does. (seconds, processor seconds of all of them); raises if one fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     running, source = [], subprocess.DEVNULL
     for number, argv in enumerate(commands):
         last = number == len(commands) - 1
-        process = subprocess.Popen(words(argv), stdin=source, stdout=subprocess.DEVNULL if last else subprocess.PIPE,
-                                   stderr=stderr if number == 0 else None)
+        process = subprocess.Popen(words(argv), stdin=source, stdout=subprocess.DEVNULL if last else subprocess.PIPE)
         if source is not subprocess.DEVNULL:
             source.close()
         source = process.stdout
