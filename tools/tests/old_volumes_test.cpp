@@ -127,13 +127,5 @@ TEST_F(OldVolume, NoVolume)
     EXPECT_THROW(commands_for_old_volume(volume(), false), Failure);
 }
 
-TEST(ShellWord, IsOneWord)
-{
-    EXPECT_EQ(shell_word("/dev/vg/a-b_c.d"), "/dev/vg/a-b_c.d");
-    EXPECT_EQ(shell_word(""), "''");
-    EXPECT_EQ(shell_word("a b$(c)"), "'a b$(c)'");
-    EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
-}
-
 } // namespace
 } // namespace zumastor

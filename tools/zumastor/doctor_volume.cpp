@@ -140,7 +140,7 @@ private:
             const std::string& name = view_.config.name;
             add(Verdict::warning,
                 "its daemon (process " + pid + ") runs a program that an upgrade has replaced since",
-                (has_daemon_unit(name) ? "systemctl restart '" + daemon_unit(name) + "'"
+                (has_daemon_unit(name) ? "systemctl restart " + quote_word(daemon_unit(name))
                                        : "kill " + pid + "; zumastor start volume " + name) +
                     ", when it suits: what is written waits meanwhile, and nothing fails");
         }

@@ -92,7 +92,7 @@ void Importer::command(const std::vector<std::string>& words)
 {
     std::string text = "zumastor";
     for (const std::string& word : words) {
-        text += " " + shell_word(word);
+        text += " " + quote_word(word);
     }
     lines_.push_back(text);
 }
@@ -234,19 +234,6 @@ std::vector<std::string> Importer::commands(bool yes)
 }
 
 } // namespace
-
-std::string shell_word(const std::string& text)
-{
-    const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
-    if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) {
-        return text;
-    }
-    std::string word = "'";
-    for (const char c : text) {
-        word += c == '\'' ? "'\\''" : std::string(1, c);
-    }
-    return word + "'";
-}
 
 std::vector<std::string> commands_for_old_volume(const std::string& directory, bool yes)
 {

@@ -22,7 +22,4 @@ namespace zumastor {
 // origin or snapshot store are not named.
 std::vector<std::string> commands_for_old_volume(const std::string& directory, bool yes);
 
-// A word of a shell command: as it is, if nothing in it has a meaning there, else between quotation marks.
-std::string shell_word(const std::string& text);
-
 } // namespace zumastor

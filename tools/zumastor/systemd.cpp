@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "tools/common/failure.h"
+#include "tools/common/text.h"
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/units.h"
 
@@ -52,7 +53,7 @@ void start_daemon_unit(const std::string& volume)
         throw Failure(Exit::failed,
                       "volume " + volume +
                           ": its daemon cannot be started: " + (reason.empty() ? result.output : reason),
-                      "its log: journalctl --unit='" + unit + "'");
+                      "its log: journalctl --unit=" + quote_word(unit));
     }
 }
 

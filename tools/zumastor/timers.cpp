@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/common/failure.h"
+#include "tools/common/text.h"
 #include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
@@ -113,7 +114,7 @@ void end_cycle_unit(const std::string& volume, const std::string& host)
         const ProgramResult result = systemctl({"stop", unit});
         if (result.status != 0) {
             throw Failure(Exit::failed, unit + " cannot be stopped: " + result.output,
-                          "see: systemctl status '" + unit + "'");
+                          "see: systemctl status " + quote_word(unit));
         }
     }
 }
