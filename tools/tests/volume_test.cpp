@@ -68,6 +68,17 @@ TEST(Config, AnyTextIsKept)
     }
 }
 
+TEST(Config, MarksOfAStoreThatFillsUp)
+{
+    using Marks = std::vector<std::uint64_t>;
+    EXPECT_EQ(need_marks(""), Marks{});
+    EXPECT_EQ(need_marks("0"), Marks{0});
+    EXPECT_EQ(need_marks("10,99,100"), (Marks{10, 99, 100}));
+    for (const char* bad : {"101", "-1", "80,x", "80%", "80;90"}) {
+        EXPECT_THROW(need_marks(bad), Failure) << bad;
+    }
+}
+
 TEST(Config, MistakesAreNamed)
 {
     const std::string good = "origin = \"/dev/a\"\nstore = \"/dev/b\"\n";

@@ -288,6 +288,15 @@ const Target* find_target(const VolumeConfig& config, const std::string& host)
     return found == config.targets.end() ? nullptr : &*found;
 }
 
+std::vector<std::uint64_t> need_marks(const std::string& text)
+{
+    std::vector<std::uint64_t> marks;
+    for (const std::string& mark : split(text, ',')) {
+        marks.push_back(static_cast<std::uint64_t>(need_integer(mark, "--warn-at", 0, 100)));
+    }
+    return marks;
+}
+
 std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator)
 {
     std::vector<std::string> words;

@@ -80,6 +80,8 @@ const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name
 
 const Target* find_target(const VolumeConfig& config, const std::string& host);
 
+// Of --warn-at: "80,90". Throws Exit::usage.
+std::vector<std::uint64_t> need_marks(const std::string& text);
 std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator);
 
 // `where` is for messages. Throws Exit::failed with line and reason.

@@ -93,6 +93,7 @@ NewVolume common_request(const Args& args)
     }
     wanted.initialize = true;
     wanted.yes = args.has("--yes");
+    wanted.config.warn_at = need_marks(args.get("--warn-at").value_or(""));
     wanted.config.snapshot_first = args.has("--snapshot-first");
     if (const auto chunk = args.get("--chunksize")) {
         wanted.format.chunk_bytes = need_chunk_size(*chunk);

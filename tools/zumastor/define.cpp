@@ -25,9 +25,7 @@ NewVolume new_volume_from(const Args& args)
     if (const auto cache = args.get("--cachesize")) {
         config.cache_bytes = need_size(*cache, "cache size");
     }
-    for (const std::string& mark : split(args.get("--warn-at").value_or(""), ',')) {
-        config.warn_at.push_back(static_cast<std::uint64_t>(need_integer(mark, "--warn-at", 0, 100)));
-    }
+    config.warn_at = need_marks(args.get("--warn-at").value_or(""));
     config.snapshot_first = args.has("--snapshot-first");
     if (const auto directory = args.get("--mountpoint")) {
         config.mount_point = canonical(*directory);

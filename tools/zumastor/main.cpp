@@ -12,6 +12,11 @@ namespace {
     OptionSpec { "--dry-run", "", "check everything, say what would be done, do nothing" }
 #define ZUMASTOR_YES                                                                                         \
     OptionSpec { "-y,--yes", "", "do not ask before other data is destroyed" }
+#define ZUMASTOR_WARN_AT                                                                                     \
+    OptionSpec                                                                                               \
+    {                                                                                                        \
+        "--warn-at", "PERCENT,...", "warn in the log when the store is so full (80,90,95); 0: never"         \
+    }
 #define ZUMASTOR_SNAPSHOT_FIRST                                                                              \
     OptionSpec                                                                                               \
     {                                                                                                        \
@@ -33,7 +38,7 @@ constexpr std::array kDefineVolume{
     OptionSpec{"-b,--blocksize", "SIZE", "size of metadata blocks: 4k"},
     OptionSpec{"-c,--chunksize", "SIZE", "unit of copying, with -i: 4k … 1m, a power of two (16k)"},
     OptionSpec{"-k,--cachesize", "SIZE", "memory of the daemon for metadata"},
-    OptionSpec{"--warn-at", "PERCENT,...", "warn in the log when the store is so full (80,90,95); 0: never"},
+    ZUMASTOR_WARN_AT,
     ZUMASTOR_SNAPSHOT_FIRST,
     OptionSpec{"-p,--mountpoint", "DIR", "where the volume is mounted (/var/run/zumastor/mount/VOL)"},
     OptionSpec{"-o,--mountopts", "LIST", "with which options"},
@@ -65,6 +70,7 @@ constexpr std::array kCreate{
     OptionSpec{"--replica-of", "HOST[:PORT]", "no master: a replica of the volume on this host"},
     OptionSpec{"--name", "REMOTEVOL", "the volume's name there (the same)"},
     OptionSpec{"--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
+    ZUMASTOR_WARN_AT,
     ZUMASTOR_SNAPSHOT_FIRST,
     ZUMASTOR_KINDS,
     ZUMASTOR_YES,
