@@ -23,7 +23,7 @@ enum class Exit : int {
     store_full = 7,
     peer_unreachable = 8,
     mismatch = 9,
-    missing = 10, // kernel module or daemon
+    missing = 10, // kernel module, daemon, or another program
     interrupted = 130,
 };
 

@@ -127,6 +127,19 @@ ProgramResult run_program(const std::vector<std::string>& argv, std::chrono::mil
     return result;
 }
 
+std::string find_in_path(const std::string& program)
+{
+    const char* path = std::getenv("PATH");
+    for (const std::string& directory : split(path != nullptr ? path : "", ':')) {
+        const std::filesystem::path place = std::filesystem::path(directory) / program;
+        std::error_code error;
+        if (std::filesystem::is_regular_file(place, error) && ::access(place.c_str(), X_OK) == 0) {
+            return place.string();
+        }
+    }
+    return {};
+}
+
 std::string find_daemon()
 {
     namespace fs = std::filesystem;
@@ -140,12 +153,8 @@ std::string find_daemon()
             return place.string();
         }
     }
-    const char* path = std::getenv("PATH");
-    for (const std::string& directory : split(path != nullptr ? path : "", ':')) {
-        const fs::path place = fs::path(directory) / "ddsnapd";
-        if (fs::is_regular_file(place, error) && ::access(place.c_str(), X_OK) == 0) {
-            return place.string();
-        }
+    if (std::string place = find_in_path("ddsnapd"); !place.empty()) {
+        return place;
     }
     throw Failure(Exit::missing, "ddsnapd: the daemon's program is nowhere to be found",
                   "install it beside this program, in /usr/sbin, or in PATH");

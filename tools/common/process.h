@@ -17,6 +17,9 @@ struct ProgramResult {
 // executed, takes longer than `limit` (it is then killed) or the user interrupts.
 ProgramResult run_program(const std::vector<std::string>& argv, std::chrono::milliseconds limit);
 
+// The program of that name in PATH; empty if there is none.
+std::string find_in_path(const std::string& program);
+
 // Looks for `name` beside this program, in the build tree, where packages put it, and in PATH. Throws
 // Exit::missing if it is nowhere.
 std::string find_daemon();

@@ -2,8 +2,8 @@
 // zumastor create: one command to a protected volume.
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "tools/common/process.h"
@@ -23,23 +23,28 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kLeastStore = 64ull << 20;
 constexpr auto kMkfsLimit = std::chrono::minutes(30);
 
-bool in_path(const std::string& program)
+// What is to be installed, by Debian's names.
+std::string advice_for_mkfs(const std::string& type)
 {
-    const char* path = std::getenv("PATH");
-    for (const std::string& directory : split(path != nullptr ? path : "", ':')) {
-        if (::access((fs::path(directory) / program).c_str(), X_OK) == 0) {
-            return true;
+    constexpr std::array<std::array<const char*, 2>, 6> kPackages{{{"ext2", "e2fsprogs"},
+                                                                   {"ext3", "e2fsprogs"},
+                                                                   {"ext4", "e2fsprogs"},
+                                                                   {"xfs", "xfsprogs"},
+                                                                   {"btrfs", "btrfs-progs"},
+                                                                   {"f2fs", "f2fs-tools"}}};
+    for (const auto& [known, package] : kPackages) {
+        if (type == known) {
+            return std::string("apt install ") + package + "; or choose another --fstype";
         }
     }
-    return false;
+    return "install it, or choose another --fstype";
 }
 
 void require_mkfs(const std::string& type)
 {
     if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") != std::string::npos ||
-        !in_path("mkfs." + type)) {
-        throw Failure(Exit::usage, "there is no program mkfs." + type,
-                      "install it, or choose another --fstype");
+        find_in_path("mkfs." + type).empty()) {
+        throw Failure(Exit::usage, "there is no program mkfs." + type, advice_for_mkfs(type));
     }
 }
 

@@ -9,6 +9,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/config.h"
+#include "tools/zumastor/peer.h"
 
 namespace zumastor {
 namespace {
@@ -30,12 +31,14 @@ const char* name_of(Verdict verdict)
     return "";
 }
 
-// A configuration that cannot be read is the volume's own fault.
-bool replicates(const std::string& name)
+// To or from another host. A configuration that cannot be read is the volume's own fault.
+bool wants_ssh(const std::string& name)
 {
     try {
         const VolumeConfig config = load_config(name);
-        return config.source || !config.targets.empty();
+        return (config.source && needs_ssh(config.source->host, config.source->port)) ||
+               std::any_of(config.targets.begin(), config.targets.end(),
+                           [](const Target& target) { return needs_ssh(target.host, 0); });
     } catch (const Failure&) {
         return false;
     }
@@ -89,7 +92,7 @@ Exit doctor(const Args& args)
     if (args.has("VOL")) {
         names = {load_config(args.need("VOL")).name};
     }
-    Findings findings = examine_host(std::any_of(names.begin(), names.end(), replicates));
+    Findings findings = examine_host(std::any_of(names.begin(), names.end(), wants_ssh));
     for (const std::string& name : names) {
         const Findings more = examine_volume(name);
         findings.insert(findings.end(), more.begin(), more.end());

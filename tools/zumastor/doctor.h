@@ -22,8 +22,8 @@ using Findings = std::vector<Finding>;
 
 // ---- this host (doctor_host.cpp; of the module: doctor_module.h) ----
 
-// `replicates`: some volume has a source or a target.
-Findings examine_host(bool replicates);
+// `wants_ssh`: some volume has a source or a target on another host.
+Findings examine_host(bool wants_ssh);
 
 // ---- a volume (doctor_volume.cpp) ----
 

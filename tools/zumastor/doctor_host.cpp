@@ -98,13 +98,13 @@ Finding examine_clock()
 
 } // namespace
 
-Findings examine_host(bool replicates)
+Findings examine_host(bool wants_ssh)
 {
     Findings findings{examine_mapper(), examine_module(), examine_udev(), examine_daemon(), examine_clock()};
     if (systemd_runs()) {
         findings.push_back(examine_generator("/"));
     }
-    if (replicates) {
+    if (wants_ssh) {
         findings.push_back(examine_ssh());
     }
     return findings;

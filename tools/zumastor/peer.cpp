@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "tools/common/failure.h"
+#include "tools/common/process.h"
 #include "tools/common/text.h"
 
 namespace zumastor {
@@ -59,9 +60,15 @@ int wait_for(pid_t child)
 
 } // namespace
 
+bool needs_ssh(const std::string& host, std::uint64_t port) { return host != kThisHost || port != 0; }
+
 Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words)
 {
-    const bool local = host == kThisHost && port == 0;
+    const bool local = !needs_ssh(host, port);
+    if (!local && find_in_path("ssh").empty()) {
+        throw Failure(Exit::missing, host + " cannot be reached: the program ssh is not installed",
+                      "apt install openssh-client");
+    }
     const std::vector<std::string> command = local ? words : ssh_command(host, port, words);
     std::vector<char*> argv;
     argv.reserve(command.size() + 1);

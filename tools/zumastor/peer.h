@@ -15,9 +15,12 @@ namespace zumastor {
 
 inline const std::string kThisHost = "localhost";
 
+bool needs_ssh(const std::string& host, std::uint64_t port);
+
 class Peer {
 public:
-    // Starts ssh (or zumastor), which asks nothing: keys have to be set up.
+    // Starts ssh (or zumastor), which asks nothing: keys have to be set up. Throws Exit::missing if there is
+    // no ssh.
     Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words);
     ~Peer(); // ends ssh if it still runs
     Peer(const Peer&) = delete;
