@@ -130,7 +130,7 @@ ProgramResult run_program(const std::vector<std::string>& argv, std::chrono::mil
 std::string find_in_path(const std::string& program)
 {
     const char* path = std::getenv("PATH");
-    for (const std::string& directory : split(path != nullptr ? path : "", ':')) {
+    for (const std::string& directory : split(path != nullptr ? path : "/bin:/usr/bin", ':')) { // as execvp()
         const std::filesystem::path place = std::filesystem::path(directory) / program;
         std::error_code error;
         if (std::filesystem::is_regular_file(place, error) && ::access(place.c_str(), X_OK) == 0) {
