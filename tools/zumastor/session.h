@@ -7,7 +7,8 @@
 //      ◄── the stream, if the plan says so ──
 //      result                    ── JSON line ──►
 //
-// Who has started the other is of no importance. Fields are only ever added; unknown ones are ignored.
+// Who has started the other is of no importance. docs/session-format.md has every field; fields are only ever
+// added, unknown ones are ignored.
 #pragma once
 
 #include <cstdint>

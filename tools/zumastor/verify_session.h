@@ -11,7 +11,7 @@
 //      send RUNS (it is upstream)       ── JSON line ──►   a stream of these chunks
 //
 // `take` and `send` are the session's last words. A stream here has the snapshot both as its base and as what
-// it leads to. The told one ends when nobody speaks any more.
+// it leads to. The told one ends when nobody speaks any more. docs/session-format.md has every field.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+// The lines of sessions are what docs/session-format.md and the stored sample say.
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/session.h"
+#include "tools/zumastor/verify_session.h"
+
+namespace zumastor {
+namespace {
+
+const std::string kOlder = "8c6d0c1e-5a3f-4c55-9d0e-3f8a5e7b9a01";
+const std::string kNewer = "f3a1b0de-90c7-4e0b-8a64-77d1c2a4be02";
+const std::string kStore = "01234567-89ab-4def-8123-456789abcdef";
+const std::string kLineage = "76543210-ba98-4fed-b210-fedcba987654";
+
+// In the sample's order.
+std::vector<std::string> lines_of_this_version()
+{
+    const ReplicaOffer fresh{"copy", kStore, "", 4096, 2048, {}, {}};
+    const ReplicaOffer broken_off{
+        "copy", kStore,    kLineage, 16384, 1ull << 33, {kOlder, kNewer}, Reception{kOlder, kNewer, 4711},
+        true,   1ull << 20};
+    SendPlan refusal;
+    refusal.error = "snapshot \"7\" is not here";
+    refusal.next = "list them: zumastor status data";
+    refusal.code = 4;
+    const Failure no_replica(Exit::usage, "volume copy is no replica",
+                             "make it one: zumastor define source copy HOST");
+    return {format(fresh),
+            format(broken_off),
+            format(SendPlan{}),
+            format(SendPlan{true, false, {}, {}, 1}),
+            format(SendPlan{false, true, {}, {}, 1}),
+            format(refusal),
+            format(ReplicaResult{true, kNewer, 12, {}, {}, 1}),
+            format(ReplicaResult{false, {}, 0, "its store is full", "make room", 7}),
+            format_refusal(no_replica),
+            format(VerifyHello{"copy", "replica", 16384, {kOlder, kNewer}}),
+            format(VerifyRequest{"open", kNewer, 0, 0, 0, {}}),
+            format(VerifyRequest{"hash", {}, 1ull << 40, 0, 1ull << 18, {}}),
+            format(VerifyRequest{"chunks", {}, 1ull << 40, 256, 256, {}}),
+            format(VerifyRequest{"send", {}, 1ull << 40, 0, 0, {{4, 5}, {600, 7}}}),
+            format(VerifyRequest{"take", {}, 1ull << 40, 0, 0, {}}),
+            format(VerifyRequest{"end", {}, 0, 0, 0, {}}),
+            format(VerifyAnswer{1ull << 40, {}, {}, 1}),
+            format(VerifyAnswer{0, "not here", "compare another one", 4}),
+            format_hash("99aa06d3014798d86001c324468d497f"),
+            format_hash({})};
+}
+
+std::vector<std::string> stored_lines()
+{
+    std::ifstream file(SAMPLES "/session-lines.txt");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) {
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+TEST(SessionFormat, IsWhatTheSampleSays) { EXPECT_EQ(lines_of_this_version(), stored_lines()); }
+
+// What is read of a stored line is all that is in it: written again, it is the same line.
+TEST(SessionFormat, StoredLinesAreRead)
+{
+    const std::vector<std::string> stored = stored_lines();
+    ASSERT_EQ(stored.size(), lines_of_this_version().size());
+    for (std::size_t i : {0u, 1u}) {
+        EXPECT_EQ(format(parse_offer(stored[i])), stored[i]);
+    }
+    for (std::size_t i : {2u, 3u, 4u, 5u}) {
+        EXPECT_EQ(format(parse_plan(stored[i])), stored[i]);
+    }
+    for (std::size_t i : {6u, 7u}) {
+        EXPECT_EQ(format(parse_result(stored[i])), stored[i]);
+    }
+    EXPECT_EQ(format(parse_verify_hello(stored[9])), stored[9]);
+    for (std::size_t i : {10u, 11u, 12u, 13u, 14u, 15u}) {
+        EXPECT_EQ(format(parse_verify_request(stored[i])), stored[i]);
+    }
+    for (std::size_t i : {16u, 17u}) {
+        EXPECT_EQ(format(parse_verify_answer(stored[i])), stored[i]);
+    }
+    for (std::size_t i : {18u, 19u}) {
+        EXPECT_EQ(format_hash(parse_hash(stored[i])), stored[i]);
+    }
+}
+
+// Whoever gets a refusal instead of its line says it in the other side's words.
+TEST(SessionFormat, ARefusalIsPassedOn)
+{
+    const std::string refusal = stored_lines().at(8);
+    const auto said = [](const auto& read) -> std::string {
+        try {
+            read();
+        } catch (const Failure& failure) {
+            EXPECT_EQ(failure.code(), Exit::usage);
+            EXPECT_EQ(failure.next(), "make it one: zumastor define source copy HOST");
+            return failure.what();
+        }
+        return {};
+    };
+    const std::string expected = "the other side: volume copy is no replica";
+    EXPECT_EQ(said([&] { parse_offer(refusal); }), expected);
+    EXPECT_EQ(said([&] { parse_plan(refusal); }), expected);
+    EXPECT_EQ(said([&] { parse_result(refusal); }), expected);
+}
+
+// Fields that are only known to a later version are ignored; those that an earlier one did not have are not
+// missed.
+TEST(SessionFormat, OtherVersionsFieldsAreNoMatter)
+{
+    std::string offer = stored_lines().at(1);
+    const std::string later = ",\"one_more\":[1,{\"a\":null}]}";
+    EXPECT_EQ(format(parse_offer(offer.substr(0, offer.size() - 1) + later)), offer);
+    const std::size_t first_of_later_ones = offer.find(",\"patches\"");
+    ASSERT_NE(first_of_later_ones, std::string::npos);
+    const ReplicaOffer early = parse_offer(offer.substr(0, first_of_later_ones) + "}");
+    EXPECT_FALSE(early.patches);
+    EXPECT_EQ(early.bytes_per_second, 0u);
+    for (const char* other : {"{\"zumastor\":2}", "{\"zumastor_verify\":2}"}) {
+        EXPECT_THROW(parse_plan(other), Failure);
+        EXPECT_THROW(parse_verify_answer(other), Failure);
+    }
+}
+
+} // namespace
+} // namespace zumastor
