@@ -4,6 +4,7 @@
 Made in a few milliseconds, so it is made anew for every run: nothing to keep up to date.
 """
 
+import hashlib
 import pathlib
 import stat
 
@@ -94,7 +95,10 @@ def make(kernel, keep_root=False):
             folders.add(folder)
             archive.add(f"nodes/{folder}", 0o040755)
         archive.add(f"nodes/{name}", mode, device=numbers)
-    order = load_order(kernel, keep_root)
-    for number, path in enumerate(order):
-        archive.add(f"modules/{number:02d}-{pathlib.PurePath(path).name}", 0o100644, (kernel.modules / path).read_bytes())
+    sums = ""
+    for number, path in enumerate(load_order(kernel, keep_root)):
+        name, content = f"modules/{number:02d}-{pathlib.PurePath(path).name}", (kernel.modules / path).read_bytes()
+        archive.add(name, 0o100644, content)
+        sums += f"{hashlib.sha256(content).hexdigest()}  /{name}\n"
+    archive.add("sums", 0o100644, sums.encode())
     return archive.bytes()
