@@ -15,6 +15,9 @@ WANTED = ("virtio_pci", "virtio_blk", "virtio_console", "9p", "9pnet_virtio", "o
 # ... and for a root that is kept on a disk (--keep-root).
 WANTED_FOR_ROOT = ("crc32c_generic", "ext4")
 BUSYBOX = pathlib.Path("/bin/busybox")
+# QEMU has the archive end 160 KiB below the end of the memory under 4 GiB, but SeaBIOS may use 256 KiB there for itself, for
+# instance the rings of disks, which can be written to when the archive is there already. What comes last is for that.
+BESIDE_THE_FIRMWARE = 128 << 10
 
 
 def _module_name(path):
@@ -75,8 +78,9 @@ class _Archive:
     def _pad(self):
         self.data += b"\0" * (-len(self.data) % 4)
 
-    def bytes(self):
-        self.add("TRAILER!!!", 0)
+    def end(self):
+        """The end of an archive (TRAILER!!!) is left out: the kernel takes the image's, and what comes last may change."""
+        self.add("beside-the-firmware", 0o100600, bytes(BESIDE_THE_FIRMWARE))
         return bytes(self.data)
 
 
@@ -101,4 +105,4 @@ def make(kernel, keep_root=False):
         archive.add(name, 0o100644, content)
         sums += f"{hashlib.sha256(content).hexdigest()}  /{name}\n"
     archive.add("sums", 0o100644, sums.encode())
-    return archive.bytes()
+    return archive.end()
