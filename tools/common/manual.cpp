@@ -25,7 +25,7 @@ constexpr std::array kExitStatuses{
     ExitStatus{Exit::store_full, "The snapshot store is full."},
     ExitStatus{Exit::peer_unreachable, "The other host cannot be reached, or the connection broke."},
     ExitStatus{Exit::mismatch, "Contents or identities differ."},
-    ExitStatus{Exit::missing, "The kernel module or the daemon is missing."},
+    ExitStatus{Exit::missing, "The kernel module, the daemon, or a program such as ssh is missing."},
     ExitStatus{Exit::interrupted, "Interrupted; what was begun is undone."},
 };
 
