@@ -43,13 +43,14 @@ TEST(VerifySession, LinesAreUnderstoodByTheOtherSide)
     EXPECT_EQ(hello.chunk_bytes, 16384u);
     EXPECT_EQ(hello.snapshots, (std::vector<std::string>{kFirst, kBase}));
     const VerifyRequest request =
-        parse_verify_request(format(VerifyRequest{"send", kBase, 1, 2, 3, {{4, 5}, {600, 7}}}));
+        parse_verify_request(format(VerifyRequest{"send", kBase, 1, 2, 3, {{4, 5}, {600, 7}}, 8}));
     EXPECT_EQ(request.what, "send");
     EXPECT_EQ(request.snapshot, kBase);
     EXPECT_EQ(request.bytes, 1u);
     EXPECT_EQ(request.first, 2u);
     EXPECT_EQ(request.count, 3u);
     EXPECT_EQ(request.runs, (std::vector<stream::ChunkRun>{{4, 5}, {600, 7}}));
+    EXPECT_EQ(request.bytes_per_second, 8u);
     const VerifyAnswer answer = parse_verify_answer(format(VerifyAnswer{7, "a \"reason\"", "do", 6}));
     EXPECT_EQ(answer.bytes, 7u);
     EXPECT_EQ(answer.error, "a \"reason\"");

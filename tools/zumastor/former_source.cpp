@@ -35,6 +35,7 @@ std::optional<FormerSource> load_former_source(const std::string& directory)
         former.source.port = object.at("port").get<std::uint64_t>();
         former.source.volume = object.at("volume").get<std::string>();
         former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
+        former.source.bytes_per_second = object.value("bytes_per_second", std::uint64_t{0});
         former.base = object.at("base").get<std::string>();
         check_host(former.source.host, path); // it becomes an argument of ssh
         return former;
@@ -53,6 +54,7 @@ void save_former_source(const std::string& directory, const FormerSource& former
                                         {"port", former.source.port},
                                         {"volume", former.source.volume},
                                         {"mount_snapshots", former.source.mount_snapshots},
+                                        {"bytes_per_second", former.source.bytes_per_second},
                                         {"base", former.base}};
     write_text(former_file(directory), object.dump(2) + "\n");
 }

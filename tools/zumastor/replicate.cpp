@@ -18,6 +18,7 @@
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/peer.h"
+#include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/snapshot_ref.h"
 #include "tools/zumastor/stream_lock.h"
@@ -108,24 +109,6 @@ void remember_sent(Volume& volume, const std::string& replica, const std::string
     for (const std::string& trouble : troubles) {
         note(trouble);
     }
-}
-
-// Of several limits the smallest counts; 0 is none.
-void limit_rate(stream::SendOptions& options, std::uint64_t rate)
-{
-    if (rate > 0 && (options.bytes_per_second == 0 || rate < options.bytes_per_second)) {
-        options.bytes_per_second = rate;
-    }
-}
-
-// What `define target` says of the stream.
-stream::SendOptions limited(stream::SendOptions options, const Target& target)
-{
-    limit_rate(options, target.bytes_per_second);
-    if (!target.compress) {
-        options.compression.zstd.reset();
-    }
-    return options;
 }
 
 // The same for a replica that asks, if it is known which target it is: once it has been pushed to.

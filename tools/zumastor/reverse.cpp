@@ -35,7 +35,9 @@ SourceRole new_source(const Volume& volume, const std::optional<std::string>& ho
         candidates.push_back(*config.source); // reversed before, and interrupted
     }
     for (const Target& target : config.targets) {
-        candidates.push_back({target.host, 0, target.volume, false});
+        SourceRole source{target.host, 0, target.volume};
+        source.bytes_per_second = target.bytes_per_second; // it is the same link, in the other direction
+        candidates.push_back(source);
     }
     if (const auto former = load_former_source(volume.paths().state); former && !config.source) {
         candidates.push_back(former->source);
@@ -64,7 +66,7 @@ VerifyHello ask(const SourceRole& source, const std::string& volume)
     Peer peer(source.host, source.port, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
     try {
         VerifyHello hello = parse_verify_hello(read_line(peer.from()));
-        write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}}));
+        write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}));
         peer.finish();
         return hello;
     } catch (const stream::TransferError& error) {

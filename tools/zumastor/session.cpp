@@ -5,6 +5,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/replication/byte_stream.h"
+#include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor {
@@ -35,19 +36,6 @@ auto parse(const std::string& line, const char* what, const Read& read)
                       std::string("the other side's ") + what + " is not understood: " + line.substr(0, 200),
                       "is zumastor there, and nothing else that writes to this connection?");
     }
-}
-
-// An older version has none. (A conversion would make a huge number of -1, and 0 of 0.5: no limit.)
-std::uint64_t read_limit(const json& offer)
-{
-    const auto limit = offer.find("bytes_per_second");
-    if (limit == offer.end()) {
-        return 0;
-    }
-    if (!limit->is_number_unsigned()) {
-        throw Failure(Exit::failed, "the other side's rate limit is not understood: " + limit->dump());
-    }
-    return limit->get<std::uint64_t>();
 }
 
 } // namespace

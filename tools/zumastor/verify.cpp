@@ -17,6 +17,7 @@
 #include "tools/zumastor/differences.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/progress.h"
+#include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/session.h"
 #include "tools/zumastor/snapshot_ref.h"
 #include "tools/zumastor/verify_end.h"
@@ -56,7 +57,9 @@ bool obey(VerifyEnd& end, const VerifyRequest& request, bool may_repair, VerifyP
         return true;
     }
     if (request.what == "send" && may_repair && end.side() == Side::upstream) {
-        end.send(request.runs, pipes.to);
+        stream::SendOptions options;
+        options.bytes_per_second = request.bytes_per_second;
+        end.send(request.runs, options, pipes.to);
         return false;
     }
     VerifyAnswer answer;
@@ -106,7 +109,8 @@ struct Route {
     Side mine = Side::upstream;
     std::string host;
     std::uint64_t port = 0;
-    std::string volume; // its name there
+    std::string volume;          // its name there
+    stream::SendOptions options; // of what repairs the replica, as for a cycle between these two
 };
 
 class Comparison {
@@ -311,13 +315,14 @@ Runs Comparison::next_differing(VerifyEnd& mine, VerifyPipes pipes)
 void Comparison::mend(VerifyEnd& mine, const Runs& runs, VerifyPipes pipes)
 {
     if (mine.side() == Side::replica) {
-        write_line(pipes.to, format(VerifyRequest{"send", {}, bytes, 0, 0, runs}));
+        write_line(pipes.to,
+                   format(VerifyRequest{"send", {}, bytes, 0, 0, runs, route_.options.bytes_per_second}));
         mine.take(pipes.from);
         return;
     }
-    write_line(pipes.to, format(VerifyRequest{"take", {}, bytes, 0, 0, {}}));
+    write_line(pipes.to, format(VerifyRequest{"take", {}, bytes, 0, 0, {}, 0}));
     try {
-        mine.send(runs, pipes.to);
+        mine.send(runs, route_.options, pipes.to);
     } catch (const stream::SinkError&) {
         need_answer(pipes); // it says why it has stopped reading, if it can
         throw;
@@ -343,7 +348,7 @@ bool Comparison::talk(VerifyPipes pipes)
         mend(mine, runs, pipes);
         return !repaired_.empty();
     }
-    write_line(pipes.to, format(VerifyRequest{"end", {}, 0, 0, 0, {}}));
+    write_line(pipes.to, format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}));
     return false;
 }
 
@@ -376,14 +381,25 @@ bool Comparison::session()
 
 // ---- the command ----
 
+std::string name_there(const VolumeConfig& config, const std::string& other)
+{
+    return other.empty() ? config.name : other;
+}
+
+Route route_to(const VolumeConfig& config, const Target& target)
+{
+    Route route{Side::upstream, target.host, 0, name_there(config, target.volume), {}};
+    route.options = limited({}, target);
+    return route;
+}
+
 // "VOL HOST SNAP", "VOL HOST", "VOL SNAP", "VOL": a word that is the name of a peer is one.
 Route find_route(const VolumeConfig& config, Args& args)
 {
     const auto host = args.get("HOST");
-    const auto as_named = [&](const std::string& there) { return there.empty() ? config.name : there; };
     if (host) {
         if (const Target* target = find_target(config, *host)) {
-            return {Side::upstream, target->host, 0, as_named(target->volume)};
+            return route_to(config, *target);
         }
     }
     const bool is_source = config.source && host && *host == config.source->host;
@@ -397,10 +413,12 @@ Route find_route(const VolumeConfig& config, Args& args)
     }
     if (config.source) {
         const SourceRole& source = *config.source;
-        return {Side::replica, source.host, source.port, as_named(source.volume)};
+        Route route{Side::replica, source.host, source.port, name_there(config, source.volume), {}};
+        route.options.bytes_per_second = source.bytes_per_second;
+        return route;
     }
     if (config.targets.size() == 1) {
-        return {Side::upstream, config.targets[0].host, 0, as_named(config.targets[0].volume)};
+        return route_to(config, config.targets[0]);
     }
     throw Failure(
         Exit::usage,

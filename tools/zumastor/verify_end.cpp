@@ -73,7 +73,7 @@ void VerifyEnd::hash(const stream::Ranges& ranges, std::uint64_t first, std::uin
                         });
 }
 
-void VerifyEnd::send(const std::vector<stream::ChunkRun>& runs, int fd)
+void VerifyEnd::send(const std::vector<stream::ChunkRun>& runs, const stream::SendOptions& options, int fd)
 {
     if (content_ == nullptr) {
         throw Failure(Exit::failed, volume_.what() + ": asked for chunks of no snapshot");
@@ -100,7 +100,8 @@ void VerifyEnd::send(const std::vector<stream::ChunkRun>& runs, int fd)
     const auto next = [&runs, at = std::size_t{0}]() mutable {
         return at < runs.size() ? std::optional(runs[at++]) : std::nullopt;
     };
-    stream::send(header, next, *content_, sink, {}, [](const stream::SendProgress&) { check_interrupt(); });
+    stream::send(header, next, *content_, sink, options,
+                 [](const stream::SendProgress&) { check_interrupt(); });
 }
 
 void VerifyEnd::take(int fd)

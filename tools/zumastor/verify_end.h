@@ -31,8 +31,9 @@ public:
     void hash(const stream::Ranges& ranges, std::uint64_t first, std::uint64_t count,
               const std::function<void(std::uint64_t, const stream::RangeHash&)>& visit);
 
-    void send(const std::vector<stream::ChunkRun>& runs, int fd); // upstream
-    void take(int fd);                                            // the replica
+    // The last thing an end does: upstream's, and the replica's.
+    void send(const std::vector<stream::ChunkRun>& runs, const stream::SendOptions& options, int fd);
+    void take(int fd);
 
 private:
     void need_content(std::uint64_t offset) const;

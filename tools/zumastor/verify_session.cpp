@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/zumastor/rate_limit.h"
 
 namespace zumastor {
 namespace {
@@ -67,17 +68,21 @@ std::string format(const VerifyRequest& request)
                         {"bytes", request.bytes},
                         {"first", request.first},
                         {"count", request.count},
-                        {"runs", runs}}
+                        {"runs", runs},
+                        {"bytes_per_second", request.bytes_per_second}}
         .dump();
 }
 
 VerifyRequest parse_verify_request(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        VerifyRequest request{
-            object.at("what").get<std::string>(),    object.at("snapshot").get<std::string>(),
-            object.at("bytes").get<std::uint64_t>(), object.at("first").get<std::uint64_t>(),
-            object.at("count").get<std::uint64_t>(), {}};
+        VerifyRequest request{object.at("what").get<std::string>(),
+                              object.at("snapshot").get<std::string>(),
+                              object.at("bytes").get<std::uint64_t>(),
+                              object.at("first").get<std::uint64_t>(),
+                              object.at("count").get<std::uint64_t>(),
+                              {},
+                              read_limit(object)};
         for (const json& run : object.at("runs")) {
             request.runs.push_back({run.at(0).get<std::uint64_t>(), run.at(1).get<std::uint64_t>()});
         }

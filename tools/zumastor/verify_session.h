@@ -39,6 +39,7 @@ struct VerifyRequest {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
     std::vector<stream::ChunkRun> runs; // send
+    std::uint64_t bytes_per_second = 0; // send: at most so many of the stream; 0: no limit of the teller's
 };
 
 struct VerifyAnswer {

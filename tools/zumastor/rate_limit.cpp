@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/rate_limit.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tools/common/failure.h"
+
+namespace zumastor {
+
+void limit_rate(stream::SendOptions& options, std::uint64_t rate)
+{
+    if (rate > 0 && (options.bytes_per_second == 0 || rate < options.bytes_per_second)) {
+        options.bytes_per_second = rate;
+    }
+}
+
+stream::SendOptions limited(stream::SendOptions options, const Target& target)
+{
+    limit_rate(options, target.bytes_per_second);
+    if (!target.compress) {
+        options.compression.zstd.reset();
+    }
+    return options;
+}
+
+// A conversion would make a huge number of -1, and 0 of 0.5: no limit.
+std::uint64_t read_limit(const nlohmann::json& object)
+{
+    const auto limit = object.find("bytes_per_second");
+    if (limit == object.end()) {
+        return 0;
+    }
+    if (!limit->is_number_unsigned()) {
+        throw Failure(Exit::failed, "the other side's rate limit is not understood: " + limit->dump());
+    }
+    return limit->get<std::uint64_t>();
+}
+
+} // namespace zumastor

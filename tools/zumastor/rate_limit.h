@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+// How much may be sent: what each side's configuration says (config.h), and what the other side says in its
+// lines (session.h, verify_session.h). Rates are in bytes of the stream a second; 0 is no limit.
+#pragma once
+
+#include <cstdint>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "tools/replication/sender.h"
+#include "tools/zumastor/config.h"
+
+namespace zumastor {
+
+// Of several limits the smallest counts.
+void limit_rate(stream::SendOptions& options, std::uint64_t rate);
+
+// What `define target` says of the stream.
+stream::SendOptions limited(stream::SendOptions options, const Target& target);
+
+// The field of a line. An older version has none: no limit. Throws Exit::failed for what is no whole number
+// from 0 on.
+std::uint64_t read_limit(const nlohmann::json& object);
+
+} // namespace zumastor
