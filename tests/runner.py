@@ -104,9 +104,12 @@ class Runner:
                     futures[need].result()
             self.one(check)
 
-        with concurrent.futures.ThreadPoolExecutor(beside) as pool:
+        # One that waits most of its time leaves its processor to a third, unless it is to be alone.
+        waiting = concurrent.futures.ThreadPoolExecutor(1)
+        with concurrent.futures.ThreadPoolExecutor(beside) as pool, waiting:
             for check in others:
-                futures[check.name] = pool.submit(when_possible, check)
+                lane = waiting if check.waits and beside > 1 else pool
+                futures[check.name] = lane.submit(when_possible, check)
             for future in futures.values():
                 future.result()
 

@@ -55,6 +55,7 @@ class Check:
     quick: bool = False  # part of tests/run --quick
     beside: bool = False  # several of these may run at once, after all others: what does not keep all processors busy
     named: bool = False  # runs only if --only names it
+    waits: bool = False  # hardly half of its time is a processor's: one of these runs beside the others that run at once
 
     @property
     def log(self):
@@ -176,11 +177,13 @@ def header(path):
     """The declarations in a test's first comment lines: "# vm: --disks 3", "# tier: quick", "# kernels: 6.1 6.12"."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines()[:30]:
-        match = re.match(r"#\s*(vm|tier|kernels|timeout):\s*(.*?)\s*$", line)
+        match = re.match(r"#\s*(vm|tier|kernels|timeout|waits):\s*(.*?)\s*$", line)
         if match:
             found[match.group(1)] = match.group(2)
     if found.get("tier", "full") not in ("quick", "full", "named"):
         raise SystemExit(f"{path}: a test's tier is quick, full or named, not {found['tier']!r}")
+    if found.get("waits", "yes") != "yes":
+        raise SystemExit(f"{path}: a test waits: yes, or says nothing of it")
     return found
 
 
@@ -204,7 +207,7 @@ def first_sentence(path):
     """The test's own word on what it is for: its first line of prose."""
     for line in path.read_text(encoding="utf-8").splitlines()[1:30]:
         text = line.strip().lstrip("#").strip().strip('"')
-        if text and not re.match(r"SPDX|vm:|tier:|kernels:|timeout:|import |set |from ", text):
+        if text and not re.match(r"SPDX|vm:|tier:|kernels:|timeout:|waits:|import |set |from ", text):
             return text.rstrip(".:;,")
     return ""
 
@@ -236,10 +239,12 @@ def everything():
             suffix = "" if number == 0 else f"@{kernel}"
             checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
                                 guest_test(path, declared.get("vm", "").split(), kernel),
-                                ("build:release", "module:6.1"), quick=quick and number == 0, beside=True, named=declared.get("tier") == "named"))
+                                ("build:release", "module:6.1"), quick=quick and number == 0, beside=True,
+                                named=declared.get("tier") == "named", waits="waits" in declared))
     for path in test_files("host"):
         declared = header(path)
         checks.append(Check(f"host:{path.stem}", first_sentence(path),
                             host_test(path, float(declared.get("timeout", 1800))), ("build:release", "module:6.1"),
-                            quick=declared.get("tier") == "quick", beside=True, named=declared.get("tier") == "named"))
+                            quick=declared.get("tier") == "quick", beside=True, named=declared.get("tier") == "named",
+                            waits="waits" in declared))
     return checks
