@@ -159,7 +159,8 @@ TEST(FormerSource, KeepsTheBaseUntilTheOldMasterIsBack)
     EXPECT_FALSE(load_former_source(directory.path));
     EXPECT_FALSE(forget_former_source(directory.path));
     save_replica_state(directory.path, {kFirst, kBase, {}});
-    const FormerSource former{{"host", 22, "vol", true}, kBase};
+    FormerSource former{{"host", 22, "vol", true}, kBase};
+    former.source.bytes_per_second = 4096;
     save_former_source(directory.path, former);
     EXPECT_EQ(load_former_source(directory.path), former);
     release_former_base(directory.path, kOther); // some other replica
