@@ -121,6 +121,15 @@ TEST(SessionFormat, OtherVersionsFieldsAreNoMatter)
     const ReplicaOffer early = parse_offer(offer.substr(0, first_of_later_ones) + "}");
     EXPECT_FALSE(early.patches);
     EXPECT_EQ(early.bytes_per_second, 0u);
+    std::string send = stored_lines().at(13);
+    EXPECT_EQ(format(parse_verify_request(send.substr(0, send.size() - 1) + later)), send);
+    const VerifyRequest early_send =
+        parse_verify_request(send.substr(0, send.find(",\"bytes_per_second\"")) + "}");
+    EXPECT_EQ(early_send.runs.size(), 2u);
+    EXPECT_EQ(early_send.bytes_per_second, 0u);
+    for (const char* wrong : {"-1}", "0.5}", "\"1M\"}"}) {
+        EXPECT_THROW(parse_verify_request(send.substr(0, send.rfind(':') + 1) + wrong), Failure) << wrong;
+    }
     for (const char* other : {"{\"zumastor\":2}", "{\"zumastor_verify\":2}"}) {
         EXPECT_THROW(parse_plan(other), Failure);
         EXPECT_THROW(parse_verify_answer(other), Failure);

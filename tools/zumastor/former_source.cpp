@@ -8,6 +8,7 @@
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/names.h"
+#include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/replica_state.h"
 
 namespace zumastor {
@@ -35,7 +36,7 @@ std::optional<FormerSource> load_former_source(const std::string& directory)
         former.source.port = object.at("port").get<std::uint64_t>();
         former.source.volume = object.at("volume").get<std::string>();
         former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
-        former.source.bytes_per_second = object.value("bytes_per_second", std::uint64_t{0});
+        former.source.bytes_per_second = read_limit(object);
         former.base = object.at("base").get<std::string>();
         check_host(former.source.host, path); // it becomes an argument of ssh
         return former;
