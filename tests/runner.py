@@ -30,7 +30,8 @@ def parse():
     add("--list", action="store_true", help="name the checks that would be run, and do nothing")
     processors = len(os.sched_getaffinity(0))
     add("--guests", type=int, default=min(2, processors), metavar="N",
-        help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor)")
+        help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor); if it is not 1, "
+        "one that mostly waits besides")
     return parser.parse_args()
 
 
