@@ -16,6 +16,8 @@
 
 #include "dm-ddsnap.h"
 
+#define MEMORY_RETRY_MS 2
+
 /* Any context. */
 void ddsnap_kick_sender(struct ddsnap *d)
 {
@@ -29,6 +31,7 @@ void ddsnap_owe(struct ddsnap *d, int bit)
 	ddsnap_kick_sender(d);
 }
 
+/* Waits for memory without looking for it; see never_reclaim(). A shutdown ends that, too. */
 int ddsnap_send_all(struct socket *sock, void *data, size_t bytes)
 {
 	size_t sent = 0;
@@ -38,6 +41,10 @@ int ddsnap_send_all(struct socket *sock, void *data, size_t bytes)
 		struct kvec vec = { .iov_base = data + sent, .iov_len = bytes - sent };
 		int r = kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len);
 
+		if (r == -ENOBUFS || r == -ENOMEM) {
+			schedule_timeout_uninterruptible(msecs_to_jiffies(MEMORY_RETRY_MS));
+			continue;
+		}
 		if (r <= 0)
 			return r ?: -EPIPE;
 		sent += r;

@@ -90,6 +90,16 @@ static void set_sock(struct ddsnap *d, struct socket *sock)
 	mutex_unlock(&d->tx_mutex);
 }
 
+/*
+ * Memory may be all dirty pages that wait for what we send. Whoever then looks for memory to
+ * reclaim looks for ever: a send takes of the reserves at once, or fails (-ENOBUFS) and is done
+ * again. It is little, the credits bound it. The daemon's end: ddsnap-reserves.c.
+ */
+static void never_reclaim(struct sock *sk)
+{
+	sk->sk_allocation = GFP_ATOMIC | __GFP_NOWARN | __GFP_MEMALLOC;
+}
+
 static int connect_socket(struct ddsnap *d)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -99,7 +109,7 @@ static int connect_socket(struct ddsnap *d)
 	r = sock_create_kern(&init_net, AF_UNIX, SOCK_STREAM, 0, &sock);
 	if (r)
 		return r;
-	sock->sk->sk_allocation = GFP_NOIO;
+	never_reclaim(sock->sk);
 	sock->sk->sk_rcvtimeo = HZ;
 	sk_set_memalloc(sock->sk);
 

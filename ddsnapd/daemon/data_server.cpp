@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -26,13 +27,22 @@ namespace {
 constexpr std::size_t kRing = std::size_t{64} << 10;
 constexpr std::size_t kReadBuffer = std::size_t{64} << 10;
 constexpr int kReadsPerTurn = 4; // then the other clients get their turn
+constexpr auto kMemoryRetry = std::chrono::milliseconds(2);
+
+// What has become of bytes to send.
+enum class Sent {
+    taken,     // all, or as much as the socket has room for
+    no_memory, // the kernel has none at the moment, and on our sockets does not wait for any: later
+    broken,    // the connection; errno says why
+};
 } // namespace
 
 // One device's socket. Lives until its last handler has run.
 class DataConnection final : public Transport, public std::enable_shared_from_this<DataConnection> {
 public:
     DataConnection(DataServer& server, Socket socket)
-        : server_(server), socket_(std::move(socket)), ring_(kRing), input_(kReadBuffer)
+        : server_(server), socket_(std::move(socket)), memory_(socket_.get_executor()), ring_(kRing),
+          input_(kReadBuffer)
     {}
 
     void start(const Peer& peer)
@@ -73,16 +83,18 @@ public:
     void flush()
     {
         marked_ = false;
-        if (!send_some()) {
+        const Sent sent = send_some();
+        if (sent == Sent::broken) {
             lost(std::strerror(errno));
+        } else if (sent == Sent::no_memory) {
+            wait_for_memory();
         } else if (used_ > 0) {
             wait_writable();
         }
     }
 
 private:
-    // False if the connection is broken.
-    bool send_some() noexcept
+    Sent send_some() noexcept
     {
         while (used_ > 0 && socket_.is_open()) {
             const std::size_t part = std::min(used_, kRing - begin_);
@@ -96,12 +108,25 @@ private:
                 if (errno == EINTR) {
                     continue;
                 }
-                return errno == EAGAIN;
+                if (errno == ENOBUFS || errno == ENOMEM) {
+                    return Sent::no_memory;
+                }
+                return errno == EAGAIN ? Sent::taken : Sent::broken;
             }
             begin_ = (begin_ + static_cast<std::size_t>(n)) % kRing;
             used_ -= static_cast<std::size_t>(n);
         }
-        return true;
+        return Sent::taken;
+    }
+
+    void wait_for_memory()
+    {
+        memory_.expires_after(kMemoryRetry); // one wait at a time: a new one ends the old
+        memory_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+            if (!error) {
+                self->flush();
+            }
+        });
     }
 
     void wait_writable()
@@ -158,6 +183,7 @@ private:
 
     DataServer& server_;
     Socket socket_;
+    asio::steady_timer memory_;
     Session* session_ = nullptr; // null once the session is over
     std::vector<std::byte> ring_;
     std::size_t begin_ = 0;
@@ -209,12 +235,29 @@ void DataServer::accept_next()
         }
         const PeerCheck check = check_peer(socket.native_handle(), host_);
         if (check.allowed) {
+            use_reserves();
             std::make_shared<DataConnection>(*this, std::move(socket))->start(check.peer);
         } else {
             log_.log(1, fmt::format("data socket: uid {} is not let in", check.uid));
         }
         accept_next();
     });
+}
+
+// Before the first request of a device: the module that the device is of has what this asks for.
+void DataServer::use_reserves()
+{
+    if (uses_reserves_) {
+        return;
+    }
+    const auto done = use_memory_reserves();
+    uses_reserves_ = done.has_value();
+    if (!done && !std::exchange(warned_of_reserves_, true)) {
+        log_.log(1, fmt::format(
+                        "cannot use the kernel's memory reserves: {}. With swap on this volume the machine "
+                        "could hang.",
+                        done.error()));
+    }
 }
 
 void DataServer::flush()

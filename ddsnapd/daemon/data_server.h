@@ -40,6 +40,7 @@ private:
     struct Listener;
 
     void accept_next();
+    void use_reserves();
     void mark(const std::shared_ptr<DataConnection>& connection) { unsent_.push_back(connection); }
 
     boost::asio::io_context& io_;
@@ -47,6 +48,8 @@ private:
     ServiceLog& log_;
     const Host host_;
     std::unique_ptr<Listener> listener_;
+    bool uses_reserves_ = false;
+    bool warned_of_reserves_ = false;
     std::vector<std::shared_ptr<DataConnection>> unsent_;  // connections with bytes in their rings
     std::vector<std::shared_ptr<DataConnection>> sending_; // of flush(), kept for its memory
 };

@@ -139,8 +139,8 @@ void IoRing::flush() noexcept
     if (::io_uring_sq_ready(&ring_) == 0) {
         return;
     }
-    // -EBUSY and -EAGAIN leave the entries in the ring: they go with the next turn, which a completion or
-    // the daemon's timer begins.
+    // -EBUSY, -EAGAIN and -ENOMEM leave the entries in the ring: they go with the next turn, which a
+    // completion or the daemon's timer begins.
     (void)::io_uring_submit(&ring_);
 }
 
@@ -160,7 +160,8 @@ void IoRing::reap() noexcept
 
 void IoRing::complete(Operation& op, int result) noexcept
 {
-    if (result == -EAGAIN || result == -EINTR) {
+    // -ENOMEM: not even in the reserves. Nothing of the device has failed.
+    if (result == -EAGAIN || result == -EINTR || result == -ENOMEM) {
         op.next = retry_;
         retry_ = &op;
         return;

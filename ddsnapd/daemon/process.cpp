@@ -141,6 +141,16 @@ void protect_process(ServiceLog& log)
     }
 }
 
+tl::expected<void, std::string> use_memory_reserves()
+{
+    constexpr const char* path = "/sys/module/dm_ddsnap/parameters/use_reserves";
+    const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+    if (!file || ::write(file.get(), "1", 1) != 1) {
+        return tl::unexpected<std::string>(fmt::format("{}: {}", path, std::strerror(errno)));
+    }
+    return {};
+}
+
 tl::expected<void, std::string> write_pid_file(const std::string& path)
 {
     std::ofstream file(path, std::ios::trunc);

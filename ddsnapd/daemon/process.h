@@ -33,6 +33,11 @@ private:
 // path. What is not permitted is logged as a warning and done without.
 void protect_process(ServiceLog& log);
 
+// Has dm-ddsnap give the calling thread the use of the kernel's memory reserves: what it allocates in the
+// kernel from then on does not wait for memory that only its own answers can free. The module must be loaded,
+// as it is once a device has connected. Error: the file, and why it cannot be written.
+tl::expected<void, std::string> use_memory_reserves();
+
 tl::expected<void, std::string> write_pid_file(const std::string& path);
 
 } // namespace ddsnap::daemon
