@@ -29,6 +29,7 @@ constexpr const char* kExportsFolder = "/etc/exports.d";
 constexpr const char* kOurPrefix = "zumastor-";
 constexpr std::chrono::milliseconds kExportfsLimit{30000}; // it may look up names of hosts
 constexpr std::chrono::milliseconds kReleaseLimit{5000};
+constexpr std::chrono::milliseconds kFlushLimit{30000}; // until the server's caches can be emptied
 constexpr int kReleasePollMs = 100; // the server's letting go has no event that could be waited for
 
 // Options that belong to the volume's own filesystem, or say what these snapshots have otherwise.
@@ -211,20 +212,30 @@ void refuse_if_open(const std::string& path)
     }
 }
 
+// The server lets go of what is exported to nobody when its caches are emptied. `exportfs -r` has asked for
+// that, and the kernel may have put it off: see empty_nfs_caches(). Later answers of mountd's come back into
+// them, too.
 void unmount_when_released(const std::string& path)
 {
-    const auto deadline = std::chrono::steady_clock::now() + kReleaseLimit;
+    using Clock = std::chrono::steady_clock;
+    const auto last = Clock::now() + kFlushLimit;
+    auto deadline = Clock::now() + kReleaseLimit;
+    bool emptied = false;
     for (;;) {
         try {
             unmount(path);
             return;
         } catch (const Failure& failure) {
-            if (failure.code() != Exit::busy || std::chrono::steady_clock::now() > deadline) {
+            if (failure.code() != Exit::busy || Clock::now() > deadline) {
                 throw;
             }
         }
         ::poll(nullptr, 0, kReleasePollMs);
         check_interrupt();
+        emptied = empty_nfs_caches() || emptied;
+        if (!emptied && Clock::now() < last) {
+            deadline = Clock::now() + kReleaseLimit;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -36,14 +37,31 @@ std::string address_in(const std::string& info)
     return address.substr(0, address.rfind(':'));
 }
 
+// In the order in which the server asks, backwards: no answer is made of an old one.
+constexpr std::array<const char*, 2> kCaches{"nfsd.export", "nfsd.fh"};
+
+std::string flush_file(const char* cache) { return std::string("/proc/net/rpc/") + cache + "/flush"; }
+
 } // namespace
+
+bool empty_nfs_caches()
+{
+    const std::time_t now = std::time(nullptr);
+    for (const char* cache : kCaches) {
+        const std::string flushed = read_text(flush_file(cache));
+        if (!flushed.empty() && std::strtoll(flushed.c_str(), nullptr, 10) >= now) {
+            return false;
+        }
+    }
+    renew_nfs_exports();
+    return true;
+}
 
 void renew_nfs_exports()
 {
     const std::string now = std::to_string(std::time(nullptr)) + "\n";
-    // In the order in which the server asks, backwards: no answer is made of an old one.
-    for (const char* cache : {"nfsd.export", "nfsd.fh"}) {
-        const std::string path = std::string("/proc/net/rpc/") + cache + "/flush";
+    for (const char* cache : kCaches) {
+        const std::string path = flush_file(cache);
         const ddsnap::UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
         if (!file && errno == ENOENT) {
             return; // there is no server

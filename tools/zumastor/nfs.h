@@ -15,6 +15,12 @@ namespace zumastor {
 // does, see exportfs(8) and net/sunrpc/cache.c, write_flush().
 void renew_nfs_exports();
 
+// The same, if the server lets go of what it held at once; else nothing is done. It counts in seconds: a
+// second flush within one is dated into the next, and until that has passed, nothing is let go though nothing
+// old is used any more (write_flush() and cache_clean()). So it is asked for again later, not more often.
+// True if there is no server.
+bool empty_nfs_caches();
+
 // The addresses of the clients of version 4 that the server keeps something open or locked for on the
 // filesystem with that number (as in mountinfo). Of version 3 the server knows no such thing. `clients` is
 // for tests.
