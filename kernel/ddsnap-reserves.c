@@ -10,7 +10,8 @@
  *
  * Whoever writes 1 to /sys/module/dm_ddsnap/parameters/use_reserves gets what it asks for from
  * then on like those who free memory do (PF_MEMALLOC): beyond the watermarks, and without
- * reclaiming. What it allocates must be little, or go away with the requests that it answers.
+ * reclaiming. What it allocates must be little, or go away with the requests that it answers, and
+ * it must not write back dirty pages of files: filesystems take it for reclaim, and some refuse.
  * Writing 0 ends it. The flag is the writing thread's alone; threads and I/O workers that it
  * makes later inherit it.
  */

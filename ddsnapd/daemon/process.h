@@ -35,7 +35,9 @@ void protect_process(ServiceLog& log);
 
 // Has dm-ddsnap give the calling thread the use of the kernel's memory reserves: what it allocates in the
 // kernel from then on does not wait for memory that only its own answers can free. The module must be loaded,
-// as it is once a device has connected. Error: the file, and why it cannot be written.
+// as it is once a device has connected. From then on the thread must leave no dirty pages of a file to an
+// fsync of its own (some filesystems refuse to write them back, as in reclaim): the witness is made before,
+// and written with O_DIRECT where there is such a thing. Error: the file, and why it cannot be written.
 tl::expected<void, std::string> use_memory_reserves();
 
 tl::expected<void, std::string> write_pid_file(const std::string& path);
