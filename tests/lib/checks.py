@@ -73,7 +73,8 @@ def build(preset, *targets):
     only = ["--target", *targets] if targets else []
 
     def function(check):
-        for argv in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
+        for argv in (["cmake", "--preset", preset, "-DZUMASTOR_WERROR=ON"],
+                     ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
             status = execute(argv, check.log, 3600, cwd=ROOT)
             if status:
                 break
