@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <bit>
 #include <csignal>
+#include <cstring>
 #include <iostream>
 #include <map>
 #include <random>

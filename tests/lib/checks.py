@@ -8,6 +8,8 @@ import dataclasses
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import typing
 import xml.etree.ElementTree
@@ -18,6 +20,7 @@ from .execute import execute
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
+CLANG = 14  # the version that .clang-format and .clang-tidy are made for: Debian 12's
 SKIPPED = 77  # a test's exit status for "this cannot be tested here", with a word why in its output
 
 # What the sanitizers' tests are made of. Not the variants with planted bugs: what they do wrong is known.
@@ -73,7 +76,8 @@ def build(preset, *targets):
     only = ["--target", *targets] if targets else []
 
     def function(check):
-        for argv in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
+        for argv in (["cmake", "--preset", preset, "-DZUMASTOR_WERROR=ON"],
+                     ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
             status = execute(argv, check.log, 3600, cwd=ROOT)
             if status:
                 break
@@ -126,13 +130,34 @@ def scripts(shebang):
     return sorted(found)
 
 
-def clang_format(check):
+def major(program):
+    """The main version of a program of clang's, None if it is not there."""
+    if not shutil.which(program):
+        return None
+    said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    found = re.search(r"version (\d+)\.", said)
+    if not found:
+        raise RuntimeError(f"{program} --version does not say its version: {said!r}")
+    return int(found.group(1))
+
+
+def made_for_clang(program, function):
+    """Every version of clang-format and clang-tidy has other opinions: they are asked for that of CLANG only."""
+    def checked(check):
+        for name in (program, f"{program}-{CLANG}"):
+            if major(name) == CLANG:
+                return function(check, name)
+        return Result(skipped=1, note=f"needs {program} {CLANG}; this system's is {major(program) or 'not installed'}")
+    return checked
+
+
+def clang_format(check, program):
     files = sources(".cpp", ".h", ".c", under=("libsnapstore", "ddsnapd", "tools")) + \
         sources(".cpp", ".h", under=("tests",))
-    result = Result.of(execute(["clang-format", "--dry-run", "-Werror", *files], check.log, 600))
+    result = Result.of(execute([program, "--dry-run", "-Werror", *files], check.log, 600))
     if result.failed:
         bad = sorted(set(re.findall(rf"^{re.escape(str(ROOT))}/([^:\n]+):\d+:\d+: error", check.log.read_text(), re.M)))
-        result.note = f"clang-format -i {' '.join(bad)}" if bad else result.note
+        result.note = f"{program} -i {' '.join(bad)}" if bad else result.note
     return result
 
 
@@ -149,15 +174,15 @@ def python_syntax(check):
 
 
 def clang_tidy(checks):
-    def function(check):
+    def function(check, program):
         # The release is compiled several files at a time; this preset has a command for each.
         status = execute(["cmake", "--preset", "debug"], check.log, 600, cwd=ROOT)
         if status:
             return Result.of(status)
-        passed, failed = tidy.run(BUILD / "debug", check.log, cores(), checks)
+        passed, failed = tidy.run(program, BUILD / "debug", check.log, cores(), checks)
         return Result(failed=1, note=f"{len(failed)} of {passed + len(failed)} files: " + " ".join(failed[:8])) if failed \
             else Result(passed=1, note=f"{passed} files")
-    return function
+    return made_for_clang("clang-tidy", function)
 
 
 # --- the kernel module ---------------------------------------------------------------------------------------------------
@@ -217,7 +242,7 @@ def everything():
         Check("build:release", "compile everything, warnings being errors", build("release"), quick=True),
         Check("unit:release", "every part against a plain model; the simulation's share of seeds",
               ctest("release"), ("build:release",), quick=True),
-        Check("text:format", "C++ as .clang-format says", clang_format, quick=True),
+        Check("text:format", "C++ as .clang-format says", made_for_clang("clang-format", clang_format), quick=True),
         Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
         Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
         Check("module:6.1", "dm-ddsnap builds on Linux 6.1 without a warning (W=1, sparse)", module("6.1"), quick=True),

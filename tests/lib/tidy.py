@@ -117,16 +117,17 @@ def _main_file(unit, folder):
     return path
 
 
-def run(build, log, workers, checks):
+def run(program, build, log, workers, checks):
     """Returns how many files are clean, and the names of those that are not (or are looked at with one that is not).
 
+    program: clang-tidy, by the name that it has here.
     build: a build folder that is configured, one command for each file; nothing of it need be built.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
-    version = subprocess.run(["clang-tidy", "--version"], stdout=subprocess.PIPE, check=True).stdout
+    version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, check=True).stdout
     common = version + checks.encode() + (ROOT / ".clang-tidy").read_bytes()
 
     def one(unit):
@@ -135,7 +136,7 @@ def run(build, log, workers, checks):
             return unit, None, 0
         part = log.with_name(f"{log.stem}.{re.sub('[^a-zA-Z0-9._]', '-', unit.name)}")
         # The build's flags are GCC's, some of which clang does not know.
-        argv = ["clang-tidy", "--quiet", f"--checks={checks}", _main_file(unit, build / "clang-tidy"), "--",
+        argv = [program, "--quiet", f"--checks={checks}", _main_file(unit, build / "clang-tidy"), "--",
                 *unit.sources[0].flags, "-Wno-unknown-warning-option"]
         status = execute(argv, part, 1800, cwd=build, append=False)
         if status == 0:

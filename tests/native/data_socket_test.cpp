@@ -2,6 +2,7 @@
 // Hostile clients of the data socket: the daemon closes their connection with a reason and goes on.
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <random>
 
 #include "tests/native/model.h"

@@ -2,7 +2,9 @@
 // What a volume must read: the origin and each snapshot as plain memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <random>
 #include <vector>

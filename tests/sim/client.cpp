@@ -62,7 +62,10 @@ void Client::send_bytes(const Buffer& bytes)
         const std::size_t sent = connection_->send(Side::client, bytes);
         unsent_.assign(bytes.begin() + static_cast<std::ptrdiff_t>(sent), bytes.end());
     } else {
-        unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+        // (GCC 14 takes vector::insert here for a write before what it allocates.)
+        const std::size_t before = unsent_.size();
+        unsent_.resize(before + bytes.size());
+        std::copy(bytes.begin(), bytes.end(), unsent_.begin() + static_cast<std::ptrdiff_t>(before));
     }
 }
 

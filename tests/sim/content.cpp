@@ -2,6 +2,7 @@
 #include "sim/content.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 

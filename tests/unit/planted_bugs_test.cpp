@@ -2,6 +2,8 @@
 // The store's model test can fail: each planted bug is found.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "planted_bugs.h"
 #include "tests/support/store_lives.h"
 

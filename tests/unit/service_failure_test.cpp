@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // The store's device fails under a running service: what its clients are told, origin first and snapshot
 // first.
+#include <algorithm>
+
 #include "tests/unit/service_world.h"
 
 namespace ddsnap::test {

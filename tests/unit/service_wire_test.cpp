@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Messages: what is encoded is decoded, and garbage is an error.
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>

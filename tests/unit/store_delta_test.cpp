@@ -2,6 +2,7 @@
 // Deltas against a plain model that forgets nothing: which chunks were copied out in which epoch, and which
 // were written to in which snapshot. Every call's answer must be exactly what the model says of the chunks
 // that it covers, whatever happens between two calls. A failure prints its seed.
+#include <algorithm>
 #include <map>
 #include <set>
 

@@ -3,6 +3,8 @@
 // full, and that a loss is never forgotten. The loops over all I/Os are in store_errors_test.cpp.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The façade, operation by operation.
+#include <algorithm>
 #include <cstring>
 
 #include <gtest/gtest.h>

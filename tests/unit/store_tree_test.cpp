@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The tree against std::map, in long random runs with checkpoints in between.
+#include <iterator>
 #include <map>
 #include <random>
 

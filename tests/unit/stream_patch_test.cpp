@@ -2,6 +2,9 @@
 // Chunks of which a part has changed: that part is sent, the whole arrives.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <utility>
+
 #include "tests/support/sample.h"
 #include "tests/unit/stream_case.h"
 #include "tools/replication/patch.h"

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <set>
+#include <tuple>
 
 #include "tests/unit/stream_case.h"
 

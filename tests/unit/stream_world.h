@@ -8,6 +8,7 @@
 #include <mutex>
 #include <random>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "tools/replication/receiver.h"

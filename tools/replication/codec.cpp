@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include <zstd.h>
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // What progress foretells, against what then happens, on a clock of the test's own.
+#include <algorithm>
 #include <functional>
 #include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 // zumastor create: one command to a protected volume.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>

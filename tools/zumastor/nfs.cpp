@@ -14,6 +14,7 @@
 #include <ctime>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"

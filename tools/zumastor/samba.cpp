@@ -40,7 +40,7 @@ void need_samba()
     if (!fs::is_directory(kSambaFolder)) {
         throw Failure(Exit::missing,
                       std::string("there is no Samba here: ") + kSambaFolder + " does not exist",
-                      "install it: apt install samba samba-vfs-modules");
+                      "install it: apt install samba (on Debian 12 samba-vfs-modules, too)");
     }
 }
 
