@@ -2,15 +2,19 @@
 /*
  * compat.h - the differences between the kernels that dm-ddsnap builds on.
  *
- * ddsnap-config.h is made by compiling probe/NAME.c for each NAME: what compiles
- * is there. Nothing else in the module asks which kernel it is built for.
+ * ddsnap-config.h is made by compiling both forms in probe/NAME.c for each NAME: the one that
+ * compiles is there. Nothing else in the module asks which kernel it is built for.
  */
 #ifndef DDSNAP_COMPAT_H
 #define DDSNAP_COMPAT_H
 
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/fs_struct.h>
+#include <linux/net.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/un.h>
 
 #include "ddsnap-config.h"
 
@@ -19,6 +23,21 @@
 #else
 #define DDSNAP_MODE_WRITE FMODE_WRITE
 #endif
+
+#ifdef DDSNAP_HAVE_sockaddr_unsized
+#define DDSNAP_SOCKADDR sockaddr_unsized
+#else
+#define DDSNAP_SOCKADDR sockaddr
+#endif
+
+/* For a kernel thread: the socket is where process 1 sees it. */
+static inline int ddsnap_connect(struct socket *sock, struct sockaddr_un *addr, int flags)
+{
+#ifdef DDSNAP_HAVE_init_fs
+	scoped_with_init_fs()
+#endif
+		return kernel_connect(sock, (struct DDSNAP_SOCKADDR *)addr, sizeof(*addr), flags);
+}
 
 struct ddsnap_shrinker {
 #ifdef DDSNAP_HAVE_shrinker_alloc

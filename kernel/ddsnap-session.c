@@ -100,7 +100,7 @@ static void never_reclaim(struct sock *sk)
 	sk->sk_allocation = GFP_ATOMIC | __GFP_NOWARN | __GFP_MEMALLOC;
 }
 
-static int connect_socket(struct ddsnap *d)
+static int open_socket(struct ddsnap *d)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct socket *sock;
@@ -114,7 +114,7 @@ static int connect_socket(struct ddsnap *d)
 	sk_set_memalloc(sock->sk);
 
 	strscpy(addr.sun_path, d->socket_path, sizeof(addr.sun_path));
-	r = kernel_connect(sock, (struct sockaddr *)&addr, sizeof(addr), O_NONBLOCK);
+	r = ddsnap_connect(sock, &addr, O_NONBLOCK);
 	if (r) {
 		sk_clear_memalloc(sock->sk);
 		sock_release(sock);
@@ -430,7 +430,7 @@ static void session_close(struct ddsnap *d)
 /* One connection, from beginning to end; returns why it ended. */
 static int run_session(struct ddsnap *d)
 {
-	int r = connect_socket(d);
+	int r = open_socket(d);
 
 	if (r)
 		return r;

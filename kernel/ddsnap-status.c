@@ -52,10 +52,10 @@ static void flag_letters(struct ddsnap *d, char *letters)
 }
 
 /* One word, so that the number of fields does not depend on what a daemon says. */
-static void one_word(char *text)
+static void one_word(char *text, size_t size)
 {
 	if (!*text)
-		strcpy(text, "-");
+		strscpy(text, "-", size);
 	for (; *text; text++)
 		if (*text <= ' ' || *text > '~')
 			*text = '_';
@@ -82,7 +82,7 @@ static unsigned int emit_info(struct ddsnap *d, char *result, unsigned int maxle
 	flag_letters(d, letters);
 	strscpy(reason, d->reason, sizeof(reason));
 	spin_unlock_irqrestore(&d->lock, flags);
-	one_word(reason);
+	one_word(reason, sizeof(reason));
 
 	DMEMIT("%s %s %u %u %s", d->is_origin ? "origin" : "snapshot", state_name(state), epoch,
 	       chunk_sectors, letters);

@@ -186,7 +186,12 @@ static int __init ddsnap_init(void)
 
 	if (r)
 		return r;
-	ddsnap_wq = alloc_workqueue("ddsnap", WQ_MEM_RECLAIM, 0);
+	/*
+	 * Unbound: the pump has nothing of the CPU that queued it, may submit for long, and is often
+	 * queued by an interrupt, whose CPU has enough to do. All kernels know it; those of 7.3 warn
+	 * of a workqueue that does not say.
+	 */
+	ddsnap_wq = alloc_workqueue("ddsnap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	r = ddsnap_wq ? dm_register_target(&ddsnap_target) : -ENOMEM;
 	if (r) {
 		if (ddsnap_wq)

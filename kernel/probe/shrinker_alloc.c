@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Since 6.7 shrinkers are allocated, before they were embedded and registered. */
-#include <linux/shrinker.h>
+#include "probe.h"
 
-struct shrinker *ddsnap_probe(void);
-struct shrinker *ddsnap_probe(void)
+#ifdef DDSNAP_PROBE_new
+
+static struct shrinker * __maybe_unused ddsnap_probe(void)
 {
 	struct shrinker *shrinker = shrinker_alloc(0, "probe");
 
-	if (shrinker)
+	if (shrinker) {
 		shrinker->private_data = shrinker;
+		shrinker_register(shrinker);
+	}
 	return shrinker;
 }
+
+#else
+
+static int __maybe_unused ddsnap_probe(struct shrinker *shrinker)
+{
+	return register_shrinker(shrinker, "probe");
+}
+
+#endif

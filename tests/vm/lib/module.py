@@ -36,6 +36,8 @@ def build(kernel, extra_args=(), work="obj"):
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
     if done.returncode != 0:
         raise HarnessError(f"dm-ddsnap does not build on {kernel.release}:\n{done.stdout}")
+    if "C=2" in extra_args and not re.search(r"^\s+CHECK ", done.stdout, re.M):
+        raise HarnessError(f"sparse was to look at dm-ddsnap on {kernel.release}, and was not run:\n{done.stdout}")
     warnings = [line for line in done.stdout.splitlines() if WARNING.search(line) and not HARMLESS.search(line)]
     if warnings:
         # So that the next try warns again instead of finding everything up to date.
