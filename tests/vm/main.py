@@ -99,7 +99,7 @@ def parse(argv):
     add("--mem", default="2G", metavar="SIZE", type=size, help="the guest's memory (default 2G)")
     add("--smp", type=int, default=1, metavar="N",
         help="its processors (default 1, which is the quickest; more for what is about things that happen at once)")
-    add("--kernel", default="6.1", choices=sorted(kernels.META), help="default 6.1")
+    add("--kernel", default="6.1", choices=sorted(kernels.SERIES), help="default 6.1")
     add("--cmdline", default="", metavar="ARGS", help="more arguments for the kernel, e.g. idle=poll")
     add("--timeout", type=float, default=600, metavar="S",
         help="for the command, from its start (default 600; the boot has a limit of its own)")

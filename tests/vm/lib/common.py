@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,34 @@ BUILD = ROOT / "build"
 
 
 class HarnessError(Exception):
-    """The harness (not the command, not the guest's kernel) could not do its part."""
+    """The harness (not the command, not the guest's kernel) could not do its part. Its last three lines tell: the step, the
+    reason in one line, and what to do about it; `detail` (what a program printed) comes before them."""
+
+    def __init__(self, reason, step=None, remedy=None, detail=""):
+        super().__init__(reason)
+        self.reason, self.step, self.remedy, self.detail = str(reason), step, remedy, detail
+
+    def __str__(self):
+        head, _, last = self.reason.rstrip().rpartition("\n")
+        lines = [part.rstrip() for part in (self.detail, head) if part.strip()]
+        lines.append(f"FAILED at the step: {self.step or 'unknown'}")
+        lines.append(f"reason: {last}")
+        lines.append(f"remedy: {self.remedy or 'what is above says more; mend that, and run the same command again'}")
+        return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def step(name, remedy=None):
+    """What is done in here, in a word: an error that names no step of its own is one of this."""
+    try:
+        yield
+    except HarnessError as error:
+        error.step = error.step or name
+        error.remedy = error.remedy or remedy
+        raise
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise HarnessError(what, step=name, remedy=_remedy(str(error)) or remedy) from error
 
 
 def say(message):
@@ -30,12 +58,38 @@ def cache_dir():
     return pathlib.Path(base).resolve() / "zumastor" / "vm"
 
 
-def run(argv, **kwargs):
+# What programs say of troubles that have nothing to do with what they were told to do.
+COMMON = ((re.compile("No space left on device", re.I), "free some space (see df -h), and run the same command again"),
+          (re.compile("Read-only file system", re.I), "have this on a file system that can be written to"),
+          (re.compile("Cannot allocate memory|Killed", re.I), "free some memory, and run the same command again"))
+
+
+# What apt and make end with when the reason has been told already.
+SUMMARY = re.compile(r"Some index files failed to download|Unable to fetch some archives|^make(\[\d+\])?: \*\*\*")
+
+
+def _remedy(text):
+    return next((remedy for pattern, remedy in COMMON if pattern.search(text)), None)
+
+
+def last_words(output):
+    """The one line of a program's output that says why it failed, most likely."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"E:|.*\berror\b", line, re.I) and not SUMMARY.search(line)]
+    return (errors or lines or ["it said nothing"])[-1]
+
+
+def run(argv, remedy=None, **kwargs):
     """Runs a program to its end and returns its output; a failure carries all that it printed."""
-    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **kwargs)
+    argv = [str(a) for a in argv]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", check=False, **kwargs)
+    except FileNotFoundError as error:
+        raise HarnessError(f"there is no program {argv[0]}", remedy="tools/install-deps all") from error
     if done.returncode != 0:
-        raise HarnessError(f"{' '.join(map(str, argv))}\nfailed with status {done.returncode}:\n{done.stdout}")
+        raise HarnessError(f"{argv[0]} failed with status {done.returncode}: {last_words(done.stdout)}",
+                           remedy=_remedy(done.stdout) or remedy, detail=f"$ {' '.join(argv)}\n{done.stdout}")
     return done.stdout
 
 

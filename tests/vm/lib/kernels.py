@@ -5,10 +5,11 @@ One folder a kernel release in the cache:
 
     RELEASE/root/            the packages (image, headers, common headers, kbuild) unpacked, unneeded modules removed
     RELEASE/vmlinux          the uncompressed kernel, which QEMU boots a second or two sooner than the vmlinuz
+    RELEASE/fetched.json     what it was fetched for, and the packages with their versions
     SERIES.json              which release stands for "6.1" or "6.12"
 
-A kernel once in the cache is used until `tests/vm/run --update-kernels`: a test's result should not change because an
-archive did.
+The folder gets its name when all of it is there. A kernel once in the cache is used until `tests/vm/run --update-kernels`: a
+test's result should not change because an archive did.
 """
 
 import dataclasses
@@ -23,10 +24,17 @@ import struct
 import subprocess
 import tempfile
 
-from .common import HarnessError, cache_dir, locked, run, say
+from . import archive
+from .common import HarnessError, cache_dir, last_words, locked, run, say, step
 
-# The meta packages that know the newest build of each series.
-META = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+# What stands for a name: the meta package that knows the newest kernel of the series. Others are found by the names of the
+# images in the archive, linux-image-6.1.*.
+SERIES = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+
+SOURCE = "linux-source-6.1"
+
+# While it is made: the packages (at most 150 MB), what they hold (at most 1 GB of a kernel of 2026), and the vmlinux.
+ROOM_NEEDED = 1300 << 20
 
 # Two thirds of the modules' size, and nothing that a guest without hardware could load: cheaper to unpack and index.
 UNWANTED = ("sound", "drivers/gpu", "drivers/media", "drivers/staging", "drivers/infiniband", "drivers/iio",
@@ -58,18 +66,42 @@ class Kernel:
         return self.home / "root" / "boot" / f"System.map-{self.release}"
 
 
-def get(series, update=False):
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where kernels come from: the archives of one system, and what its names stand for."""
+    name: str = ""  # "" is this machine's own; it is part of names in the cache
+    apt: archive.Apt = archive.HOST
+    series: dict = dataclasses.field(default_factory=lambda: SERIES)
+
+    def key(self, series):
+        return f"{self.name}-{series}" if self.name else series
+
+
+HOST = Source()
+
+
+def get(series, update=False, source=HOST):
     """The kernel that stands for a series, downloaded if the cache has none (or if told to look for a newer)."""
-    if series not in META:
-        raise HarnessError(f"no kernel '{series}' (there are: {', '.join(META)})")
+    if series not in source.series:
+        raise HarnessError(f"no kernel '{series}' (there are: {', '.join(source.series)})", step="the kernel",
+                           remedy="name one of these after --kernel")
     cache = cache_dir()
-    pointer = cache / f"{series}.json"
-    with locked(cache / f".lock-{series}"):
-        if not update and pointer.exists():
-            kernel = _kernel(cache, json.loads(pointer.read_text())["release"])
-            if kernel.vmlinux.exists():
+    key = source.key(series)
+    pointer = cache / f"{key}.json"
+    with step(f"kernel {key}, into {cache}"), locked(cache / f".lock-{key}"):
+        for litter in cache.glob(f".fetch-{key}.*"):  # of a run that was killed: we have the lock
+            shutil.rmtree(litter)
+        if not update:
+            kernel = _cached(cache, key)
+            if kernel:
                 return kernel
-        kernel = _fetch(cache, series)
+        try:
+            kernel = _fetch(cache, series, source)
+        except HarnessError as error:
+            kernel = _cached(cache, key)
+            if kernel is None:
+                raise
+            say(f"{last_words(error.reason)}\nusing kernel {kernel.release}, which is in {cache} from earlier")
         scratch = pointer.with_suffix(".tmp")
         scratch.write_text(json.dumps({"release": kernel.release}) + "\n")
         scratch.rename(pointer)
@@ -80,111 +112,122 @@ def _kernel(cache, release):
     return Kernel(release, cache / release)
 
 
+def _cached(cache, key):
+    """The kernel of the cache that stands for a name: the one last chosen, or else the newest that was fetched for it."""
+    releases = []
+    for record in cache.glob("*/fetched.json"):
+        if json.loads(record.read_text())["for"] == key and record.with_name("vmlinux").exists():
+            releases.append(record.parent.name)
+    releases.sort(key=archive.by_version)
+    try:
+        releases.append(json.loads((cache / f"{key}.json").read_text())["release"])
+    except (FileNotFoundError, ValueError, KeyError):  # none, or a half one: made anew
+        pass
+    kernels = [_kernel(cache, release) for release in reversed(releases)]
+    return next((kernel for kernel in kernels if kernel.vmlinux.exists()), None)
+
+
 def source_files(members):
     """Files of the kernel's source tree that the header packages leave out, e.g. "scripts/checkpatch.pl"."""
     cache = cache_dir()
     home = cache / "source-files"
-    with locked(cache / ".lock-source"):
+    with step(f"the kernel's source for its checking scripts, into {cache}"), locked(cache / ".lock-source"):
+        for litter in cache.glob(".source.*"):  # of a run that was killed: we have the lock
+            shutil.rmtree(litter)
         if all((home / m).exists() for m in members):
             return home
         say("downloading the kernel's source for its checking scripts (once; about 140 MB, of which they are kept)")
+        _has_room(cache)
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=".source.", dir=cache))
         try:
-            _download(["linux-source-6.1"], scratch)
+            try:
+                archive.HOST.download([SOURCE], scratch)
+            except HarnessError as error:
+                say(f"{error.reason}\nthat may be as the package lists are older than the archive")
+                archive.HOST.update()
+                archive.HOST.download([SOURCE], scratch)
             run(["dpkg", "-x", *scratch.glob("*.deb"), scratch])
-            run(["tar", "-C", scratch, "-xf", scratch / "usr/src/linux-source-6.1.tar.xz", "--strip-components=1",
-                 *(f"linux-source-6.1/{m}" for m in members)])
+            run(["tar", "-C", scratch, "-xf", scratch / f"usr/src/{SOURCE}.tar.xz", "--strip-components=1",
+                 *(f"{SOURCE}/{m}" for m in members)])
+            run(["sync", "-f", scratch])  # as for a kernel
             for member in members:
                 (home / member).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / member).rename(home / member)
         finally:
-            shutil.rmtree(scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
         return home
+
+
+def _has_room(cache):
+    free = shutil.disk_usage(cache).free
+    if free < ROOM_NEEDED:
+        raise HarnessError(f"{free >> 20} MB are free in {cache}; while it is unpacked, a kernel or its source takes up to "
+                           f"{ROOM_NEEDED >> 20} MB", remedy="free some, or name a folder elsewhere in $ZUMASTOR_VM_CACHE")
 
 
 # --- packages ----------------------------------------------------------------------------------------------------------
 
-def _depends(package):
-    """The candidate's dependencies: a list of (name, exact version or None)."""
-    shown = subprocess.run(["apt-cache", "show", "--no-all-versions", package], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL, text=True, check=False).stdout
-    line = re.search(r"^Depends: (.*)$", shown, re.M)
-    if not line:
-        return []
-    found = []
-    for term in re.split(r"[,|]", line.group(1)):
-        match = re.match(r"\s*(\S+)(?: \((\S+) (\S+)\))?", term)
-        name, relation, version = match.groups()
-        found.append((name, version if relation == "=" else None))
-    return found
+def _fetch(cache, series, source):
+    """The newest kernel that the archive has all packages of. Lists that are older than the archive are fetched again, once."""
+    sets, problem = archive.kernel_sets(source.apt, series, source.series[series]), None
+    complete = [s for s in sets if not s.missing]
+    if complete:
+        try:
+            return _take(cache, sets, complete[0], series, source)
+        except HarnessError as error:
+            problem = error
+            say(f"{error.reason}\nthat may be as the package lists are older than the archive")
+    try:
+        source.apt.update()
+    except HarnessError as error:  # if it is for another source of packages, there may be something new all the same
+        renewed = archive.kernel_sets(source.apt, series, source.series[series])
+        if renewed == sets:
+            if problem:
+                error.reason = f"{problem.reason}\n{error.reason}"
+            raise
+        say(error.reason)
+    sets = archive.kernel_sets(source.apt, series, source.series[series])
+    for kernel_set in sets:
+        if not kernel_set.missing:
+            try:
+                return _take(cache, sets, kernel_set, series, source)
+            except HarnessError as error:
+                problem = error
+                say(f"{error.reason}\nkernel {kernel_set.release} cannot be had")
+    if problem:
+        raise problem
+    lacking = "; ".join(f"{s.release} lacks {s.missing}" for s in sets) or f"none is named linux-image-{series}.*"
+    raise HarnessError(f"the package archive has no complete kernel {series}: {lacking}",
+                       remedy=f"see that the package sources have {source.series[series]} (apt-cache policy); or try later")
 
 
-def _pick(package, pattern):
-    for name, version in _depends(package):
-        if re.fullmatch(pattern, name):
-            return name, version
-    return None, None
-
-
-def _resolve(series):
-    """All packages of the newest kernel of a series, as apt-get's arguments; the release first."""
-    image, version = _pick(META[series], r"linux-image-\d.*-amd64")
-    if image is None:
-        return None
-    release = image.removeprefix("linux-image-")
-    headers = f"linux-headers-{release}"
-    common, _ = _pick(headers, r"linux-headers-.*-common")
-    kbuild, _ = _pick(headers, r"linux-kbuild-.*")
-    if common is None or kbuild is None:
-        return None
-    return release, [f"{p}={version}" for p in (image, headers, common, kbuild)]
-
-
-def _update_lists():
-    if os.geteuid() != 0:
-        raise HarnessError("the package lists are absent or too old, and only root can fetch them: apt-get update")
-    say("fetching the package lists (apt-get update)")
-    run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", "update"])
-
-
-def _download(packages, into):
-    run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *packages], cwd=into)
-
-
-def _fetch(cache, series):
-    found = _resolve(series)
-    if found is None:
-        _update_lists()
-        found = _resolve(series)
-        if found is None:
-            raise HarnessError(f"the package archive has no kernel {series} ({META[series]}) with headers")
-    release, packages = found
-    kernel = _kernel(cache, release)
+def _take(cache, sets, chosen, series, source):
+    for newer in sets[:sets.index(chosen)]:
+        why = f"lacks {newer.missing}" if newer.missing else "cannot be downloaded"
+        say(f"kernel {newer.release} is newer, but not complete in the package archive: it {why}")
+    if sets[0] != chosen:
+        say(f"taking kernel {chosen.release} instead")
+    kernel = _kernel(cache, chosen.release)
     if kernel.vmlinux.exists():
         return kernel
-
-    say(f"downloading kernel {release} and its headers into {cache} (once; about 100 MB)")
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{release}.", dir=cache))
+    _has_room(cache)
+    say(f"downloading kernel {chosen.release} and its headers into {cache} (once; about 100 MB)")
+    key = source.key(series)
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".fetch-{key}.", dir=cache))
     try:
-        try:
-            _download(packages, scratch)
-        except HarnessError:
-            # Most likely lists older than the archive, which has dropped that build: look again, once, with new lists.
-            _update_lists()
-            release, packages = _resolve(series)
-            kernel = _kernel(cache, release)
-            _download(packages, scratch)
+        source.apt.download(chosen.packages, scratch)
         for package in sorted(scratch.glob("*.deb")):
             run(["dpkg", "-x", package, scratch / "root"])
             package.unlink()
-        _finish(Kernel(release, scratch), final=kernel.home)
+        _finish(Kernel(chosen.release, scratch), final=kernel.home)
+        (scratch / "fetched.json").write_text(json.dumps({"for": key, "packages": [str(p) for p in chosen.packages]}) + "\n")
+        scratch.chmod(0o755)
+        run(["sync", "-f", scratch])  # so that a power cut finds none of it behind the new name without its content
         if kernel.home.exists():
             shutil.rmtree(kernel.home)
-        scratch.chmod(0o755)
         scratch.rename(kernel.home)
-    except BaseException:
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise
     return kernel
 
 
@@ -196,9 +239,10 @@ def _finish(kernel, final):
     for path in UNWANTED:
         shutil.rmtree(kernel.modules / "kernel" / path, ignore_errors=True)
     # Some series' modules come compressed: unpacked here once, rather than at every load by an emulated processor.
-    packed = sorted(str(m) for m in kernel.modules.rglob("*.ko.xz"))
-    if packed:
-        run(["xz", "-dT0", *packed])
+    for suffix, unpack in (("xz", ["xz", "-dT0"]), ("zst", ["zstd", "-dqT0", "--rm"])):
+        packed = sorted(str(m) for m in kernel.modules.rglob(f"*.ko.{suffix}"))
+        if packed:
+            run([*unpack, *packed])
     # The header packages name each other by the place they are installed at; we have them elsewhere.
     for makefile in root.glob("usr/src/linux-headers-*/**/Makefile"):
         if makefile.parent.name.startswith("linux-headers-"):
