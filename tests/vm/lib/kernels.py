@@ -46,6 +46,26 @@ class Kernel:
         return self.home / "vmlinux"
 
     @property
+    def image(self):
+        """What QEMU boots."""
+        return self.vmlinux
+
+    @property
+    def debug(self):
+        """Whether it has checkers of its own (debug_kernels.py)."""
+        return False
+
+    @property
+    def slowness(self):
+        """How many times as long as with the distribution's kernel of the first series a guest takes."""
+        return 1
+
+    @property
+    def least_memory(self):
+        """Bytes that its guests have at least."""
+        return 0
+
+    @property
     def modules(self):
         return self.home / "root" / "lib" / "modules" / self.release
 
@@ -58,8 +78,16 @@ class Kernel:
         return self.home / "root" / "boot" / f"System.map-{self.release}"
 
 
+def names():
+    from .debug_kernels import NAMES  # which needs this module
+    return [*sorted(META), *NAMES]
+
+
 def get(series, update=False):
     """The kernel that stands for a series, downloaded if the cache has none (or if told to look for a newer)."""
+    if series.startswith("debug-"):
+        from . import debug_kernels  # which needs this module
+        return debug_kernels.get(series)
     if series not in META:
         raise HarnessError(f"no kernel '{series}' (there are: {', '.join(META)})")
     cache = cache_dir()
