@@ -17,7 +17,7 @@ import signal
 import stat
 import sys
 
-from lib import initramfs, kernels, klog, module, peers, rundir, session
+from lib import debug_kernels, initramfs, kernels, klog, module, peers, rundir, session
 from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
@@ -40,8 +40,8 @@ exit status:
   {EXIT_TIMEOUT}  the command took longer than --timeout
 
 in the guest:
-  $RESULTS (/results), $DISKS ("/dev/vda /dev/vdb …"), $ZUMASTOR_ROOT (this checkout); the programs of build/PRESET first
-  in $PATH, `modprobe dm-ddsnap` works; vm-mark, vm-power-cut [SECONDS] and vm-shutdown speak to this program.
+  $RESULTS (/results), $DISKS ("/dev/vda /dev/vdb …"), $ZUMASTOR_ROOT (this checkout), $VM_SLOWNESS (limits of time
+  are to be multiplied with it); the programs of build/PRESET first in $PATH, `modprobe dm-ddsnap` works; vm-mark, vm-power-cut [SECONDS] and vm-shutdown speak to this program.
 """
 
 
@@ -96,13 +96,16 @@ def parse(argv):
         help="one disk more, after the empty ones: the disk image FILE as it is; what a guest writes to it is gone afterwards")
     add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
     add("--throttle", type=throttle, default={}, metavar="iops=N,bps=N", help="limit each disk; bps takes K, M, G")
-    add("--mem", default="2G", metavar="SIZE", type=size, help="the guest's memory (default 2G)")
+    add("--mem", default="2G", metavar="SIZE", type=size,
+        help="the guest's memory (default 2G; debug kernels have 1.5 GiB at least)")
     add("--smp", type=int, default=1, metavar="N",
         help="its processors (default 1, which is the quickest; more for what is about things that happen at once)")
-    add("--kernel", default="6.1", choices=sorted(kernels.SERIES), help="default 6.1")
+    add("--kernel", default=os.environ.get("VM_KERNEL", kernels.default()), choices=kernels.names(),
+        help=f"default $VM_KERNEL, else {kernels.default()}; debug-…: with the kernel's own checkers (tests/vm/kernel build)")
     add("--cmdline", default="", metavar="ARGS", help="more arguments for the kernel, e.g. idle=poll")
     add("--timeout", type=float, default=600, metavar="S",
-        help="for the command, from its start (default 600; the boot has a limit of its own)")
+        help="for the command, from its start (default 600; the boot has a limit of its own); "
+             f"with debug kernels {debug_kernels.SLOWNESS} times as long")
     add("--power-cut", type=seconds_range, metavar="S[-S]",
         help="kill the guest so many seconds (a random moment in the range) after the command calls vm-mark")
     add("--hosts", type=int, default=1, metavar="N",
@@ -189,6 +192,7 @@ def fill_share(share, options, tree, number=1, keys=None):
     (share / "command").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in strings))
     disks = " ".join(f"/dev/vd{chr(ord('a') + n)}" for n in range(options.disks + len(options.view)))
     environment = ["RESULTS=/results", f"DISKS={disks}", f"ZUMASTOR_ROOT={ROOT}", f"ZUMASTOR_PRESET={options.preset}",
+                   f"VM_SLOWNESS={options.slowness}",
                    *options.env]
     (share / "environment").write_bytes(b"".join(os.fsencode(s) + b"\0" for s in environment))
 
@@ -214,7 +218,8 @@ def judge(outcome, log_text, options):
     """The exit status, and on stderr the reason for any but the command's own."""
     found = klog.findings(log_text[:outcome.asked_at])
     if found:
-        say(f"the guest's kernel complained ({len(found)} lines):\n{klog.excerpt(log_text, found)}")
+        ended = ", and was ended" if outcome.complained else ""
+        say(f"the guest's kernel complained ({len(found)} lines{ended}):\n{klog.excerpt(log_text, found)}")
         if outcome.timed_out:
             say(f"(and {outcome.timed_out} took too long)")
         elif outcome.status is not None:
@@ -262,7 +267,7 @@ def start_peers(others, options, kernel, tree, folder, small_root, keys, network
         images = options.keep_disks / name if options.keep_disks else folder.path / name / "disks"
         settings = settings_of(options, kernel, small_root, share, images, number, network)
         # The first guest's boot comes before its command: the others must outlive both.
-        others.add(name, settings, folder.path / name / "kernel.log", options.timeout + session.BOOT_LIMIT)
+        others.add(name, settings, folder.path / name / "kernel.log", options.timeout + session.BOOT_LIMIT * kernel.slowness)
 
 
 def keep_log(options, log_path, suffix=""):
@@ -334,6 +339,9 @@ def main():
     folder = None
     try:
         kernel = kernels.get(options.kernel, options.update_kernels)
+        options.slowness = kernel.slowness
+        options.timeout *= kernel.slowness
+        options.mem = max(options.mem, kernel.least_memory)
         tree = module.module_tree(kernel, not options.no_module)
         folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
         return boot(options, kernel, tree, folder)

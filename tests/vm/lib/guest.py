@@ -114,7 +114,7 @@ class Guest:
         argv = [QEMU, "-name", f"zumastor-{s.name}", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                 "-machine", "q35,hpet=off,usb=off,sata=off,vmport=off,smm=off,graphics=off",
                 "-accel", "tcg,thread=multi", "-cpu", "max,-erms", "-smp", str(s.processors), "-m", s.memory,
-                "-kernel", s.kernel.vmlinux, "-initrd", s.initramfs, "-append", self._kernel_command_line(),
+                "-kernel", s.kernel.image, "-initrd", s.initramfs, "-append", self._kernel_command_line(),
                 "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
         for port in self.PORTS:
             argv += ["-chardev", f"socket,id={port},fd={fds[port]}"]

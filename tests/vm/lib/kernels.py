@@ -24,14 +24,19 @@ import struct
 import subprocess
 import tempfile
 
-from . import archive
+from . import archive, systems
 from .common import HarnessError, cache_dir, last_words, locked, run, say, step
 
-# What stands for a name: the meta package that knows the newest kernel of the series. Others are found by the names of the
-# images in the archive, linux-image-6.1.*.
-SERIES = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+# What stands for a name, in each release of Debian, the usual one first: the meta package that knows the newest kernel of the
+# series. Others are found by the names of the images in the archive, linux-image-6.1.*.
+RELEASES = {
+    "debian12": {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"},
+    "debian13": {"6.12": "linux-image-amd64", "7.3": "linux-image-amd64"},
+    "testing": {"7.2": "linux-image-amd64"},
+}
+SERIES = RELEASES[systems.release() or "debian12"]
 
-SOURCE = "linux-source-6.1"
+SOURCE = f"linux-source-{next(iter(SERIES))}"
 
 # While it is made: the packages (at most 150 MB), what they hold (at most 1 GB of a kernel of 2026), and the vmlinux.
 ROOM_NEEDED = 1300 << 20
@@ -52,6 +57,26 @@ class Kernel:
     @property
     def vmlinux(self):
         return self.home / "vmlinux"
+
+    @property
+    def image(self):
+        """What QEMU boots."""
+        return self.vmlinux
+
+    @property
+    def debug(self):
+        """Whether it has checkers of its own (debug_kernels.py)."""
+        return False
+
+    @property
+    def slowness(self):
+        """How many times as long as with the distribution's kernel of the first series a guest takes."""
+        return 1
+
+    @property
+    def least_memory(self):
+        """Bytes that its guests have at least."""
+        return 0
 
     @property
     def modules(self):
@@ -80,8 +105,20 @@ class Source:
 HOST = Source()
 
 
+def names():
+    from .debug_kernels import NAMES  # which needs this module
+    return [*SERIES, *NAMES]
+
+
+def default():
+    return next(iter(SERIES))
+
+
 def get(series, update=False, source=HOST):
     """The kernel that stands for a series, downloaded if the cache has none (or if told to look for a newer)."""
+    if series.startswith("debug-"):
+        from . import debug_kernels  # which needs this module
+        return debug_kernels.get(series)
     if series not in source.series:
         raise HarnessError(f"no kernel '{series}' (there are: {', '.join(source.series)})", step="the kernel",
                            remedy="name one of these after --kernel")

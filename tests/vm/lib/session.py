@@ -8,6 +8,7 @@ import random
 import selectors
 import time
 
+from . import klog
 from .common import HarnessError
 
 BOOT_LIMIT = 600  # from QEMU's start to the command's: 5 s on an idle machine, 100 s seen on one with a load of 14
@@ -15,6 +16,7 @@ POWER_OFF_LIMIT = 180  # from the command's end to QEMU's; longer than the guest
 SHUTDOWN_LIMIT = 300  # from the beginning of a shutdown in order (vm-shutdown) to QEMU's end
 TRACE_LIMIT = 10  # for the traces that are asked for when time is up
 TRACE_PAUSE = 1.0  # a serial line quiet for so long has told it all
+REPORT_LIMIT = 20  # ... and for the rest of a complaint of the kernel; see there
 
 
 @dataclasses.dataclass
@@ -25,6 +27,7 @@ class Outcome:
     timed_out: str | None = None  # what took too long
     booted_after: float | None = None
     command_seconds: float | None = None
+    complained: bool = False  # the kernel did, and so was ended
     asked_at: int | None = None  # where in the kernel log the traces begin that were asked for at a time-out
     complaints: str = ""  # what QEMU itself said
 
@@ -44,11 +47,15 @@ class Session:
         self.started = 0.0
         self.deadline = (0.0, "")
         self.last_log = 0.0
+        self.watch = klog.Watch()
+        self.complained_at = None
+        # From QEMU's start or the command's end until what follows; longer for a kernel that makes a guest slow.
+        self.slowness = guest.settings.kernel.slowness
 
     def run(self):
         self.started = time.monotonic()
         self.guest.start()
-        self.deadline = (self.started + BOOT_LIMIT, "the guest's boot")
+        self.deadline = (self.started + BOOT_LIMIT * self.slowness, "the guest's boot")
         handlers = {"out": self._to_fd(self.out), "err": self._to_fd(2), "serial": self._to_log, "control": self._on_control,
                     "qmp": lambda data: None, "complaints": self._on_complaint}
         for port, end in self.guest.sockets.items():
@@ -69,6 +76,9 @@ class Session:
                 self.guest.kill()
                 self.outcome.power_cut = True
                 return
+            if self._has_complained(now):
+                self.outcome.complained = True
+                return
             if traces is not None:
                 if now >= self.deadline[0] or now - self.last_log >= TRACE_PAUSE:
                     if now >= self.deadline[0] or next(traces, "end") == "end":
@@ -84,7 +94,18 @@ class Session:
             limit = self.deadline[0] if traces is None else min(self.deadline[0], self.last_log + TRACE_PAUSE)
             if self.cut_at is not None:
                 limit = min(limit, self.cut_at)
+            if self.complained_at is not None:
+                limit = min(limit, self.last_log + TRACE_PAUSE)
             self._read(max(0.0, limit - time.monotonic()))
+
+    def _has_complained(self, now):
+        """Whether the kernel did, and has told the rest: what a guest does after that says nothing, so it is ended.
+
+        Not while the power is to be cut anyway: the cut's moment is the test's. The log is judged in any case.
+        """
+        if self.complained_at is None or self.cut_at is not None:
+            return False
+        return now - self.last_log >= TRACE_PAUSE or now - self.complained_at >= REPORT_LIMIT
 
     def _gone(self):
         return not self.selector.get_map()
@@ -120,6 +141,10 @@ class Session:
     def _to_log(self, data):
         self.last_log = time.monotonic()
         self.log.write(data)
+        if self.outcome.asked_at is None:
+            self.watch.read(data)
+            if self.watch.found and self.complained_at is None:
+                self.complained_at = self.last_log
 
     def _on_complaint(self, data):
         self.outcome.complaints += data.decode(errors="replace")
@@ -140,14 +165,14 @@ class Session:
         elif word == "exit":
             self.outcome.status = int(rest)
             self.outcome.command_seconds = now - self.started - (self.outcome.booted_after or 0)
-            self.deadline = (now + POWER_OFF_LIMIT, "the guest's power-off")
+            self.deadline = (now + POWER_OFF_LIMIT * self.slowness, "the guest's power-off")
             self.cut_at = None
         elif word == "mark":
             if self.power_cut and self.cut_at is None:
                 self.cut_at = now + random.uniform(*self.power_cut)
         elif word == "shutdown":
             self.outcome.shut_down = True
-            self.deadline = (now + SHUTDOWN_LIMIT, "the guest's shutdown")
+            self.deadline = (now + SHUTDOWN_LIMIT * self.slowness, "the guest's shutdown")
         elif word == "power-cut":
             self.cut_at = now + float(rest)
         else:
