@@ -17,7 +17,7 @@ import signal
 import stat
 import sys
 
-from lib import debug_kernels, initramfs, kernels, klog, module, peers, rundir, session
+from lib import debug_kernels, initramfs, kernels, klog, module, peers, rundir, session, systems
 from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
@@ -100,8 +100,12 @@ def parse(argv):
         help="the guest's memory (default 2G; debug kernels have 1.5 GiB at least)")
     add("--smp", type=int, default=1, metavar="N",
         help="its processors (default 1, which is the quickest; more for what is about things that happen at once)")
-    add("--kernel", default=os.environ.get("VM_KERNEL", kernels.default()), choices=kernels.names(),
-        help=f"default $VM_KERNEL, else {kernels.default()}; debug-…: with the kernel's own checkers (tests/vm/kernel build)")
+    add("--system", default=systems.inside(), choices=(systems.HOST, *systems.SYSTEMS), metavar="NAME",
+        help=f"the guest's root, its programs, compilers and kernels are this Debian's ({', '.join(systems.SYSTEMS)}; default: "
+             "this machine's own); made the first time (tests/vm/system)")
+    add("--kernel", default=os.environ.get("VM_KERNEL"), metavar="NAME",
+        help="default $VM_KERNEL, else the system's usual one; debug-…: with the kernel's own checkers (tests/vm/kernel build); "
+             + "; ".join(f"{name}: {', '.join(found)}" for name, found in kernels.RELEASES.items()))
     add("--cmdline", default="", metavar="ARGS", help="more arguments for the kernel, e.g. idle=poll")
     add("--timeout", type=float, default=600, metavar="S",
         help="for the command, from its start (default 600; the boot has a limit of its own); "
@@ -126,6 +130,13 @@ def parse(argv):
         del options.command[0]
     if not options.command:
         parser.error("no command: put it after --")
+    known = kernels.names(options.system)
+    options.kernel = options.kernel or known[0]
+    if options.kernel not in known:
+        where = "here" if options.system == systems.HOST else f"on {options.system}"
+        others = [name for name, found in kernels.RELEASES.items() if options.kernel in found]
+        parser.error(f"no kernel '{options.kernel}' {where} (there are: {', '.join(known)})"
+                     + "".join(f"; --system {name} has it" for name in others))
     if options.keep_root and (not options.keep_disks or options.hosts > 1):
         parser.error("--keep-root goes with --keep-disks, and one host")
     if not 0 <= options.disks <= MAX_DISKS - len(options.view) - options.keep_root:
@@ -338,6 +349,9 @@ def main():
         signal.signal(number, on_signal)
     folder = None
     try:
+        if options.system != systems.inside():
+            systems.build_programs(options.system, options.preset)
+            systems.enter(options.system, [ROOT / "tests" / "vm" / "run", *sys.argv[1:]])
         kernel = kernels.get(options.kernel, options.update_kernels)
         options.slowness = kernel.slowness
         options.timeout *= kernel.slowness

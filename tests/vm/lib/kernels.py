@@ -105,9 +105,10 @@ class Source:
 HOST = Source()
 
 
-def names():
+def names(system=systems.HOST):
+    """What there is for a system, the usual one first."""
     from .debug_kernels import NAMES  # which needs this module
-    return [*SERIES, *NAMES]
+    return [*(RELEASES.get(system) or SERIES), *NAMES]
 
 
 def default():
