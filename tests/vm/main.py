@@ -18,7 +18,7 @@ import stat
 import sys
 
 from lib import initramfs, kernels, klog, module, peers, rundir, session
-from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
+from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
 EXIT_USAGE = 2
@@ -333,6 +333,8 @@ def main():
         signal.signal(number, on_signal)
     folder = None
     try:
+        if not install("vm", "kernel"):
+            return EXIT_HARNESS
         kernel = kernels.get(options.kernel, options.update_kernels)
         tree = module.module_tree(kernel, not options.no_module)
         folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
