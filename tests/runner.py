@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -32,7 +33,13 @@ def parse():
     add("--guests", type=int, default=min(2, processors), metavar="N",
         help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor); if it is not 1, "
         "one that mostly waits besides")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.guests < 1:
+        parser.error("--guests is at least 1")
+    options.checks = select(everything(), options)
+    if not options.checks:
+        parser.error("no check has such a name (see --list)")
+    return options
 
 
 def select(checks, options):
@@ -121,13 +128,15 @@ class Stopped(Exception):
 
 def main():
     options = parse()
-    checks = select(everything(), options)
+    checks = options.checks
     if options.list:
         for check in checks:
             print(f"{check.name:28} {'quick' if check.quick else 'full ':5}  {check.why}")
         return 0
-    if not checks:
-        sys.exit("tests/run: no check has such a name (see --list)")
+    print("== packages: what the tests need of Debian, by tools/install-deps", flush=True)
+    status = subprocess.run([ROOT / "tools" / "install-deps", "all"], check=False).returncode
+    if status != 0:  # its last lines say why, and what to do
+        return status
 
     def stop(number, _frame):
         raise Stopped(number)

@@ -18,7 +18,7 @@ import stat
 import sys
 
 from lib import debug_kernels, initramfs, kernels, klog, module, peers, rundir, session, systems
-from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, locked, run, say
+from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
 EXIT_USAGE = 2
@@ -352,6 +352,8 @@ def main():
         if options.system != systems.inside():
             systems.build_programs(options.system, options.preset)
             systems.enter(options.system, [ROOT / "tests" / "vm" / "run", *sys.argv[1:]])
+        if not install("vm", "kernel"):
+            return EXIT_HARNESS
         kernel = kernels.get(options.kernel, options.update_kernels)
         options.slowness = kernel.slowness
         options.timeout *= kernel.slowness

@@ -69,6 +69,10 @@ def parse(argv):
         options.files, options.volumes = ([int(n) for n in text.split(",")] for text in (options.files, options.volumes))
     except ValueError:
         parser.error("--files and --volumes are lists of numbers")
+    if not (ROOT / "CMakePresets.json").read_text().count(f'"{options.preset}"'):
+        parser.error(f"--preset: CMakePresets.json has no '{options.preset}'")
+    if options.existing and not (options.report / "measurements.jsonl").is_file():
+        parser.error(f"--from: {options.report} holds no measurements")
     options.size *= GIB
     options.work = options.work or ROOT / "build" / "bench" / "work"
     return options

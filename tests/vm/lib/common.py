@@ -93,6 +93,12 @@ def run(argv, remedy=None, **kwargs):
     return done.stdout
 
 
+def install(*groups):
+    """The Debian packages of these groups. False if that failed: the last lines that were printed say why, and what to do."""
+    return subprocess.run([ROOT / "tools" / "install-deps", *groups], stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                          check=False).returncode == 0
+
+
 @contextlib.contextmanager
 def locked(path):
     """Holds an exclusive lock on a file beside what it protects; waits for another run that has it."""
