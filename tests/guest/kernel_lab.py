@@ -15,22 +15,24 @@ STORE, ORIGIN = "/dev/vda", "/dev/vdb"
 SOCKET = "/run/ddsnap-test.sock"
 CHUNK = 16384
 SECTORS = 65536  # 32 MiB: 2048 chunks
+# Limits of time are those of the distribution's kernel; with another a guest may be slower by this factor.
+SLOWNESS = int(os.environ.get("VM_SLOWNESS", "1"))
 FIELDS = ("role session epoch chunk flags held queries answers sent received deferred deferred_bytes deferred_total "
           "sessions retries passed discards_dropped cache_hits reason").split()
 
 
 def run(*argv, check=True, timeout=120):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout * SLOWNESS, check=False)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(argv)}: {done.returncode}: {done.stdout}")
     return done
 
 
 def until(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOWNESS
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds * SLOWNESS} s: {what}")
         time.sleep(0.01)
 
 
@@ -117,9 +119,9 @@ class Background(threading.Thread):
             self.error = error
 
     def result(self, seconds=60):
-        self.join(seconds)
+        self.join(seconds * SLOWNESS)
         if self.is_alive():
-            raise AssertionError(f"{self.function.__name__} still runs after {seconds} s")
+            raise AssertionError(f"{self.function.__name__} still runs after {seconds * SLOWNESS} s")
         if self.error:
             raise self.error
         return self.value
@@ -156,14 +158,15 @@ class Slow:
 
 
 def start_fio(path, *options):
+    """A load that goes on until stop_fio()."""
     return subprocess.Popen(["fio", "--name=load", f"--filename={path}", "--direct=1", "--ioengine=libaio", "--iodepth=16",
-                             "--group_reporting", f"--size={SECTORS * 512}", *options],
+                             "--group_reporting", f"--size={SECTORS * 512}", "--loops=1000000", *options],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def stop_fio(fio):
     fio.send_signal(signal.SIGINT)
-    output = fio.communicate(timeout=60)[0]
+    output = fio.communicate(timeout=60 * SLOWNESS)[0]
     assert "err= 0" in output and "error=" not in output, output
 
 

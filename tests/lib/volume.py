@@ -17,6 +17,8 @@ import subprocess
 import time
 
 CHUNK_DEFAULT = "16k"
+# Limits of time are those of the distribution's kernel; with another a guest may be slower by this factor.
+SLOWNESS = int(os.environ.get("VM_SLOWNESS", "1"))
 
 
 class TestFailure(AssertionError):
@@ -45,6 +47,7 @@ def say(text):
 
 def wait_until(what, condition, seconds=60):
     """Polls `condition` (no event to wait for exists) until it holds or the time is up."""
+    seconds *= SLOWNESS
     end = time.monotonic() + seconds
     while not condition():
         check(time.monotonic() < end, f"not within {seconds} s: {what}")
@@ -126,7 +129,7 @@ class Volume:
         """One request on the control socket, straight."""
         import socket
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(120)
+            link.settimeout(120 * SLOWNESS)
             link.connect(str(self.server))
             link.sendall(json.dumps(request).encode() + b"\n")
             answer = link.makefile().readline()
@@ -146,7 +149,7 @@ def wait_for_exit(handle, seconds=60):
     import select
     poller = select.poll()
     poller.register(handle, select.POLLIN)
-    check(poller.poll(seconds * 1000), "the process did not end")
+    check(poller.poll(seconds * SLOWNESS * 1000), "the process did not end")
     os.close(handle)
 
 
@@ -238,7 +241,7 @@ def start_fio(folder, name="load", size="24m", loops=50, extra=()):
 def stop_fio(fio):
     """Asks it to end, and fails the test if it had found an error."""
     fio.send_signal(signal.SIGINT)
-    output, _ = fio.communicate(timeout=180)
+    output, _ = fio.communicate(timeout=180 * SLOWNESS)
     check("verify:" not in output and "error" not in output.lower().replace("/error", ""), f"fio: {output}")
     return output
 

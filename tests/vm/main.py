@@ -97,7 +97,7 @@ def parse(argv):
     add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
     add("--throttle", type=throttle, default={}, metavar="iops=N,bps=N", help="limit each disk; bps takes K, M, G")
     add("--mem", default="2G", metavar="SIZE", type=size,
-        help="the guest's memory (default 2G; debug kernels have 1.5 GiB at least)")
+        help="the guest's memory (default 2G; debug kernels get what they need besides)")
     add("--smp", type=int, default=1, metavar="N",
         help="its processors (default 1, which is the quickest; more for what is about things that happen at once)")
     add("--system", default=systems.inside(), choices=(systems.HOST, *systems.SYSTEMS), metavar="NAME",
@@ -121,6 +121,8 @@ def parse(argv):
     add("--preset", default="release", help="whose programs are in the guest's PATH (default release)")
     add("--systemd", action="store_true",
         help="systemd is process 1 and boots to multi-user.target, with nothing enabled; the command runs in a unit of it")
+    add("--module-sources", type=pathlib.Path, default=module.SOURCES, metavar="DIR",
+        help="build dm-ddsnap from DIR, a changed copy of kernel/, instead; what is built is there, too")
     add("--no-module", action="store_true", help="do not build dm-ddsnap; the guest does without")
     add("--verbose", action="store_true", help="say how long the boot and the command took")
     add("--update-kernels", action="store_true", help="look for a newer build of the kernel than the cached one first")
@@ -141,6 +143,8 @@ def parse(argv):
         parser.error("--keep-root goes with --keep-disks, and one host")
     if not 0 <= options.disks <= MAX_DISKS - len(options.view) - options.keep_root:
         parser.error(f"--disks goes from 0 to {MAX_DISKS}, views included")
+    if not (options.module_sources / "Makefile").is_file() and options.module_sources != module.SOURCES:
+        parser.error(f"--module-sources: {options.module_sources} is no copy of kernel/ (it has no Makefile)")
     for image in options.view:
         if not image.is_file():
             parser.error(f"--view: {image} is no disk image")
@@ -215,6 +219,7 @@ def fill_share(share, options, tree, number=1, keys=None):
     (share / "show-read-only").write_text("".join(f"{p}\n" for p in shown))
     (share / "modules").write_text(f"{tree}\n")
     (share / "hostname").write_text(f"{peers.name_of(number)}\n")
+    (share / "slowness").write_text(f"{options.slowness}\n")
     features = {"results": options.results and number == 1, "systemd": options.systemd}
     (share / "features").write_text("".join(f"{name}\n" for name, wanted in features.items() if wanted))
     if options.keep_disks:
@@ -357,8 +362,8 @@ def main():
         kernel = kernels.get(options.kernel, options.update_kernels)
         options.slowness = kernel.slowness
         options.timeout *= kernel.slowness
-        options.mem = max(options.mem, kernel.least_memory)
-        tree = module.module_tree(kernel, not options.no_module)
+        options.mem = kernel.memory(options.mem)
+        tree = module.module_tree(kernel, not options.no_module, options.module_sources.resolve())
         folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
         return boot(options, kernel, tree, folder)
     except HarnessError as error:

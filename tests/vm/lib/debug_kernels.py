@@ -33,7 +33,7 @@ RECIPES = VM / "kernels"
 LAYOUT = "2"  # of the folder in the cache; raised when what this file makes of the same recipe is another thing
 # An emulated guest with one of these kernels takes so many times as long as with the distribution's (boot: 7 s, 60 s).
 SLOWNESS = 8
-LEAST_MEMORY = 1536 << 20  # an eighth of all is KASAN's, and every object is larger
+MORE_MEMORY = 160 << 20
 FAILED_TAIL = 40  # lines of a failed build's log that are shown
 
 
@@ -61,9 +61,9 @@ class DebugKernel(Kernel):
     def slowness(self):
         return SLOWNESS
 
-    @property
-    def least_memory(self):
-        return LEAST_MEMORY
+    def memory(self, size):
+        """KASAN takes an eighth of all; lockdep, and the redzones and what is kept for a while after it was freed, the rest."""
+        return size * 8 // 7 + MORE_MEMORY
 
 
 def series_of(name):
@@ -107,7 +107,7 @@ def built(name):
 def get(name):
     kernel = built(name)
     if kernel is None:
-        raise HarnessError(f"{name} is not built; tests/vm/kernel build {name} makes it (about 25 minutes on two processors)")
+        raise HarnessError(f"{name} is not built; tests/vm/kernel build {name} makes it (about 25 minutes)")
     return kernel
 
 
@@ -161,8 +161,8 @@ def _source_version(name, series, update):
                   ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", "update"])
         version = _candidate(package)
     if version is None:
-        raise HarnessError(f"{name} is made from the package {package}, which the archives of this system do not have (as far as "
-                           "its package lists know); run apt-get update, or build on the release of Debian that has it, or "
+        raise HarnessError(f"{name} is made from the package {package}, which the archives of this system do not have, as far "
+                           "as its package lists know; run apt-get update, or build on the release of Debian that has it, or "
                            f"another of {', '.join(NAMES)}")
     return version
 
@@ -187,7 +187,7 @@ def _source(work, series, version, changes):
     archive = scratch / "deb" / "usr" / "src" / f"{package}.tar.xz"
     _step(f"unpacking {archive.name}", unpack, ["tar", "-C", scratch / "tree", "--strip-components=1", "-xf", archive])
     for change in changes:
-        _step(f"applying {change.name}", "the source has changed there: adapt the patch, or remove it if it is not needed any more",
+        _step(f"applying {change.name}", "the source has changed there: adapt the patch, or remove it if it is needed no more",
               ["patch", "-d", scratch / "tree", "-p1", "--forward", "--input", change])
     (scratch / "tree").rename(source)
     shutil.rmtree(scratch)
@@ -196,8 +196,8 @@ def _source(work, series, version, changes):
 
 def _argv(name, source, work, *arguments):
     # Nobody waits at the screen for a kernel: what else runs comes first.
-    return ["nice", "-n", "5", "make", "-s", "-C", source, f"O={work / 'obj'}", f"LOCALVERSION=-debug-{recipe(name)}", "KBUILD_BUILD_USER=tests",
-            "KBUILD_BUILD_HOST=vm", *arguments]
+    return ["nice", "-n", "5", "make", "-s", "-C", source, f"O={work / 'obj'}", f"LOCALVERSION=-debug-{recipe(name)}",
+            "KBUILD_BUILD_USER=tests", "KBUILD_BUILD_HOST=vm", *arguments]
 
 
 def _environment():
@@ -219,8 +219,9 @@ def _configure(name, source, work):
     got = set(config.read_text().splitlines())
     lost = [line for line in wanted.splitlines() if re.fullmatch(r"CONFIG_\w+=(?!n$).*", line) and line not in got]
     if lost:
-        raise HarnessError(f"{name} cannot be configured as {' and '.join(p.name for p in fragments(name))} in tests/vm/kernels want; "
-                           f"these did not become so (another name in this series, or what they depend on is off): {', '.join(lost)}")
+        names = " and ".join(path.name for path in fragments(name))
+        raise HarnessError(f"{name} cannot be configured as {names} (tests/vm/kernels) wants it; these did not become so ("
+                           f"another name in this series, or what they depend on is off): {', '.join(lost)}")
     done.touch()
 
 
@@ -228,13 +229,14 @@ def _make(name, source, work):
     log = work / "build.log"
     say(f"building {name} (about 25 minutes on two processors; interrupted, it goes on when called again; log: {log})")
     with open(log, "ab") as out:
-        status = subprocess.run([str(a) for a in _argv(name, source, work, f"-j{len(os.sched_getaffinity(0))}", "bzImage", "modules")],
-                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=_environment(),
-                                check=False).returncode
+        argv = _argv(name, source, work, f"-j{len(os.sched_getaffinity(0))}", "bzImage", "modules")
+        status = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                env=_environment(), check=False).returncode
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-FAILED_TAIL:])
-        raise HarnessError(f"building {name} failed (make's status {status}); is there room (3 GB), is tools/install-deps kernel "
-                           f"done? If the compiler is too new for this kernel, build it on an older release. The end of {log}:\n{tail}")
+        raise HarnessError(f"building {name} failed (make's status {status}): is there room (3 GB)? Has tools/install-deps "
+                           "kernel been run? If the compiler is too new for this kernel, build it on an older release of Debian. "
+                           f"The end of {log}:\n{tail}")
 
 
 def _install(name, source, work, home):
@@ -261,12 +263,9 @@ def _install(name, source, work, home):
 
 def _copy_for_modules(source, obj, build):
     """As the kernel's own package of headers has it: makefiles, headers and scripts, and over them what was generated."""
-    tar = ("find . -maxdepth 1 -name Makefile; find arch/x86 -maxdepth 1 -name 'Makefile*'; find include scripts -type f -o -type l; "
-           "find arch/x86/include arch/x86/scripts arch/x86/tools arch/x86/lib/Makefile tools/include tools/objtool -type f 2>/dev/null; "
-           "find . -maxdepth 1 -name Kbuild; find kernel lib mm -maxdepth 1 -name Kconfig")
-    made = ("find arch/x86/include include scripts -type f; find tools/objtool -name objtool -type f; "
-            "printf '%s\\n' Module.symvers .config")
+    given = "find Makefile Kbuild arch/x86/Makefile* include scripts arch/x86/include -type f -o -type l"
+    made = "find include scripts arch/x86/include tools/objtool/objtool Module.symvers .config -type f"
     build.mkdir()
-    for place, names in ((source, tar), (obj, made)):
-        _step("copying what modules need", "is there room in the cache?",
-              ["bash", "-c", f'set -e; cd "$0"; ({names}) | tar -c --no-recursion -T - -f - | tar -x -C "$1" -f -', place, build])
+    for place, names in ((source, given), (obj, made)):
+        script = f'set -eo pipefail; cd "$0"; {names} | tar -c --no-recursion -T - -f - | tar -x -C "$1" -f -'
+        _step("copying what modules need", "is there room in the cache?", ["bash", "-c", script, place, build])

@@ -73,10 +73,9 @@ class Kernel:
         """How many times as long as with the distribution's kernel of the first series a guest takes."""
         return 1
 
-    @property
-    def least_memory(self):
-        """Bytes that its guests have at least."""
-        return 0
+    def memory(self, size):
+        """Bytes for a guest that is to have room for as much as one of `size` bytes with the distribution's kernel."""
+        return size
 
     @property
     def modules(self):

@@ -26,11 +26,16 @@ def has_sources():
     return (SOURCES / "Makefile").exists()
 
 
-def build(kernel, extra_args=(), work="obj"):
+def place(kernel, sources=SOURCES):
+    """Where all that is built of these sources for this kernel is; other sources than the checkout's have it among them."""
+    return (BUILD / "kernel" if sources == SOURCES else sources / "built") / kernel.release
+
+
+def build(kernel, extra_args=(), work="obj", sources=SOURCES):
     """make -C kernel with W=1; any warning is an error. Returns make's output. Call with the lock held."""
-    out = BUILD / "kernel" / kernel.release / work
+    out = place(kernel, sources) / work
     out.mkdir(parents=True, exist_ok=True)
-    argv = ["make", "-C", SOURCES, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror", *extra_args, "modules"]
+    argv = ["make", "-C", sources, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror", *extra_args, "modules"]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CFLAGS")}
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
@@ -46,23 +51,23 @@ def build(kernel, extra_args=(), work="obj"):
     return out, done.stdout
 
 
-def lock_path(kernel):
-    return BUILD / "kernel" / kernel.release / ".lock"
+def lock_path(kernel, sources=SOURCES):
+    return place(kernel, sources) / ".lock"
 
 
-def module_tree(kernel, with_module=True):
+def module_tree(kernel, with_module=True, sources=SOURCES):
     """The folder to be the guest's /lib/modules/RELEASE."""
     if not with_module:
         return kernel.modules
     if not has_sources():
         say("no kernel/Makefile in this checkout: the guest gets no dm-ddsnap")
         return kernel.modules
-    with locked(lock_path(kernel)):
-        out, _ = build(kernel)
+    with locked(lock_path(kernel, sources)):
+        out, _ = build(kernel, sources=sources)
         built = out / "dm-ddsnap.ko"
         if not built.exists():
             raise HarnessError(f"make in kernel/ succeeded without making {built}")
-        base = BUILD / "kernel" / kernel.release / "tree"
+        base = place(kernel, sources) / "tree"
         tree = base / "lib" / "modules" / kernel.release
         published = tree / "extra" / "dm-ddsnap.ko"
         if published.exists() and published.stat().st_mtime_ns == built.stat().st_mtime_ns and \
