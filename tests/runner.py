@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from lib import execute
+from lib import execute, platforms
 from lib.checks import LOGS, ROOT, Result, everything
 
 TAIL = 60  # lines of a failed check's log that are shown
@@ -29,6 +29,8 @@ def parse():
     add("--only", action="append", default=[], metavar="PATTERN",
         help="only checks with PATTERN in their name (e.g. guest: or unit:asan), and what those need; may be repeated")
     add("--list", action="store_true", help="name the checks that would be run, and do nothing")
+    add("--system", metavar="NAME", help="in another Debian than this machine's own (tests/vm/system list), made the first time")
+    add("--kernel", metavar="NAME", help="only with this one of the system's kernels (tests/vm/kernel list), as its usual one")
     processors = len(os.sched_getaffinity(0))
     add("--guests", type=int, default=min(2, processors), metavar="N",
         help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor); if it is not 1, "
@@ -36,7 +38,13 @@ def parse():
     options = parser.parse_args()
     if options.guests < 1:
         parser.error("--guests is at least 1")
-    options.checks = select(everything(), options)
+    if options.system and options.system != platforms.inside():
+        if options.system not in platforms.names():
+            parser.error(f"no system '{options.system}' (there are: {', '.join(platforms.names())})")
+        options.elsewhere = True
+        return options
+    options.elsewhere = False
+    options.checks = select(everything(options.kernel) + platforms.others(options.kernel), options)
     if not options.checks:
         parser.error("no check has such a name (see --list)")
     return options
@@ -128,6 +136,11 @@ class Stopped(Exception):
 
 def main():
     options = parse()
+    if options.elsewhere:
+        argv = platforms.argv(options.system, [ROOT / "tests" / "run", *sys.argv[1:]])
+        os.execv(argv[0], argv)
+    if options.kernel:
+        os.environ["VM_KERNEL"] = options.kernel  # what tests/vm/run takes when a test on the host names none
     checks = options.checks
     if options.list:
         for check in checks:

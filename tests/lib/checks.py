@@ -29,7 +29,7 @@ ASAN = ("daemon_test", "fuzz-client-replay", "fuzz-config-replay", "fuzz-control
         "snapstore_test", "stream_test", "tools_test")
 TSAN = ("daemon_test", "stream_test")  # the engine and the volume service have one thread
 
-# tests/vm is a program with a package "lib" of its own; it shares the definition of the kernels with this one.
+# tests/vm is a program with a package "lib" of its own.
 VM_RUN = ROOT / "tests" / "vm" / "run"
 
 
@@ -92,19 +92,23 @@ def ctest(preset, *selection, per_test=600):
         report.unlink(missing_ok=True)
         argv = ["ctest", "--preset", preset, "--parallel", cores(), "--timeout", per_test, "--no-tests=ignore",
                 "--output-junit", report, *selection]
-        status = execute(argv, check.log, 3600, cwd=ROOT)
-        if not report.exists():
-            return Result.of(status) if status else Result(skipped=1, note="ctest knows no such tests yet")
-        suite = xml.etree.ElementTree.parse(report).getroot()
-        total, failed, skipped = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
-        skipped += int(suite.get("disabled", 0))
-        names = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
-        if status and not failed:
-            return Result(failed=1, note=f"ctest itself: exit status {status}")
-        if total == 0:
-            return Result(skipped=1, note="ctest knows no such tests yet")
-        return Result(total - failed - skipped, failed, skipped, " ".join(names[:10]))
+        return ctest_result(execute(argv, check.log, 3600, cwd=ROOT), report)
     return function
+
+
+def ctest_result(status, report):
+    """What a run of ctest ended with, and the report it wrote."""
+    if not report.exists():
+        return Result.of(status) if status else Result(skipped=1, note="ctest knows no such tests yet")
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    total, failed, skipped = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
+    skipped += int(suite.get("disabled", 0))
+    names = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
+    if status and not failed:
+        return Result(failed=1, note=f"ctest itself: exit status {status}")
+    if total == 0:
+        return Result(skipped=1, note="ctest knows no such tests yet")
+    return Result(total - failed - skipped, failed, skipped, " ".join(names[:10]))
 
 
 # --- the text of the sources ---------------------------------------------------------------------------------------------
@@ -199,7 +203,7 @@ def checkpatch(check):
 # --- tests in guests, and tests on the host that boot guests ---------------------------------------------------------------
 
 def header(path):
-    """The declarations in a test's first comment lines: "# vm: --disks 3", "# tier: quick", "# kernels: 6.1 6.12"."""
+    """The declarations in a test's first comment lines: "# vm: --disks 3", "# tier: quick", "# kernels: all"."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines()[:30]:
         match = re.match(r"#\s*(vm|tier|kernels|timeout|waits):\s*(.*?)\s*$", line)
@@ -237,16 +241,31 @@ def first_sentence(path):
     return ""
 
 
-def everything():
-    checks = [
+def kernels():
+    """The names of this system's kernels, the usual one first: tests/vm has their definition."""
+    shown = subprocess.run([ROOT / "tests" / "vm" / "kernel", "list", "--names"], stdout=subprocess.PIPE, check=True, text=True)
+    return shown.stdout.split()
+
+
+def chosen_kernels(declared, known):
+    """Those that a test is for: "# kernels: all", or "newest"; the usual one without such a line."""
+    word = declared.get("kernels", "usual")
+    if word not in ("usual", "newest", "all"):
+        raise SystemExit(f"a test's kernels are usual, newest or all, not {word!r}")
+    return known if word == "all" else [known[-1] if word == "newest" else known[0]]
+
+
+def programs_and_text(known):
+    modules = [Check(f"module:{kernel}", f"dm-ddsnap builds on Linux {kernel} without a warning (W=1, sparse)", module(kernel),
+                     quick=number == 0) for number, kernel in enumerate(known)]
+    return [
         Check("build:release", "compile everything, warnings being errors", build("release"), quick=True),
         Check("unit:release", "every part against a plain model; the simulation's share of seeds",
               ctest("release"), ("build:release",), quick=True),
         Check("text:format", "C++ as .clang-format says", made_for_clang("clang-format", clang_format), quick=True),
         Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
         Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
-        Check("module:6.1", "dm-ddsnap builds on Linux 6.1 without a warning (W=1, sparse)", module("6.1"), quick=True),
-        Check("module:6.12", "and on Linux 6.12", module("6.12")),
+        *modules,
         Check("module:checkpatch", "and in the kernel's style", checkpatch),
         Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE)),
         Check("text:clang-analyzer", "no path through a function of ours that ends badly", clang_tidy(tidy.ANALYZER),
@@ -257,19 +276,26 @@ def everything():
               ctest("asan", "-L", "unit|threads|native|sim-asan"), ("build:asan",), beside=True),
         Check("unit:tsan", "what has threads: no data race", ctest("tsan", "-L", "native|threads"), ("build:tsan",), beside=True),
     ]
+
+
+def everything(kernel=None):
+    """All checks; `kernel`: what they use instead of this system's usual kernel and all others."""
+    known = [kernel] if kernel else kernels()
+    needs = ("build:release", f"module:{known[0]}")
+    checks = programs_and_text(known)
     for path in test_files("guest"):
         declared = header(path)
         quick = declared.get("tier") == "quick"
-        for number, kernel in enumerate(declared.get("kernels", "6.1").split()):
-            suffix = "" if number == 0 else f"@{kernel}"
+        for number, name in enumerate(chosen_kernels(declared, known)):
+            suffix = "" if number == 0 else f"@{name}"
             checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
-                                guest_test(path, declared.get("vm", "").split(), kernel),
-                                ("build:release", "module:6.1"), quick=quick and number == 0, beside=True,
+                                guest_test(path, declared.get("vm", "").split(), name), needs,
+                                quick=quick and number == 0, beside=True,
                                 named=declared.get("tier") == "named", waits="waits" in declared))
     for path in test_files("host"):
         declared = header(path)
         checks.append(Check(f"host:{path.stem}", first_sentence(path),
-                            host_test(path, float(declared.get("timeout", 1800))), ("build:release", "module:6.1"),
+                            host_test(path, float(declared.get("timeout", 1800))), needs,
                             quick=declared.get("tier") == "quick", beside=True, named=declared.get("tier") == "named",
                             waits="waits" in declared))
     return checks
