@@ -51,6 +51,17 @@ def build(kernel, extra_args=(), work="obj", sources=SOURCES):
     return out, done.stdout
 
 
+def sparse_reads(kernel):
+    """Whether sparse knows what the kernel's headers are written in: up to 0.6.4 it ends at an operator of newer ones."""
+    common = next(kernel.headers.parent.glob(f"linux-headers-{kernel.release.rsplit('-', 1)[0]}-common"), kernel.headers)
+    if "__typeof_unqual__" not in (common / "include" / "linux" / "compiler.h").read_text(errors="replace") + \
+            (common / "include" / "linux" / "compiler_types.h").read_text(errors="replace"):
+        return True
+    said = subprocess.run(["sparse", "-"], input="static const int a;\nstatic __typeof_unqual__(a) b;\n", stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False).stdout
+    return "error" not in said
+
+
 def lock_path(kernel, sources=SOURCES):
     return place(kernel, sources) / ".lock"
 

@@ -125,10 +125,10 @@ def _sources(system, archive, security):
 
 
 def _made_of(name):
-    """What a system has to be made anew for: other sources, other packages."""
+    """The sources of its packages, for others of which it is made anew; and the packages, of which it gets what it lacks."""
     groups = run([ROOT / "tools" / "install-deps", "--list"])
     wanted = "".join(line + "\n" for line in groups.splitlines() if line.split(":")[0] in GROUPS)
-    return f"{_sources(SYSTEMS[name], *_mirror())}{wanted}"
+    return f"{_sources(SYSTEMS[name], *_mirror())}\n{wanted}"
 
 
 def _debootstrap(name, base):
@@ -168,6 +168,16 @@ def _copy(source, target):
     run(["cp", "-a", "--reflink=auto", source, target])
 
 
+def _start_anew(name, home):
+    """base and root, the same as yet."""
+    for folder in ("scratch", "root", "base"):
+        if (home / folder).exists():
+            shutil.rmtree(home / folder)
+    _debootstrap(name, home / "scratch")
+    (home / "scratch").rename(home / "base")
+    _copy(home / "base", home / "root")
+
+
 def make(name, anew=False):
     """The system's root, made if it is not there, or is not made of what it should be, or if it is to be made anew."""
     _check(name)
@@ -179,20 +189,15 @@ def make(name, anew=False):
         if not anew and mark.exists() and mark.read_text() == wanted:
             return home / "root"
     with _lock(name, True):
-        if not anew and mark.exists() and mark.read_text() == wanted:
+        before = mark.read_text() if mark.exists() and not anew else None
+        if before == wanted:
             return home / "root"  # another was quicker
         mark.unlink(missing_ok=True)
-        scratch = home / "scratch"
-        for folder in (scratch, home / "root", home / "base"):
-            if folder.exists():
-                shutil.rmtree(folder)
-        _debootstrap(name, scratch)
-        scratch.rename(home / "base")
-        _copy(home / "base", scratch)
+        if before is None or before.split("\n\n")[0] != wanted.split("\n\n")[0]:
+            _start_anew(name, home)
         say(f"installing the packages of tools/install-deps {' '.join(GROUPS)} in {name}")
-        _run_in(name, scratch, [ROOT / "tools" / "install-deps", *GROUPS])
-        _run_in(name, scratch, ["apt-get", "clean"])
-        scratch.rename(home / "root")
+        _run_in(name, home / "root", [ROOT / "tools" / "install-deps", *GROUPS])
+        _run_in(name, home / "root", ["apt-get", "clean"])
         mark.write_text(wanted)
     return home / "root"
 
