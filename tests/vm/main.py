@@ -17,7 +17,7 @@ import signal
 import stat
 import sys
 
-from lib import debug_kernels, initramfs, kernels, klog, module, peers, rundir, session, systems
+from lib import debug_kernels, hostroot, initramfs, kernels, klog, module, peers, rundir, session, systems
 from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, locked, run, say
 from lib.guest import Guest, MAX_DISKS, Settings
 
@@ -36,7 +36,8 @@ exit status:
   {EXIT_SHUT_DOWN}   the guest was shut down in order, as asked for (vm-shutdown in the guest)
   {EXIT_POWER_CUT}   the power was cut, as asked for (--power-cut, or vm-power-cut in the guest)
   {EXIT_HARNESS}   the guest did not boot, or ended without saying how the command did; or the harness failed
-  {EXIT_KERNEL_LOG}   the guest's kernel complained (BUG, WARNING, oops, hung task, …), whatever the command said
+  {EXIT_KERNEL_LOG}   the guest's kernel complained (BUG, WARNING, oops, hung task, a program's segmentation fault, …),
+       whatever the command said
   {EXIT_TIMEOUT}  the command took longer than --timeout
 
 in the guest:
@@ -236,6 +237,7 @@ def judge(outcome, log_text, options):
     if found:
         ended = ", and was ended" if outcome.complained else ""
         say(f"the guest's kernel complained ({len(found)} lines{ended}):\n{klog.excerpt(log_text, found)}")
+        say_faults(peers.name_of(1), log_text)
         if outcome.timed_out:
             say(f"(and {outcome.timed_out} took too long)")
         elif outcome.status is not None:
@@ -256,6 +258,11 @@ def judge(outcome, log_text, options):
     if options.power_cut:
         say("the command ended before the power was cut (did it call vm-mark?)")
     return outcome.status
+
+
+def say_faults(name, log_text):
+    for fault in klog.faults(log_text):
+        say(f"on {name}, {fault}")
 
 
 def tail(text, count):
@@ -300,6 +307,7 @@ def judge_peers(others, options, status):
         found = klog.findings(text)
         if found:
             say(f"the kernel of {peer.name} complained ({len(found)} lines):\n{klog.excerpt(text, found)}")
+            say_faults(peer.name, text)
             status = EXIT_KERNEL_LOG
         elif peer.error or (peer.outcome and peer.outcome.timed_out):
             say(f"{peer.name} failed: {peer.error or peer.outcome.timed_out}")
@@ -365,7 +373,8 @@ def main():
         options.mem = kernel.memory(options.mem)
         tree = module.module_tree(kernel, not options.no_module, options.module_sources.resolve())
         folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
-        return boot(options, kernel, tree, folder)
+        with hostroot.unchanged():
+            return boot(options, kernel, tree, folder)
     except HarnessError as error:
         say(error)
         return EXIT_HARNESS

@@ -18,7 +18,8 @@ _BAD = re.compile("|".join((
     r"suspicious RCU usage", r"\bKASAN\b", r"\bUBSAN\b", r"\bKCSAN\b", r"\bKFENCE\b", r"\bODEBUG:",
     r"kmemleak: .*new suspected", r"kmemleak: Cannot allocate",
     r"refcount_t: ", r"list_(add|del) corruption", r"double free", r"Bad page (state|map)", r"scheduling while atomic",
-    r"sleeping function called from invalid context", r"segfault at .* (ddsnap|zumastor)", r"unregister_netdevice: waiting",
+    r"sleeping function called from invalid context", r"unregister_netdevice: waiting", r"\[\d+\]: segfault at ",
+    r"traps: .+\[\d+\] ",
     r"still has .* (use|refcnt)", r"slab .*: [Oo]bjects remaining", r"Objects remaining in",
 )))
 
@@ -29,6 +30,41 @@ _ANNOUNCED = re.compile(r"(kasan|kfence|kmemleak): (KernelAddressSanitizer )?ini
 
 def bad(line):
     return bool(_BAD.search(line)) and not _ANNOUNCED.search(line)
+
+# A program that died of what it did: "NAME[PID]: segfault at …", "traps: NAME[PID] general protection fault …".
+_PLACE = r"(?: in (?P<file>.+?)\[(?:[0-9a-f]+,)?(?P<base>[0-9a-f]+)\+(?P<size>[0-9a-f]+)\])?"
+_FAULTS = (
+    re.compile(r"(?:^|\] )(?P<name>[^\]]+)\[(?P<process>\d+)\]: segfault at (?P<address>[0-9a-f]+) ip (?P<ip>[0-9a-f]+) "
+               r"sp [0-9a-f]+ error (?P<error>[0-9a-f]+)" + _PLACE),
+    re.compile(r"traps: (?P<name>.+)\[(?P<process>\d+)\] (?P<what>.+?) ip:(?P<ip>[0-9a-f]+) sp:[0-9a-f]+ error:[0-9a-f]+"
+               + _PLACE),
+)
+
+
+def _access(found):
+    """What a segmentation fault's error code says: bit 0 the page was there, 1 a write, 4 an instruction was fetched."""
+    error = int(found["error"], 16)
+    kind = "execution" if error & 16 else "write" if error & 2 else "read"
+    return f"segmentation fault, {kind} at {found['address']}, where " + ("that is not allowed" if error & 1 else "nothing is")
+
+
+def _place(found):
+    """Where the instruction was: the file and how far into its mapped code, if it was in there."""
+    ip, base, size = (int(found[key] or "0", 16) for key in ("ip", "base", "size"))
+    inside = base <= ip < base + size
+    return f"{ip - base:#x} bytes into the code of {found['file']}" if inside else f"at {ip:#x}, in no file's code"
+
+
+def faults(text):
+    """A sentence for each program that the kernel ended for what it did, with the place."""
+    told = []
+    for line in text.splitlines():
+        found = next(filter(None, (pattern.search(line) for pattern in _FAULTS)), None)
+        if found:
+            what = found.groupdict().get("what") or _access(found)
+            told.append(f"{found['name'].strip()} (process {found['process']}) died: {what}; "
+                        f"the instruction was {_place(found)}")
+    return told
 
 
 def findings(text):
