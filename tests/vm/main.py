@@ -18,7 +18,7 @@ import stat
 import sys
 
 from lib import initramfs, kernels, klog, module, peers, rundir, session
-from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, locked, run, say
+from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, last_words, locked, run, say, step
 from lib.guest import Guest, MAX_DISKS, Settings
 
 EXIT_USAGE = 2
@@ -230,8 +230,10 @@ def judge(outcome, log_text, options):
     if outcome.status is None:
         say(f"the guest ended without a word about the command; the end of its kernel log:\n{tail(log_text, 60)}")
         if outcome.complaints:
-            say(f"QEMU said:\n{outcome.complaints}")
-        return EXIT_HARNESS
+            raise HarnessError(last_words(outcome.complaints), step="running the guest in QEMU", detail=outcome.complaints,
+                               remedy="see that the host has that much memory free, or ask for less with --mem")
+        raise HarnessError("QEMU ended, or was ended, with no word", step="running the guest in QEMU",
+                           remedy="see whether the host was short of memory (dmesg), and run the same command again")
     if options.power_cut:
         say("the command ended before the power was cut (did it call vm-mark?)")
     return outcome.status
@@ -335,10 +337,13 @@ def main():
     try:
         if not install("vm", "kernel"):
             return EXIT_HARNESS
+        rundir.has_room(options)
         kernel = kernels.get(options.kernel, options.update_kernels)
-        tree = module.module_tree(kernel, not options.no_module)
-        folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
-        return boot(options, kernel, tree, folder)
+        with step("building the module"):
+            tree = module.module_tree(kernel, not options.no_module)
+        with step("starting the guest", "free some room there, or name another folder with --disk-dir"):
+            folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
+            return boot(options, kernel, tree, folder)
     except HarnessError as error:
         say(error)
         return EXIT_HARNESS
