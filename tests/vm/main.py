@@ -18,7 +18,7 @@ import stat
 import sys
 
 from lib import debug_kernels, hostroot, initramfs, kernels, klog, module, peers, rundir, session, systems
-from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, locked, run, say
+from lib.common import BUILD, HarnessError, ROOT, VM, cache_dir, install, last_words, locked, run, say, step
 from lib.guest import Guest, MAX_DISKS, Settings
 
 EXIT_USAGE = 2
@@ -253,8 +253,10 @@ def judge(outcome, log_text, options):
     if outcome.status is None:
         say(f"the guest ended without a word about the command; the end of its kernel log:\n{tail(log_text, 60)}")
         if outcome.complaints:
-            say(f"QEMU said:\n{outcome.complaints}")
-        return EXIT_HARNESS
+            raise HarnessError(last_words(outcome.complaints), step="running the guest in QEMU", detail=outcome.complaints,
+                               remedy="see that the host has that much memory free, or ask for less with --mem")
+        raise HarnessError("QEMU ended, or was ended, with no word", step="running the guest in QEMU",
+                           remedy="see whether the host was short of memory (dmesg), and run the same command again")
     if options.power_cut:
         say("the command ended before the power was cut (did it call vm-mark?)")
     return outcome.status
@@ -367,12 +369,15 @@ def main():
             systems.enter(options.system, [ROOT / "tests" / "vm" / "run", *sys.argv[1:]])
         if not install("vm", "kernel"):
             return EXIT_HARNESS
+        rundir.has_room(options)
         kernel = kernels.get(options.kernel, options.update_kernels)
         options.slowness = kernel.slowness
         options.timeout *= kernel.slowness
         options.mem = kernel.memory(options.mem)
-        tree = module.module_tree(kernel, not options.no_module, options.module_sources.resolve())
-        folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
+        with step("building the module"):
+            tree = module.module_tree(kernel, not options.no_module, options.module_sources.resolve())
+        with step("starting the guest", "free some room there, or name another folder with --disk-dir"):
+            folder = rundir.RunDir(options.disk_dir or rundir.default_parent())
         with hostroot.unchanged():
             return boot(options, kernel, tree, folder)
     except HarnessError as error:

@@ -66,6 +66,8 @@ class Guest:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                             stderr=subprocess.PIPE, pass_fds=[end.fileno() for end in theirs.values()],
                                             preexec_fn=_in_the_child)
+        except FileNotFoundError as error:
+            raise HarnessError(f"there is no program {QEMU}", remedy="as root: tools/install-deps vm") from error
         finally:
             for end in theirs.values():
                 end.close()

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 
-from .common import BUILD, HarnessError, ROOT, locked, run, say
+from .common import BUILD, HarnessError, ROOT, last_words, locked, run, say
 
 SOURCES = ROOT / "kernel"
 WARNING = re.compile(r"\bwarning\b|: error:", re.I)  # sparse's errors do not fail make
@@ -34,20 +34,32 @@ def place(kernel, sources=SOURCES):
 def build(kernel, extra_args=(), work="obj", sources=SOURCES):
     """make -C kernel with W=1; any warning is an error. Returns make's output. Call with the lock held."""
     out = place(kernel, sources) / work
+    # make takes half a file, of a compiler that was killed or of a power cut, for a whole one.
+    unfinished = out.with_name(f".{work}-unfinished")
+    if unfinished.exists() and out.exists():
+        say("an earlier build of dm-ddsnap was broken off; beginning anew")
+        shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    before = _stamp(out)
     argv = ["make", "-C", sources, f"KDIR={kernel.headers}", f"BUILD={out}", "W=1", "KCFLAGS=-Werror", *extra_args, "modules"]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CFLAGS")}
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
     if done.returncode != 0:
-        raise HarnessError(f"dm-ddsnap does not build on {kernel.release}:\n{done.stdout}")
+        raise HarnessError(f"dm-ddsnap does not build on {kernel.release}: {last_words(done.stdout)}", step="building the module",
+                           remedy="mend kernel/, or leave the module out (--no-module)", detail=done.stdout)
     if "C=2" in extra_args and not re.search(r"^\s+CHECK ", done.stdout, re.M):
-        raise HarnessError(f"sparse was to look at dm-ddsnap on {kernel.release}, and was not run:\n{done.stdout}")
+        raise HarnessError(f"sparse was to look at dm-ddsnap on {kernel.release}, and was not run", detail=done.stdout)
     warnings = [line for line in done.stdout.splitlines() if WARNING.search(line) and not HARMLESS.search(line)]
     if warnings:
         # So that the next try warns again instead of finding everything up to date.
         shutil.rmtree(out)
-        raise HarnessError(f"dm-ddsnap builds on {kernel.release} with warnings:\n{done.stdout}")
+        raise HarnessError(f"dm-ddsnap builds on {kernel.release} with warnings: {warnings[-1]}", step="building the module",
+                           remedy="mend kernel/, or leave the module out (--no-module)", detail=done.stdout)
+    if _stamp(out) != before:
+        run(["sync", "-f", out])
+    unfinished.unlink()
     return out, done.stdout
 
 
@@ -60,6 +72,11 @@ def sparse_reads(kernel):
     said = subprocess.run(["sparse", "-"], input="static const int a;\nstatic __typeof_unqual__(a) b;\n", stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False).stdout
     return "error" not in said
+
+
+def _stamp(out):
+    built = out / "dm-ddsnap.ko"
+    return built.stat().st_mtime_ns if built.exists() else None
 
 
 def lock_path(kernel, sources=SOURCES):

@@ -21,6 +21,17 @@ def default_parent():
     return shm if os.access(shm, os.W_OK) and os.path.ismount(shm) else pathlib.Path(tempfile.gettempdir())
 
 
+def has_room(options):
+    """A guest that asks for more memory than the host has would be killed in the middle of something."""
+    wanted = options.mem * options.hosts
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        facts = {name: int(rest.split()[0]) << 10 for name, rest in (line.split(":") for line in lines)}
+    there = facts["MemTotal"] + facts["SwapTotal"]
+    if wanted > there:
+        raise HarnessError(f"the guests are to have {wanted >> 20} MB of memory, and this machine has {there >> 20} MB",
+                           step="starting the guest", remedy="ask for less with --mem or --hosts")
+
+
 class RunDir:
     def __init__(self, parent):
         parent.mkdir(parents=True, exist_ok=True)
