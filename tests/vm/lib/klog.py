@@ -29,7 +29,8 @@ _ANNOUNCED = re.compile(r"(kasan|kfence|kmemleak): (KernelAddressSanitizer )?ini
 
 # What the kernel shows with a stack when memory is refused, if it was refused on purpose.
 _INJECTED = re.compile(r"FAULT_INJECTION: forcing a failure")
-_REFUSED = re.compile(r"kmem_cache_create\w*\(.*\) failed with error -12|vmalloc error: |page allocation failure: ")
+_REFUSED = re.compile(r"kmem_cache_create\w*\(.*\) failed with error -(12|22)|"
+                      r"percpu: allocation failed|vmalloc error: |page allocation failure: ")
 _STACK = re.compile(r"Call Trace:")
 EXCUSED_LINES = 8  # from there to the stack: whose, on what machine
 
