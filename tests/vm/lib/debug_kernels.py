@@ -217,7 +217,9 @@ def _configure(name, source, work):
         file.write(wanted)
     _step("configuring", remedy, _argv(name, source, work, "olddefconfig"), env=_environment())
     got = set(config.read_text().splitlines())
-    lost = [line for line in wanted.splitlines() if re.fullmatch(r"CONFIG_\w+=(?!n$).*", line) and line not in got]
+    # A series' own fragment comes last, and may take back what the common one has.
+    last = {line.split("=")[0]: line for line in wanted.splitlines() if line.startswith("CONFIG_")}
+    lost = [line for line in last.values() if not line.endswith("=n") and line not in got]
     if lost:
         names = " and ".join(path.name for path in fragments(name))
         raise HarnessError(f"{name} cannot be configured as {names} (tests/vm/kernels) wants it; these did not become so ("

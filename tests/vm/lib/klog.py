@@ -28,8 +28,28 @@ _ANNOUNCED = re.compile(r"(kasan|kfence|kmemleak): (KernelAddressSanitizer )?ini
                         r"ODEBUG: selftest passed", re.I)
 
 
-def bad(line):
-    return bool(_BAD.search(line)) and not _ANNOUNCED.search(line)
+# What the kernel shows with a stack when memory is refused, if it was refused on purpose.
+_INJECTED = re.compile(r"FAULT_INJECTION: forcing a failure")
+_REFUSED = re.compile(r"kmem_cache_create\w*\(.*\) failed with error -(12|22)|"
+                      r"percpu: allocation failed|vmalloc error: |page allocation failure: ")
+_STACK = re.compile(r"Call Trace:")
+EXCUSED_LINES = 8  # from there to the stack: whose, on what machine
+
+
+class _Judge:
+    """Looks at the lines of one log, in their order."""
+
+    def __init__(self):
+        self._injected = False
+        self._excused = 0
+
+    def bad(self, line):
+        self._injected = self._injected or bool(_INJECTED.search(line))
+        self._excused = EXCUSED_LINES if self._injected and _REFUSED.search(line) else self._excused - 1
+        if self._excused > 0 and _STACK.search(line):
+            self._excused = 0
+            return False
+        return bool(_BAD.search(line)) and not _ANNOUNCED.search(line)
 
 # A program that died of what it did: "NAME[PID]: segfault at …", "traps: NAME[PID] general protection fault …".
 _PLACE = r"(?: in (?P<file>.+?)\[(?:[0-9a-f]+,)?(?P<base>[0-9a-f]+)\+(?P<size>[0-9a-f]+)\])?"
@@ -69,7 +89,8 @@ def faults(text):
 
 def findings(text):
     """The lines (number, text) at which something bad begins."""
-    return [(number, line) for number, line in enumerate(text.splitlines()) if bad(line)]
+    judge = _Judge()
+    return [(number, line) for number, line in enumerate(text.splitlines()) if judge.bad(line)]
 
 
 class Watch:
@@ -78,11 +99,13 @@ class Watch:
     def __init__(self):
         self.found = False
         self._rest = ""
+        self._judge = _Judge()
 
     def read(self, data):
         # A line that has not ended is looked at when its end is there.
         *lines, self._rest = (self._rest + data.decode("latin-1")).split("\n")
-        self.found = self.found or any(map(bad, lines))
+        for line in lines:
+            self.found = self._judge.bad(line) or self.found
 
 
 def excerpt(text, found, before=5, after=60):
