@@ -85,9 +85,14 @@ class Kernel:
     def headers(self):
         return self.home / "root" / "usr" / "src" / f"linux-headers-{self.release}"
 
+    def packaged(self, name):
+        """vmlinuz or System.map: in /boot, or from Linux 7 on beside the modules."""
+        beside = self.modules / name
+        return beside if beside.exists() else self.home / "root" / "boot" / f"{name}-{self.release}"
+
     @property
     def system_map(self):
-        return self.home / "root" / "boot" / f"System.map-{self.release}"
+        return self.packaged("System.map")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,9 +291,8 @@ def _finish(kernel, final):
             text = makefile.read_text()
             makefile.write_text(text.replace("/usr/src/linux-headers-", f"{final}/root/usr/src/linux-headers-"))
     run(["depmod", "-b", root, "-F", kernel.system_map, kernel.release])
-    vmlinuz = root / "boot" / f"vmlinuz-{kernel.release}"
     scratch = kernel.home / "vmlinux.tmp"
-    scratch.write_bytes(unpack_vmlinuz(vmlinuz.read_bytes()))
+    scratch.write_bytes(unpack_vmlinuz(kernel.packaged("vmlinuz").read_bytes()))
     scratch.rename(kernel.vmlinux)
 
 

@@ -19,7 +19,8 @@ from .common import BUILD, HarnessError, ROOT, last_words, locked, run, say
 SOURCES = ROOT / "kernel"
 WARNING = re.compile(r"\bwarning\b|: error:", re.I)  # sparse's errors do not fail make
 # Said for every out-of-tree module when the distribution's headers have no vmlinux with debugging information.
-HARMLESS = re.compile(r"Skipping BTF generation|the compiler differs from the one used to build the kernel")
+HARMLESS = re.compile(r"Skipping BTF generation|the compiler differs from the one used to build the kernel|"
+                      r"pahole version differs from the one used to build the kernel")
 
 
 def has_sources():
