@@ -248,10 +248,12 @@ def kernels():
 
 
 def chosen_kernels(declared, known):
-    """Those that a test is for: "# kernels: all", or "newest"; the usual one without such a line."""
+    """Those that a test is for: "# kernels: all", "newest" or "debug-6.1"; the usual one without such a line."""
     word = declared.get("kernels", "usual")
+    if word.startswith("debug-"):
+        return [word]
     if word not in ("usual", "newest", "all"):
-        raise SystemExit(f"a test's kernels are usual, newest or all, not {word!r}")
+        raise SystemExit(f"a test's kernels are usual, newest, all or debug-…, not {word!r}")
     return known if word == "all" else [known[-1] if word == "newest" else known[0]]
 
 
