@@ -150,6 +150,12 @@ def get(series, update=False, source=HOST):
         return kernel
 
 
+def cached(series):
+    """The release that stands for a series now; None if none was fetched."""
+    kernel = _cached(cache_dir(), HOST.key(series))
+    return kernel.release if kernel else None
+
+
 def _kernel(cache, release):
     return Kernel(release, cache / release)
 

@@ -21,8 +21,9 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
-from .common import BUILD, HarnessError, ROOT, cache_dir, locked, run, say
+from .common import BUILD, HarnessError, ROOT, cache_dir, install, locked, run, say
 
 INSIDE = "ZUMASTOR_SYSTEM"  # the environment's word for the system that a program runs in
 HOST = "host"  # this machine's own
@@ -181,7 +182,8 @@ def _start_anew(name, home):
 def make(name, anew=False):
     """The system's root, made if it is not there, or is not made of what it should be, or if it is to be made anew."""
     _check(name)
-    run_install_deps("fresh")
+    if not install("fresh"):
+        raise HarnessError(f"the system {name} cannot be made: debootstrap is not there")
     home = _home(name)
     wanted = _made_of(name)
     mark = home / "made"
@@ -202,17 +204,6 @@ def make(name, anew=False):
     return home / "root"
 
 
-def run_install_deps(*groups):
-    subprocess.run([ROOT / "tools" / "install-deps", *groups], stdout=2, check=True)
-
-
-def copy_base(name, target):
-    """A system as debootstrap made it, holding nothing else, at `target`, which is not there yet."""
-    make(name)
-    with _lock(name, False):
-        _copy(_home(name) / "base", target)
-
-
 def _check(name):
     if name not in SYSTEMS:
         raise HarnessError(f"no system '{name}' (there are: {', '.join(SYSTEMS)})")
@@ -222,8 +213,8 @@ def _check(name):
 
 # --- running in one -----------------------------------------------------------------------------------------------------
 
-def _argv(name, root, argv, folder):
-    build = build_folder(name)
+def _argv(name, root, argv, folder, build=None):
+    build = build or build_folder(name)
     build.mkdir(parents=True, exist_ok=True)
     return ["unshare", "--mount", "sh", "-c", ENTER, "enter", *map(str, (root, ROOT, build, folder, *argv))]
 
@@ -245,16 +236,33 @@ def build_programs(name, preset):
             _run_in(name, root, ["cmake", *words], ROOT)
 
 
-def enter(name, argv, root=None):
-    """Replaces this program by another one in a system (or in a copy of one); the folder stays, if it is below the checkout."""
+def _folder():
+    """Where a command is to run: the caller's folder, if it is below the checkout."""
+    here = pathlib.Path(os.getcwd())
+    return here if here.is_relative_to(ROOT) else "/"
+
+
+def enter(name, argv):
+    """Replaces this program by another one in a system."""
     _check(name)
     if inside() != HOST:
         raise HarnessError(f"this is the system {inside()} already: {name} is entered from the machine's own")
-    if root is None:
-        root = make(name)
-        lock = os.open(_home(name) / ".lock", os.O_RDWR)  # not closed at exec: held until the last process has ended
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        os.set_inheritable(lock, True)
-    here = pathlib.Path(os.getcwd())
-    words = _argv(name, root, argv, here if here.is_relative_to(ROOT) else "/")
+    root = make(name)
+    lock = os.open(_home(name) / ".lock", os.O_RDWR)  # not closed at exec: held until the last process has ended
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    os.set_inheritable(lock, True)
+    words = _argv(name, root, argv, _folder())
     os.execvpe(words[0], words, _environment(name))
+
+
+def run_fresh(name, argv):
+    """Runs a command in a system that holds nothing else, with an empty build/; both are gone afterwards. Returns its status."""
+    make(name)
+    place = pathlib.Path(tempfile.mkdtemp(prefix=".fresh-", dir=_home(name).parent))
+    try:
+        with _lock(name, False):
+            _copy(_home(name) / "base", place / "root")
+        words = _argv(name, place / "root", argv, _folder(), place / "build")
+        return subprocess.run(words, env=_environment(name), check=False).returncode
+    finally:
+        shutil.rmtree(place)
