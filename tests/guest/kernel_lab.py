@@ -141,7 +141,7 @@ def disk_writes(path):
 
 
 class Slow:
-    """A disk whose reads and writes can be delayed, by dm-delay."""
+    """A disk whose reads and writes can be delayed, by dm-delay, or held until they are let go: no test knows how fast it is."""
 
     def __init__(self, name, disk):
         self.name, self.path, self.disk = name, f"/dev/mapper/{name}", disk
@@ -154,6 +154,13 @@ class Slow:
     def set(self, read_ms=0, write_ms=0):
         """Affects what is issued from now on."""
         run("dmsetup", "load", self.name, "--table", self.table(read_ms, write_ms))
+        run("dmsetup", "resume", "--noflush", "--nolockfs", self.name)
+
+    def hold(self):
+        """What is issued from now on waits for release()."""
+        run("dmsetup", "suspend", "--noflush", "--nolockfs", self.name)
+
+    def release(self):
         run("dmsetup", "resume", "--noflush", "--nolockfs", self.name)
 
 
@@ -177,8 +184,11 @@ def module_parameter(name, value):
 
 def clean():
     """After a check, whatever it left: no device, no daemon."""
-    for line in run("dmsetup", "ls").stdout.splitlines():
-        name = line.split("\t")[0]
+    names = [line.split("\t")[0] for line in run("dmsetup", "ls").stdout.splitlines()]
+    for name in names:
+        if name.startswith("slow"):  # one that is held would hold what is on it, too
+            run("dmsetup", "resume", "--noflush", "--nolockfs", name, check=False)
+    for name in names:
         if name.startswith("lab"):
             run("dmsetup", "remove", "--force", name, check=False)
     for line in run("dmsetup", "ls").stdout.splitlines():
