@@ -42,7 +42,8 @@ exit status:
 
 in the guest:
   $RESULTS (/results), $DISKS ("/dev/vda /dev/vdb …"), $ZUMASTOR_ROOT (this checkout), $VM_SLOWNESS (limits of time
-  are to be multiplied with it); the programs of build/PRESET first in $PATH, `modprobe dm-ddsnap` works; vm-mark, vm-power-cut [SECONDS] and vm-shutdown speak to this program.
+  are to be multiplied with it); the programs of build/PRESET first in $PATH, `modprobe dm-ddsnap` works; vm-mark,
+  vm-power-cut [SECONDS] and vm-shutdown speak to this program.
 """
 
 
