@@ -107,11 +107,6 @@ class Runner:
             self.total.skipped += result.skipped
 
     def run(self, checks, beside):
-        for check in checks:
-            if not check.beside:
-                self.one(check)
-        others = [check for check in checks if check.beside]
-        others.sort(key=lambda check: check.name.startswith("guest:"))  # the longest ones first
         futures = {}
 
         def when_possible(check):
@@ -123,6 +118,13 @@ class Runner:
         # One that waits most of its time leaves its processor to a third, unless it is to be alone.
         waiting = concurrent.futures.ThreadPoolExecutor(1)
         with concurrent.futures.ThreadPoolExecutor(beside) as pool, waiting:
+            if beside > 1:
+                futures = {check.name: waiting.submit(self.one, check) for check in checks if check.ahead}
+            for check in checks:
+                if not check.beside and check.name not in futures:
+                    when_possible(check)
+            others = [check for check in checks if check.beside]
+            others.sort(key=lambda check: check.name.startswith("guest:"))  # the longest ones first
             for check in others:
                 lane = waiting if check.waits and beside > 1 else pool
                 futures[check.name] = lane.submit(when_possible, check)

@@ -59,6 +59,7 @@ class Check:
     beside: bool = False  # several of these may run at once, after all others: what does not keep all processors busy
     named: bool = False  # runs only if --only names it
     waits: bool = False  # hardly half of its time is a processor's: one of these runs beside the others that run at once
+    ahead: bool = False  # begins with the run: it waits for the network or a disk more than for a processor
 
     @property
     def log(self):
@@ -209,8 +210,8 @@ def header(path):
         match = re.match(r"#\s*(vm|tier|kernels|timeout|waits):\s*(.*?)\s*$", line)
         if match:
             found[match.group(1)] = match.group(2)
-    if found.get("tier", "full") not in ("quick", "full", "named"):
-        raise SystemExit(f"{path}: a test's tier is quick, full or named, not {found['tier']!r}")
+    if found.get("tier", "full") not in ("quick", "full", "matrix", "named"):
+        raise SystemExit(f"{path}: a test's tier is quick, full, matrix or named, not {found['tier']!r}")
     if found.get("waits", "yes") != "yes":
         raise SystemExit(f"{path}: a test waits: yes, or says nothing of it")
     return found
@@ -230,6 +231,11 @@ def host_test(path, timeout):
 
 def test_files(kind):
     return [p for p in sorted((ROOT / "tests" / kind).glob("*.test")) if os.access(p, os.X_OK)]
+
+
+def only_by_name(declared, kernel):
+    """Whether a plain run leaves a test out. One of the matrix is in a run that is about one kernel, as tests/vm/platforms does it."""
+    return declared.get("tier") == "named" or (declared.get("tier") == "matrix" and not kernel)
 
 
 def first_sentence(path):
@@ -293,11 +299,11 @@ def everything(kernel=None):
             checks.append(Check(f"guest:{path.stem}{suffix}", first_sentence(path),
                                 guest_test(path, declared.get("vm", "").split(), name), needs,
                                 quick=quick and number == 0, beside=True,
-                                named=declared.get("tier") == "named", waits="waits" in declared))
+                                named=only_by_name(declared, kernel), waits="waits" in declared))
     for path in test_files("host"):
         declared = header(path)
         checks.append(Check(f"host:{path.stem}", first_sentence(path),
                             host_test(path, float(declared.get("timeout", 1800))), needs,
-                            quick=declared.get("tier") == "quick", beside=True, named=declared.get("tier") == "named",
+                            quick=declared.get("tier") == "quick", beside=True, named=only_by_name(declared, kernel),
                             waits="waits" in declared))
     return checks

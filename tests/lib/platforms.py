@@ -89,7 +89,7 @@ def others(kernel=None):
     build = ["cmake", "--build", "--preset", "release", "--parallel", checks.cores()]
     selected = [
         Check(f"{name}:system", "debootstrap makes a system of that release, with the packages that this project wants",
-              lambda check: Result.of(execute([SYSTEM, "make", name], check.log, 3600))),
+              lambda check: Result.of(execute([SYSTEM, "make", name], check.log, 3600)), ahead=True),
         Check(f"{name}:build:release", "its compiler compiles everything, warnings being errors",
               _in(name, 3600, configure, build), made),
         Check(f"{name}:unit:release", "the unit tests with its libraries", _unit(name), built),
