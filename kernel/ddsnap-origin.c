@@ -106,6 +106,12 @@ int ddsnap_origin_map(struct ddsnap *d, struct bio *bio)
 
 	io->flags = 0;
 	io->done = 0;
+	/*
+	 * Others may have the device open for writing since before it was loaded read-only. What they
+	 * write would be in no barrier, as a daemon does not hold who cannot write.
+	 */
+	if (d->read_only && op_is_write(bio_op(bio)) && bio_sectors(bio))
+		return DM_MAPIO_KILL;
 	switch (bio_op(bio)) {
 	case REQ_OP_DISCARD:
 		return map_discard(d, bio);
@@ -188,7 +194,7 @@ static int grant_answers(struct ddsnap *d, u64 id, u64 first, u64 end, u32 statu
 	unsigned long flags;
 	int r = 0;
 
-	ddsnap_batch_init(&batch);
+	ddsnap_batch_init(&batch, d);
 	spin_lock_irqsave(&d->lock, flags);
 	slot = ddsnap_slot_find(d, id);
 	if (!slot)

@@ -116,7 +116,12 @@ struct ddsnap_hello {
 	__le32 major; /* of the mapped device, kernel clients only */
 	__le32 minor;
 	__le32 epoch; /* epoch of the grants the client still holds; 0 = none */
-	__le64 reserved[3]; /* 0 */
+	/*
+	 * The snapshot that this client had open before; all zero = any. Numbers may be given
+	 * again, uuids are not: another snapshot of the number is refused as NO_SNAPSHOT.
+	 */
+	__u8 snapshot_uuid[DDSNAP_UUID_LEN];
+	__le64 reserved; /* 0 */
 	char name[DDSNAP_NAME_LEN]; /* of the mapped device or program, NUL-terminated */
 };
 
@@ -143,7 +148,7 @@ struct ddsnap_welcome {
 	__le64 sectors; /* length of the origin, or of the snapshot */
 	__u8 volume[DDSNAP_UUID_LEN];
 	__le64 session; /* never the same twice in a daemon's life; for logs */
-	__le64 reserved2[2];
+	__u8 snapshot_uuid[DDSNAP_UUID_LEN]; /* origin, or a daemon that does not say: zeros */
 };
 
 /* ddsnap_refused.reason; also ddsnap_grant.status and ddsnap_extents.status, 0 = ok */

@@ -16,8 +16,10 @@
  */
 #include "dm-ddsnap.h"
 
-void ddsnap_batch_init(struct ddsnap_batch *batch)
+void ddsnap_batch_init(struct ddsnap_batch *batch, struct ddsnap *d)
 {
+	batch->d = d;
+	batch->failed_status = DDSNAP_OK;
 	bio_list_init(&batch->submit);
 	bio_list_init(&batch->end);
 }
@@ -26,6 +28,10 @@ void ddsnap_batch_run(struct ddsnap_batch *batch)
 {
 	struct bio *bio;
 
+	if (batch->failed_status != DDSNAP_OK)
+		DMERR_LIMIT("%s: the daemon failed a request for %u chunks at %llu: status %u",
+			    dm_device_name(dm_table_get_md(batch->d->ti->table)),
+			    batch->failed_count, batch->failed_first, batch->failed_status);
 	while ((bio = bio_list_pop(&batch->submit)))
 		dm_submit_bio_remap(bio, NULL);
 	while ((bio = bio_list_pop(&batch->end))) {
@@ -94,10 +100,12 @@ static bool may_defer(struct ddsnap *d, unsigned int bytes)
 {
 	size_t limit = (size_t)READ_ONCE(ddsnap_deferred_limit_kb) << 10;
 	unsigned long flags;
+	size_t charged;
 	bool may;
 
 	spin_lock_irqsave(&d->lock, flags);
-	may = !d->deferred_bytes || d->deferred_bytes + bytes <= limit || d->suspending ||
+	charged = d->deferred_bytes + (size_t)d->deferred_bios * DDSNAP_BIO_BYTES;
+	may = !charged || charged + DDSNAP_BIO_BYTES + bytes <= limit || d->suspending ||
 	      ddsnap_verdict(d) != DDSNAP_WAIT;
 	spin_unlock_irqrestore(&d->lock, flags);
 	return may;
@@ -143,7 +151,7 @@ void ddsnap_let_go(struct ddsnap *d)
 	LIST_HEAD(all);
 	unsigned long flags;
 
-	ddsnap_batch_init(&batch);
+	ddsnap_batch_init(&batch, d);
 	spin_lock_irqsave(&d->lock, flags);
 	verdict = ddsnap_verdict(d);
 	if (verdict != DDSNAP_WAIT) {
@@ -277,9 +285,9 @@ void ddsnap_slot_failed(struct ddsnap *d, struct ddsnap_slot *slot, u32 status,
 {
 	struct ddsnap_io *io, *next;
 
-	DMERR_LIMIT("%s: the daemon failed a request for %u chunks at %llu: status %u",
-		    dm_device_name(dm_table_get_md(d->ti->table)), slot->count, slot->first,
-		    status);
+	batch->failed_first = slot->first;
+	batch->failed_count = slot->count;
+	batch->failed_status = status;
 	list_for_each_entry_safe(io, next, &slot->waiters, node) {
 		if (slot->bios > 1) {
 			io->flags |= DDSNAP_IO_ALONE;
@@ -348,7 +356,7 @@ void ddsnap_pump(struct ddsnap *d)
 	unsigned long flags;
 	bool kick;
 
-	ddsnap_batch_init(&batch);
+	ddsnap_batch_init(&batch, d);
 	spin_lock_irqsave(&d->lock, flags);
 	while (d->state == DDSNAP_SESSION_OPEN && !d->closed && !list_empty(&d->todo) &&
 	       asked != DDSNAP_STUCK) {

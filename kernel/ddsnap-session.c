@@ -94,6 +94,10 @@ static void set_sock(struct ddsnap *d, struct socket *sock)
  * Memory may be all dirty pages that wait for what we send. Whoever then looks for memory to
  * reclaim looks for ever: a send takes of the reserves at once, or fails (-ENOBUFS) and is done
  * again. It is little, the credits bound it. The daemon's end: ddsnap-reserves.c.
+ *
+ * Not sk_set_memalloc(): while any socket has that, packets received from any network are taken out
+ * of the reserves, too. Nothing is received from a network here, and a Unix stream's receiver
+ * accepts what was allocated this way without it.
  */
 static void never_reclaim(struct sock *sk)
 {
@@ -111,12 +115,10 @@ static int open_socket(struct ddsnap *d)
 		return r;
 	never_reclaim(sock->sk);
 	sock->sk->sk_rcvtimeo = HZ;
-	sk_set_memalloc(sock->sk);
 
 	strscpy(addr.sun_path, d->socket_path, sizeof(addr.sun_path));
 	r = ddsnap_connect(sock, &addr, O_NONBLOCK);
 	if (r) {
-		sk_clear_memalloc(sock->sk);
 		sock_release(sock);
 		return r;
 	}
@@ -131,7 +133,6 @@ static void close_socket(struct ddsnap *d)
 
 	ddsnap_session_shutdown(d); /* the sender may be blocked in it */
 	set_sock(d, NULL);
-	sk_clear_memalloc(sock->sk);
 	sock_release(sock);
 }
 
@@ -204,11 +205,22 @@ static int send_hello(struct ddsnap *d)
 	};
 
 	memcpy(hello.client, d->client, sizeof(hello.client));
+	memcpy(hello.volume, d->volume_uuid, sizeof(hello.volume));
+	memcpy(hello.snapshot_uuid, d->snapshot_uuid, sizeof(hello.snapshot_uuid));
 	BUILD_BUG_ON(DDSNAP_NAME_LEN < DM_NAME_LEN);
 	if (dm_copy_name_and_uuid(md, hello.name, NULL))
 		strscpy(hello.name, device_name(d), sizeof(hello.name));
 	d->stats.sent++;
 	return ddsnap_send_all(d->sock, &hello, sizeof(hello));
+}
+
+/* Whatever the daemon says, it is one line of the log. */
+static void make_printable(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
 }
 
 /* -EBUSY: it may soon be otherwise; -EACCES: not likely. */
@@ -217,14 +229,14 @@ static int refused(struct ddsnap *d, struct ddsnap_refused *refused)
 	u32 reason = le32_to_cpu(refused->reason);
 	bool news;
 
-	refused->text[DDSNAP_TEXT_LEN - 1] = '\0';
+	make_printable(refused->text, sizeof(refused->text));
 	news = strcmp(d->reason, refused->text);
 	ddsnap_set_reason(d, refused->text);
 	if (reason == DDSNAP_ERR_STOPPING)
 		return -EBUSY;
 	if (news)
-		DMWARN("%s: the daemon refuses us (%u): %s", device_name(d), reason,
-		       refused->text);
+		DMWARN_LIMIT("%s: the daemon refuses us (%u): %s", device_name(d), reason,
+			     refused->text);
 	if (reason == DDSNAP_ERR_BUSY)
 		return -EBUSY;
 	if (!d->is_origin &&
@@ -255,6 +267,42 @@ static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 		return -EPROTO;
 	}
 	return 0;
+}
+
+static bool is_another(const u8 *mine, const u8 *theirs)
+{
+	return memchr_inv(mine, 0, DDSNAP_UUID_LEN) && memchr_inv(theirs, 0, DDSNAP_UUID_LEN) &&
+	       memcmp(mine, theirs, DDSNAP_UUID_LEN);
+}
+
+/*
+ * A path says nothing of whose daemon listens there, a number nothing of which snapshot has it now.
+ * Grants and extents of one are nothing worth with another: no I/O is done by them. The volume may
+ * come back, a snapshot that was deleted does not.
+ *
+ * Invariant: the volume and the snapshot of a device are those of its first session.
+ * (kernel-origin.test, kernel-snapshot.test)
+ */
+static int check_identity(struct ddsnap *d, const struct ddsnap_welcome *welcome)
+{
+	const char *reason = NULL;
+	bool another_snapshot = is_another(d->snapshot_uuid, welcome->snapshot_uuid);
+
+	if (is_another(d->volume_uuid, welcome->volume))
+		reason = "the daemon serves another volume";
+	else if (another_snapshot)
+		reason = "another snapshot has this number now";
+	if (!reason) {
+		memcpy(d->volume_uuid, welcome->volume, DDSNAP_UUID_LEN);
+		memcpy(d->snapshot_uuid, welcome->snapshot_uuid, DDSNAP_UUID_LEN);
+		return 0;
+	}
+	if (strcmp(d->reason, reason))
+		DMWARN_LIMIT("%s: %s: closing", device_name(d), reason);
+	ddsnap_set_reason(d, reason);
+	if (another_snapshot && !is_another(d->volume_uuid, welcome->volume))
+		ddsnap_snapshot_invalidate(d, -1);
+	return -EACCES;
 }
 
 /* What a WELCOME says of the time in which we were not connected. */
@@ -295,7 +343,7 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	u32 feature_flags = le32_to_cpu(welcome->flags);
 	unsigned long flags;
 	bool stopped;
-	int r = check_welcome(d, welcome);
+	int r = check_welcome(d, welcome) ?: check_identity(d, welcome);
 
 	if (r)
 		return r;
@@ -321,8 +369,8 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	d->sock->sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	if (stopped) /* ddsnap_stop() came first, and has seen no session to say BYE in */
 		ddsnap_owe(d, DDSNAP_SEND_BYE);
-	DMINFO("%s: connected to %s (session %llu, epoch %u)", device_name(d), d->socket_path,
-	       le64_to_cpu(welcome->session), epoch);
+	DMINFO_LIMIT("%s: connected to %s (session %llu, epoch %u)", device_name(d),
+		     d->socket_path, le64_to_cpu(welcome->session), epoch);
 	ddsnap_pump(d);
 	return 0;
 }
@@ -424,7 +472,7 @@ static void session_close(struct ddsnap *d)
 	if (!d->is_origin)
 		ddsnap_cache_drop(&d->cache);
 	if (was_open && !leaving(d))
-		DMWARN("%s: lost the connection to %s", device_name(d), d->socket_path);
+		DMWARN_LIMIT("%s: lost the connection to %s", device_name(d), d->socket_path);
 }
 
 /* One connection, from beginning to end; returns why it ended. */
@@ -486,8 +534,10 @@ static void be_idle(struct ddsnap *d)
 	unsigned long flags;
 
 	spin_lock_irqsave(&d->lock, flags);
-	d->state = DDSNAP_SESSION_DOWN;
-	d->idle_now = true;
+	if (!d->run) { /* a ddsnap_start() after the caller looked has us busy: it must stay so */
+		d->state = DDSNAP_SESSION_DOWN;
+		d->idle_now = true;
+	}
 	spin_unlock_irqrestore(&d->lock, flags);
 	wake_up_all(&d->idle_wait);
 	wait_event_idle(d->receiver_wait, READ_ONCE(d->run) || kthread_should_stop());

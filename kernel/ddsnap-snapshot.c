@@ -220,12 +220,15 @@ static int check_extent(struct ddsnap *d, const struct ddsnap_extent *extent, u6
 	u64 sector = le64_to_cpu(extent->sector);
 	u64 sectors = (u64)le32_to_cpu(extent->count) << ddsnap_chunk_sectors_shift(d);
 	u64 device = bdev_nr_sectors(d->store->bdev);
+	unsigned int block = bdev_logical_block_size(d->store->bdev) >> SECTOR_SHIFT;
 
 	if (le64_to_cpu(extent->first) != at || !extent->count ||
 	    le32_to_cpu(extent->count) > end - at)
 		return -EPROTO;
 	switch (le32_to_cpu(extent->kind)) {
 	case DDSNAP_EXTENT_STORE:
+		if (sector & (block - 1))
+			return -EPROTO;
 		return sectors > device || sector > device - sectors ? -EPROTO : 0;
 	case DDSNAP_EXTENT_ZERO:
 	case DDSNAP_EXTENT_ORIGIN:
@@ -369,7 +372,7 @@ int ddsnap_snapshot_extents(struct ddsnap *d, const struct ddsnap_extents *answe
 	unsigned long flags;
 	int r = -EPROTO;
 
-	ddsnap_batch_init(&batch);
+	ddsnap_batch_init(&batch, d);
 	/* Slots change under the receiver only, but for their waiters and readers. */
 	spin_lock_irqsave(&d->lock, flags);
 	slot = ddsnap_slot_find(d, le64_to_cpu(answer->header.id));

@@ -96,10 +96,25 @@ static unsigned int emit_info(struct ddsnap *d, char *result, unsigned int maxle
 	return sz;
 }
 
+/* For a measurement: a backslash before what stands between its values, as dm-ima does in names. */
+static const char *escaped(const char *text, char *buffer, size_t size)
+{
+	size_t at = 0;
+
+	for (; *text && at + 2 < size; text++) {
+		if (strchr("\\,;=", *text))
+			buffer[at++] = '\\';
+		buffer[at++] = *text;
+	}
+	buffer[at] = '\0';
+	return buffer;
+}
+
 void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 		   char *result, unsigned int maxlen)
 {
 	struct ddsnap *d = ti->private;
+	char path[2 * UNIX_PATH_MAX];
 	unsigned int sz = 0;
 
 	switch (type) {
@@ -107,14 +122,14 @@ void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status
 		emit_info(d, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
-		DMEMIT("%s %s %s %lld 1 %s", d->store->name, d->origin->name, d->socket_path,
-		       d->snapshot,
+		DMEMIT("%s %s %s %lld 1 %s", d->store->name, d->origin->name,
+		       d->socket_path, d->snapshot,
 		       d->fail_if_no_server ? "fail_if_no_server" : "queue_if_no_server");
 		break;
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
 		DMEMIT(",store=%s,origin=%s,socket=%s,snapshot=%lld", d->store->name,
-		       d->origin->name, d->socket_path, d->snapshot);
+		       d->origin->name, escaped(d->socket_path, path, sizeof(path)), d->snapshot);
 		DMEMIT(",fail_if_no_server=%c;", d->fail_if_no_server ? 'y' : 'n');
 		break;
 	}

@@ -43,12 +43,28 @@ static int parse_features(struct ddsnap *d, struct dm_arg_set *args)
 	return 0;
 }
 
+/*
+ * The table shows the path as it is, and whoever loads that again must get the same: libdevmapper
+ * cannot quote a space, and doubles backslashes.
+ */
+static bool is_one_word(const char *path)
+{
+	for (; *path; path++)
+		if (*path <= ' ' || *path > '~' || *path == '\\')
+			return false;
+	return true;
+}
+
 static int parse_words(struct ddsnap *d, const char *socket, const char *snapshot)
 {
 	struct dm_target *ti = d->ti;
 
 	if (socket[0] != '/' || strscpy(d->socket_path, socket, sizeof(d->socket_path)) < 0) {
 		ti->error = "The socket must be an absolute path of at most 107 bytes";
+		return -EINVAL;
+	}
+	if (!is_one_word(socket)) {
+		ti->error = "The socket's path must be of ASCII, without spaces and backslashes";
 		return -EINVAL;
 	}
 	if (kstrtos64(snapshot, 10, &d->snapshot) || d->snapshot < -1) {

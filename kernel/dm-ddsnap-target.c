@@ -62,7 +62,7 @@
 unsigned int ddsnap_deferred_limit_kb = 32 << 10;
 module_param_named(deferred_limit_kb, ddsnap_deferred_limit_kb, uint, 0644);
 MODULE_PARM_DESC(deferred_limit_kb,
-		 "KiB of deferred bios per device beyond which submitters wait (32768)");
+		 "KiB of deferred bios, 1 for each and its data, per device beyond which submitters wait (32768)");
 
 unsigned int ddsnap_suspend_grace_ms = 5000;
 module_param_named(suspend_grace_ms, ddsnap_suspend_grace_ms, uint, 0644);

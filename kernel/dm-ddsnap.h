@@ -20,6 +20,10 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#if BITS_PER_LONG != 64
+#error "dm-ddsnap needs a 64-bit kernel: an index of its arrays is a chunk's number"
+#endif
+
 #include "compat.h"
 #include "ddsnap-protocol.h"
 
@@ -28,6 +32,12 @@
 /* Requests that may be unanswered at once; a daemon's larger credit is not used. */
 #define DDSNAP_SLOTS 256u
 #define DDSNAP_SLOT_BITS 8
+
+/*
+ * Bytes that a deferred bio is charged for itself, beside its data: the bio, device-mapper's part and
+ * ours, the clone. Those without data (WRITE_ZEROES, SECURE_ERASE) are bounded by it alone.
+ */
+#define DDSNAP_BIO_BYTES 1024u
 
 /* What we receive into: a whole number of the longest messages. */
 #define DDSNAP_RX_BYTES (4 * DDSNAP_MAX_MESSAGE)
@@ -69,8 +79,14 @@ static inline struct bio *ddsnap_bio(struct ddsnap_io *io)
 
 /* Bios to be submitted or ended once the lock has been let go. */
 struct ddsnap_batch {
+	struct ddsnap *d;
 	struct bio_list submit;
 	struct bio_list end; /* bi_status is set; OK is a read of zeros */
+
+	/* A request that failed, for the log; status 0: none did */
+	u64 failed_first;
+	unsigned int failed_count;
+	u32 failed_status;
 };
 
 /* ---- requests ----------------------------------------------------------------------- */
@@ -215,6 +231,9 @@ struct ddsnap {
 
 	s64 snapshot; /* -1: the origin */
 	u8 client[DDSNAP_UUID_LEN];
+	/* Whose device this is, from the first WELCOME on; zeros before. */
+	u8 volume_uuid[DDSNAP_UUID_LEN];
+	u8 snapshot_uuid[DDSNAP_UUID_LEN];
 	unsigned int features; /* arguments given in the table */
 	char socket_path[UNIX_PATH_MAX];
 };
@@ -263,7 +282,7 @@ enum ddsnap_verdict {
 };
 
 /* ddsnap-queue.c: deferred bios and requests */
-void ddsnap_batch_init(struct ddsnap_batch *batch);
+void ddsnap_batch_init(struct ddsnap_batch *batch, struct ddsnap *d);
 void ddsnap_batch_run(struct ddsnap_batch *batch);
 enum ddsnap_verdict ddsnap_verdict(struct ddsnap *d); /* under lock, as all up to */
 void ddsnap_enqueue(struct ddsnap *d, struct ddsnap_io *io); /* ddsnap_forget_requests() */

@@ -134,6 +134,8 @@ void ProtocolClient::greeted(const wire::Header& header, wire::Bytes message)
         return;
     }
     welcome_ = *welcome;
+    hello_.volume = welcome->volume; // the next session is of these, or is refused
+    hello_.snapshot_uuid = welcome->snapshot_uuid;
     state_ = State::open;
     ++sessions_;
     on_welcome();

@@ -69,6 +69,10 @@ ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
     if (!info || info->state == SnapshotState::deleting) {
         return {Status::no_snapshot, fmt::format("there is no snapshot {}", hello.snapshot.value)};
     }
+    if (hello.snapshot_uuid != snapstore::Uuid{} && hello.snapshot_uuid != info->uuid) {
+        return {Status::no_snapshot,
+                fmt::format("another snapshot has the number {} now", hello.snapshot.value)};
+    }
     if (removing && removed == hello.snapshot) {
         return {Status::busy, fmt::format("snapshot {} is being deleted", hello.snapshot.value)};
     }
@@ -307,6 +311,7 @@ void ServiceCore::welcome(Session& s)
         const auto snapshot = store.find(s.hello.snapshot);
         m.credits = config.snapshot_credits;
         m.sectors = snapshot ? snapshot->size : snapstore::Sectors{};
+        m.snapshot_uuid = snapshot ? snapshot->uuid : snapstore::Uuid{};
         squashed_snapshot = !snapshot || snapshot->state != SnapshotState::normal;
         const bool other_writer =
             !s.writer() && (writer_recorded(s.hello.snapshot) ||

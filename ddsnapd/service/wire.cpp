@@ -171,6 +171,7 @@ Decoded<Hello> Hello::decode(Bytes message) noexcept
     m.major = get(d.major);
     m.minor = get(d.minor);
     m.epoch = Epoch{get(d.epoch)};
+    m.snapshot_uuid = get_uuid(d.snapshot_uuid);
     std::copy_n(std::begin(d.name), m.name.size(), m.name.begin());
     m.name.back() = '\0';
     return m;
@@ -194,6 +195,7 @@ Encoded<ddsnap_hello> encode(const Hello& m) noexcept
     d.major = put32(m.major);
     d.minor = put32(m.minor);
     d.epoch = put32(m.epoch.value);
+    put_uuid(d.snapshot_uuid, m.snapshot_uuid);
     std::copy_n(m.name.begin(), m.name.size() - 1, std::begin(d.name));
     return store(d);
 }
@@ -216,6 +218,7 @@ Decoded<Welcome> Welcome::decode(Bytes message) noexcept
     m.sectors = Sectors{get64(d.sectors)};
     m.volume = get_uuid(d.volume);
     m.session = get64(d.session);
+    m.snapshot_uuid = get_uuid(d.snapshot_uuid);
     if (m.chunk_shift < 12 || m.chunk_shift > 20 || m.credits == 0 || m.max_range == 0 ||
         m.max_range > DDSNAP_MAX_RANGE) {
         return bad("WELCOME has a field out of range");
@@ -237,6 +240,7 @@ Encoded<ddsnap_welcome> encode(const Welcome& m) noexcept
     d.sectors = put64(m.sectors.value);
     put_uuid(d.volume, m.volume);
     d.session = put64(m.session);
+    put_uuid(d.snapshot_uuid, m.snapshot_uuid);
     return store(d);
 }
 

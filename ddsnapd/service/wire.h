@@ -96,6 +96,7 @@ struct Hello {
     std::uint32_t major = 0;
     std::uint32_t minor = 0;
     snapstore::Epoch epoch;
+    snapstore::Uuid snapshot_uuid{}; // of the one that the client had open before; zeros: any
     std::array<char, DDSNAP_NAME_LEN> name{};
 
     std::string_view name_view() const noexcept;
@@ -116,6 +117,7 @@ struct Welcome {
     snapstore::Sectors sectors;
     snapstore::Uuid volume{};
     std::uint64_t session = 0;
+    snapstore::Uuid snapshot_uuid{}; // zeros: the origin, or a daemon that does not say
 
     static Decoded<Welcome> decode(Bytes message) noexcept;
 };

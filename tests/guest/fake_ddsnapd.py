@@ -24,7 +24,7 @@ ERR_VERSION, ERR_VOLUME, ERR_NO_SNAPSHOT, ERR_SQUASHED, ERR_BUSY, ERR_IO = 1, 2,
 ERR_NO_SPACE, ERR_STOPPING = 9, 11
 
 HEADER = struct.Struct("<IHHQ")
-HELLO_BODY = struct.Struct("<IHHQIIQQ16s16sIIII24x128s")
+HELLO_BODY = struct.Struct("<IHHQIIQQ16s16sIIII16s8x128s")
 REQUEST_BODY = struct.Struct("<QII")
 LENGTHS = {HELLO: 256, WRITE: 32, SNAP_READ: 32, SNAP_WRITE: 32, UNLOCK: 16, HELD: 24, INVALID_ACK: 16, BYE: 16}
 
@@ -51,7 +51,8 @@ class Message:
 class Hello:
     def __init__(self, body):
         (self.magic, self.version, self.version_min, self.features, self.role, self.flags, self.snapshot, self.sectors,
-         self.volume, self.client, self.kind, self.major, self.minor, self.epoch, name) = HELLO_BODY.unpack(body)
+         self.volume, self.client, self.kind, self.major, self.minor, self.epoch,
+         self.snapshot_uuid, name) = HELLO_BODY.unpack(body)
         self.name = name.split(b"\0")[0].decode()
 
 
@@ -120,6 +121,7 @@ class FakeDaemon:
         self.path, self.chunk_shift, self.epoch = path, chunk_shift, epoch
         self.flags = NO_SNAPSHOTS if no_snapshots else 0
         self.snapshot_flags = 0
+        self.volume, self.snapshot_uuid = b"v" * 16, b"s" * 16
         self.credits, self.max_range, self.sectors = 64, 1024, 1 << 40
         self.versions = versions  # of the protocol: the oldest and the newest that it speaks
         self.origin = origin  # path of the origin, to copy chunks from before they are granted
@@ -204,9 +206,10 @@ class FakeDaemon:
                 return
             self.attached = hello.client
         flags = self.flags if hello.role == 1 else self.snapshot_flags
-        session.send(message(WELCOME, struct.pack("<HHIQIIIIQ16sQ16x", version, self.chunk_shift, flags, 0, self.epoch,
-                                                  self.credits, self.max_range, 0, self.sectors, b"v" * 16,
-                                                  len(self.sessions)), ident))
+        session.send(message(WELCOME, struct.pack("<HHIQIIIIQ16sQ16s", version, self.chunk_shift, flags, 0, self.epoch,
+                                                  self.credits, self.max_range, 0, self.sectors, self.volume,
+                                                  len(self.sessions), self.snapshot_uuid if hello.role == 2 else bytes(16)),
+                             ident))
 
     def refuse(self, session, ident, reason, text):
         session.send(message(REFUSED, struct.pack("<II128s", reason, 0, text.encode()), ident))

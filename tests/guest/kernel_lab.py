@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the tests of the kernel target share: devices, status, direct I/O, waiting for conditions, and the list of checks."""
 
+import fcntl
 import mmap
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import traceback
 STORE, ORIGIN = "/dev/vda", "/dev/vdb"
 SOCKET = "/run/ddsnap-test.sock"
 CHUNK = 16384
+BLKDISCARD, BLKZEROOUT = 0x1277, 0x127f  # linux/fs.h
 SECTORS = 65536  # 32 MiB: 2048 chunks
 # Limits of time are those of the distribution's kernel; with another a guest may be slower by this factor.
 SLOWNESS = int(os.environ.get("VM_SLOWNESS", "1"))
@@ -96,6 +99,14 @@ def read(path, offset, size):
         data = mmap.mmap(-1, size)
         equal(os.preadv(fd, [data], offset), size, "bytes read")
         return data[:]
+    finally:
+        os.close(fd)
+
+
+def range_ioctl(path, request, offset, size):
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        fcntl.ioctl(fd, request, struct.pack("QQ", offset, size))
     finally:
         os.close(fd)
 

@@ -419,6 +419,29 @@ TEST_F(SessionTest, HelloIsChecked)
     EXPECT_EQ(refusal(hello(wire::Role::snapshot, 1, SnapshotId{99})), Status::no_snapshot);
 }
 
+// A number may have been given again while the client was away: what it knows is of another snapshot.
+TEST_F(SessionTest, ASnapshotIsTheOneThatTheClientHadBefore)
+{
+    const auto id = create();
+    FakeClient client;
+    EXPECT_EQ(open_origin(client).snapshot_uuid, snapstore::Uuid{});
+    drop(client);
+    auto m = hello(wire::Role::snapshot, 2, id);
+    m.read_only = true;
+    const auto welcome = open(client, m);
+    EXPECT_EQ(welcome.snapshot_uuid, service->store().find(id)->uuid);
+    EXPECT_NE(welcome.snapshot_uuid, snapstore::Uuid{});
+    drop(client);
+    m.volume = welcome.volume;
+    m.snapshot_uuid = welcome.snapshot_uuid;
+    EXPECT_EQ(open(client, m).snapshot_uuid, welcome.snapshot_uuid);
+    drop(client);
+    m.snapshot_uuid.fill(std::byte{1});
+    connect(client, m);
+    run();
+    EXPECT_EQ(client.take<wire::Refused>().reason, Status::no_snapshot);
+}
+
 TEST_F(SessionTest, ReconnectReplacesTheOldSession)
 {
     FakeClient before;

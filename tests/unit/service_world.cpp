@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tests/unit/service_world.h"
 
+#include <algorithm>
+
 namespace ddsnap::test {
 
 namespace {
@@ -55,7 +57,9 @@ void ServiceWorld::tick(std::uint64_t ms)
 std::shared_ptr<ServiceWorld::Pending<ServiceResult<snapstore::SnapshotInfo>>>
 ServiceWorld::begin_create(std::uint64_t timeout_ms)
 {
-    return begin(service->create(snapstore::CreateOptions{}, now + timeout_ms * kMs));
+    snapstore::CreateOptions options;
+    std::generate(options.uuid.begin(), options.uuid.end(), [&] { return static_cast<std::byte>(random()); });
+    return begin(service->create(options, now + timeout_ms * kMs));
 }
 
 SnapshotId ServiceWorld::create()
