@@ -15,6 +15,7 @@
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
 #include "tools/common/file_device.h"
+#include "tools/common/store_owner.h"
 #include "tools/common/text.h"
 
 namespace zumastor {
@@ -254,6 +255,7 @@ std::string precious_content(const DeviceNode& device)
 std::string initialize_store(const StorePaths& paths, const InitOptions& options)
 {
     check_store_fits(paths, options);
+    refuse_owned_store(paths);
     OpenDevices open;
     open_all_exclusive(open, paths);
     snapstore::FramePool frames;

@@ -10,6 +10,7 @@
 #include "tools/common/daemon.h"
 #include "tools/common/offline_store.h"
 #include "tools/common/process.h"
+#include "tools/common/store_owner.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
 
@@ -102,6 +103,7 @@ Exit initialize(const Args& args)
     const StorePaths paths =
         need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
     check_store_fits(paths, options);
+    refuse_owned_store(paths);
     open_exclusive(paths.origin, O_RDONLY, "origin");
     for (const DeviceNode* device : {&paths.store, paths.meta ? &*paths.meta : nullptr}) {
         if (device == nullptr) {

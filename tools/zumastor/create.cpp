@@ -13,6 +13,7 @@
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/other_users.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
@@ -122,6 +123,7 @@ Exit build(const NewVolume& wanted, const std::string& type)
 {
     Volume volume = make_volume(wanted);
     const std::string name = volume.config().name;
+    tell_of_others(volume.config());
     VolumeConfig none;
     none.name = name;
     if (volume.config().source) {

@@ -9,6 +9,7 @@
 #include "tools/zumastor/exports.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
+#include "tools/zumastor/other_users.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
@@ -95,6 +96,7 @@ Exit define_volume(const Args& args)
     mapper::require_target();
     confirm_new_volume(wanted);
     const Volume volume = make_volume(wanted);
+    tell_of_others(volume.config());
     VolumeConfig none;
     none.name = name;
     follow_config(none, volume.config());

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "tools/common/block_device.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/device_claims.h"
 #include "tools/zumastor/doctor.h"
 #include "tools/zumastor/doctor_units.h"
+#include "tools/zumastor/fstab.h"
+#include "tools/zumastor/other_users.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 #include "tools/zumastor/volume_view.h"
@@ -19,31 +21,7 @@ namespace {
 
 constexpr std::uint64_t kWarnPercent = 80;
 constexpr std::uint64_t kFaultPercent = 95;
-constexpr std::chrono::seconds kPvsLimit{30};
 constexpr std::uint64_t kLatePeriods = 3; // without a cycle that succeeded
-
-bool is_physical_volume(const std::string& device)
-{
-    try {
-        const auto found = signature_of(device);
-        return found && found->type == "LVM2_member";
-    } catch (const Failure&) { // not to be read, or contradictory: not this
-        return false;
-    }
-}
-
-// Of the physical volumes it finds. Where it is not installed, it takes nothing for anything.
-std::string said_by_lvm()
-{
-    try {
-        return run_program({"pvs", "--noheadings", "--options=pv_name"}, kPvsLimit).output;
-    } catch (const Failure& failure) {
-        if (failure.code() == Exit::interrupted) {
-            throw;
-        }
-        return {};
-    }
-}
 
 class Examination {
 public:
@@ -64,7 +42,7 @@ public:
             units();
             timers();
         }
-        physical_volume();
+        others();
         replication();
         return std::move(findings_);
     }
@@ -172,26 +150,24 @@ private:
         }
     }
 
-    // LVM looks into all devices by itself, and finds the same on the disk beneath and on snapshots.
-    void physical_volume()
+    // Who else has, or would have, what is this volume's.
+    void others()
     {
-        if (view_.device.empty() || !is_physical_volume(view_.device)) {
+        for (const Claim& claim : claims_of_others(view_.config)) {
+            add(Verdict::fault,
+                claim.what + " is volume " + claim.volume + "'s, too: one of the two is wrong",
+                "forget the one that is not meant: zumastor forget volume NAME; or take its file out of " +
+                    Paths::kConfigDirectory,
+                Exit::busy);
+        }
+        if (view_.device.empty()) {
+            for (const RawLine& line : raw_lines_here(view_.config)) {
+                add(Verdict::fault, describe(line), remedy(view_.config, line));
+            }
             return;
         }
-        // LVM prefers these names.
-        const std::string ours = "/dev/zumastor/" + view_.config.name + "/";
-        std::error_code error;
-        const std::string disk = std::filesystem::canonical(view_.config.origin, error).string();
-        const std::vector<std::string> lines = split(said_by_lvm(), '\n');
-        if (std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
-                return line.find("WARNING") != std::string::npos &&
-                       (line.find(disk) != std::string::npos || line.find(ours) != std::string::npos);
-            })) {
-            add(Verdict::fault,
-                "it holds a physical volume of LVM's, and LVM takes the disk beneath it or a snapshot for "
-                "the same one, too",
-                "have LVM leave out " + disk +
-                    " and snapshots: global_filter in /etc/lvm/lvmlocal.conf (see docs/devices.md)");
+        for (const OtherUser& user : other_users(view_.config)) {
+            add(Verdict::fault, user.what, user.remedy);
         }
     }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "tools/common/failure.h"
+#include "tools/common/store_owner.h"
 
 namespace zumastor {
 namespace {
@@ -32,7 +33,7 @@ bool made_of(const std::string& name, std::string_view marks)
 
 } // namespace
 
-const std::string Paths::kConfigDirectory = "/etc/zumastor";
+const std::string Paths::kConfigDirectory = zumastor::kConfigDirectory;
 
 void check_volume_name(const std::string& name)
 {

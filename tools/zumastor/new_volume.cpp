@@ -10,8 +10,10 @@
 
 #include "tools/common/block_device.h"
 #include "tools/common/process.h"
+#include "tools/common/store_owner.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/device_claims.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/units.h"
@@ -29,20 +31,10 @@ const DeviceNode& superblock_device(const StorePaths& paths)
 
 void refuse_devices_of_others(const NewVolume& wanted)
 {
-    for (const std::string& name : list_volumes()) {
-        const VolumeConfig other = load_config(name);
-        for (const std::string* path : {&other.origin, &other.store, &other.meta}) {
-            std::error_code error;
-            const std::string theirs = std::filesystem::canonical(*path, error).string();
-            const std::array<const DeviceNode*, 3> ours{&wanted.paths.origin, &wanted.paths.store,
-                                                        wanted.paths.meta ? &*wanted.paths.meta : nullptr};
-            for (const DeviceNode* device : ours) {
-                if (device != nullptr && !error && device->path == theirs) {
-                    throw Failure(Exit::busy, device->given + " belongs to volume " + name,
-                                  "forget that volume first: zumastor forget volume " + name);
-                }
-            }
-        }
+    refuse_owned_store(wanted.paths);
+    for (const Claim& claim : claims_of_others(wanted.config)) {
+        throw Failure(Exit::busy, claim.what + " belongs to volume " + claim.volume,
+                      "forget that volume first: zumastor forget volume " + claim.volume);
     }
 }
 

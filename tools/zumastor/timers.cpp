@@ -6,6 +6,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/doctor_units.h"
 #include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
@@ -24,8 +25,12 @@ std::vector<std::string> units_of(const std::vector<Timer>& timers, const char* 
 
 Failure not_done(const std::string& volume, const ProgramResult& result)
 {
-    return Failure(Exit::partly, "volume " + volume + ": it is stored, but systemd says: " + result.output,
-                   "are Zumastor's units installed? Then: systemctl daemon-reload, and start the timers");
+    const Finding generator = examine_generator("/");
+    return Failure(Exit::partly,
+                   "volume " + volume +
+                       ": it is stored, but nothing is done at its times: systemd says: " + result.output,
+                   (generator.verdict == Verdict::good ? "systemctl daemon-reload" : generator.next) +
+                       "; then: zumastor doctor says which timers to start");
 }
 
 void explain_cron(const std::vector<Timer>& fresh)

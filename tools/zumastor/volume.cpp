@@ -12,6 +12,7 @@
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/device_claims.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/nfs.h"
@@ -136,6 +137,7 @@ void Volume::become_daemon()
     if (try_daemon()) {
         throw Failure(Exit::busy, what() + ": its daemon runs already");
     }
+    refuse_claimed(config_);
     const StorePaths paths = attach_devices();
     refuse_wrong_devices(paths);
     const WritableOrigin origin(paths_.runtime, paths.origin.path); // as before if there is no daemon
@@ -214,9 +216,12 @@ void Volume::refuse_wrong_devices(const StorePaths& paths) const
 void Volume::start_devices()
 {
     mapper::require_target();
+    std::optional<Daemon> daemon = try_daemon();
+    if (!daemon) {
+        refuse_claimed(config_);
+    }
     const StorePaths paths = attach_devices();
     const bool mapped = mapper::find(paths_.origin_name).has_value();
-    std::optional<Daemon> daemon = try_daemon();
     if (!daemon) {
         refuse_wrong_devices(paths);
     }
