@@ -236,36 +236,52 @@ def judge(outcome, log_text, options):
     """The exit status, and on stderr the reason for any but the command's own."""
     found = klog.findings(log_text[:outcome.asked_at])
     if found:
-        ended = ", and was ended" if outcome.complained else ""
-        say(f"the guest's kernel complained ({len(found)} lines{ended}):\n{klog.excerpt(log_text, found)}")
-        say_faults(peers.name_of(1), log_text)
         if outcome.timed_out:
-            say(f"(and {outcome.timed_out} took too long)")
+            say(f"({outcome.timed_out} took too long)")
         elif outcome.status is not None:
             say(f"(the command's status was {outcome.status})")
+        say(complaint(found, log_text, peers.name_of(1), outcome.complained))
         return EXIT_KERNEL_LOG
     if outcome.power_cut:
         return EXIT_POWER_CUT
     if outcome.timed_out:
-        say(f"{outcome.timed_out} took too long; the end of the guest's kernel log:\n{tail(log_text, 120)}")
+        say(late(outcome, log_text, peers.name_of(1), options))
         return EXIT_TIMEOUT if outcome.timed_out in ("the command", "the guest's shutdown") else EXIT_HARNESS
     if outcome.shut_down and outcome.status is None:
         return EXIT_SHUT_DOWN
     if outcome.status is None:
-        say(f"the guest ended without a word about the command; the end of its kernel log:\n{tail(log_text, 60)}")
+        end = f"the end of its kernel log:\n{tail(log_text, 60)}"
         if outcome.complaints:
-            raise HarnessError(last_words(outcome.complaints), step="running the guest in QEMU", detail=outcome.complaints,
+            raise HarnessError(last_words(outcome.complaints), step="running the guest in QEMU",
+                               detail=f"{end}\n{outcome.complaints}",
                                remedy="see that the host has that much memory free, or ask for less with --mem")
-        raise HarnessError("QEMU ended, or was ended, with no word", step="running the guest in QEMU",
-                           remedy="see whether the host was short of memory (dmesg), and run the same command again")
+        raise HarnessError("QEMU ended, or was ended, without a word about the command", step="running the guest in QEMU",
+                           remedy="see whether the host was short of memory (dmesg), and run the same command again", detail=end)
     if options.power_cut:
         say("the command ended before the power was cut (did it call vm-mark?)")
     return outcome.status
 
 
-def say_faults(name, log_text):
-    for fault in klog.faults(log_text):
-        say(f"on {name}, {fault}")
+def complaint(found, log_text, name, ended=False):
+    """The error that something bad in a kernel's log is."""
+    died = "".join(f"\non {name}, {fault}" for fault in klog.faults(log_text))
+    return HarnessError(found[0][1].strip(), step=f"running the guest {name}",
+                        remedy="see the kernel's words above; if dm-ddsnap is in them, it is a bug: please report them",
+                        detail=f"the kernel of {name} complained ({len(found)} lines{', and was ended' if ended else ''}):\n"
+                        f"{klog.excerpt(log_text, found)}{died}")
+
+
+# What to do when it took too long.
+BUSY = "see the kernel log's end above; end other work on this machine (uptime says how much), and run the same command again"
+LATE = {"the command": "see above what its tasks waited for; end other work on this machine, or give it longer with --timeout"}
+
+
+def late(outcome, log_text, name, options):
+    """The error that a time-out is."""
+    kept = f"; all of it: {options.kernel_log}" if options.kernel_log else ""
+    return HarnessError(f"{outcome.timed_out} took longer than {outcome.allowed:.0f} s",
+                        step=f"{outcome.timed_out}, {name}", remedy=LATE.get(outcome.timed_out, BUSY),
+                        detail=f"the end of the kernel log of {name}{kept}:\n{tail(log_text, 120)}")
 
 
 def tail(text, count):
@@ -309,11 +325,13 @@ def judge_peers(others, options, status):
         text = peer.log_path.read_bytes().decode("latin-1")
         found = klog.findings(text)
         if found:
-            say(f"the kernel of {peer.name} complained ({len(found)} lines):\n{klog.excerpt(text, found)}")
-            say_faults(peer.name, text)
+            say(complaint(found, text, peer.name))
             status = EXIT_KERNEL_LOG
-        elif peer.error or (peer.outcome and peer.outcome.timed_out):
-            say(f"{peer.name} failed: {peer.error or peer.outcome.timed_out}")
+        elif peer.outcome and peer.outcome.timed_out:
+            say(late(peer.outcome, text, peer.name, options))
+            status = status or EXIT_HARNESS
+        elif peer.error:
+            say(peer.failure())
             status = status or EXIT_HARNESS
     return status
 

@@ -13,9 +13,11 @@ import sys
 import time
 
 from lib import targets as lib_targets
+from lib.measuring import AGAIN, build, measured_by, reported
+from vm.lib.common import HarnessError, step
 
 from . import images, native, report, targets
-from .rig import GIB, programs_in, words
+from .rig import GIB, programs_in
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -78,16 +80,6 @@ def parse(argv):
     return options
 
 
-def build(options):
-    if options.no_build:
-        return
-    subprocess.run([ROOT / "tools" / "install-deps", "build", "test", "vm", "kernel", "bench"], check=True)
-    folder = ROOT / "build" / options.preset
-    if not (folder / "build.ninja").exists():
-        subprocess.run(["cmake", "--preset", options.preset], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["cmake", "--build", folder, "--target", *PROGRAMS], stdout=subprocess.DEVNULL, check=True)
-
-
 def cases(options):
     """(files, GiB) of the images, rsync's share in them."""
     fewest = min(options.files)
@@ -108,8 +100,7 @@ def cycles(options):
     argv = [ROOT / "tests" / "vm" / "run", "--hosts", 2, "--smp", 1, "--disks", 1, "--disk-size", "4G", *views, "--mem", "3G",
             "--timeout", 14400, "--results", folder, "--kernel-log", folder / "kernel.log", "--preset", options.preset,
             "--verbose", "--", HERE / "cycles-guest.py", "/results/plan.json", "/results/cycles.jsonl"]
-    if subprocess.run(words(argv), check=False).returncode != 0:
-        raise RuntimeError("the guests did not measure all that they should")
+    measured_by(argv)
     with open(folder / "cycles.jsonl", encoding="utf-8") as found:
         yield from map(json.loads, found)
 
@@ -140,6 +131,15 @@ def kept(options):
                 yield entry
 
 
+def told(stage, measurements):
+    """The measurements of a stage, whose failure is the harness's."""
+    try:
+        with step(f"measuring: {stage}", AGAIN):
+            yield from measurements()
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        raise HarnessError(str(error), step=f"measuring: {stage}", remedy=AGAIN) from error
+
+
 def measure(options):
     programs = programs_in(ROOT / "build" / options.preset)
     stages = {"wire": lambda: native.wire(programs, options.work, options),
@@ -158,7 +158,7 @@ def measure(options):
             for stage in options.stages:
                 started = time.monotonic()
                 print(f"== {stage}", flush=True)
-                for entry in stages[stage]():
+                for entry in told(stage, stages[stage]):
                     results.write(json.dumps(entry) + "\n")
                     print("  " + ", ".join(f"{key} {value}" for key, value in entry.items()
                                            if isinstance(value, (int, float, str))), flush=True)
@@ -172,11 +172,8 @@ def measure_apart(options, prefer):
     def work():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that daemons and files go with it
         prefer()
-        try:
+        with reported():
             measure(options)
-        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-            print(f"tests/bench/run: {error}", file=sys.stderr)
-            sys.exit(1)
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
@@ -211,13 +208,18 @@ def write_report(options):
 
 def main(argv, prefer):
     options = parse(argv)
-    options.report.mkdir(parents=True, exist_ok=True)
-    if not options.existing:
-        build(options)
-        options.work.mkdir(parents=True, exist_ok=True)
-        if not measure_apart(options, prefer):
-            return 1
-    judged = write_report(options)
+    with reported():
+        with step("making the folders", "name others with --report and --work"):
+            options.report.mkdir(parents=True, exist_ok=True)
+            if not options.existing:
+                options.work.mkdir(parents=True, exist_ok=True)
+        if not options.existing:
+            if not options.no_build:
+                build(options.preset, ("build", "test", "vm", "kernel", "bench"), PROGRAMS)
+            if not measure_apart(options, prefer):
+                return 1
+        with step("writing the report"):
+            judged = write_report(options)
     missed = [target for target in judged if not target.met]
     for target in missed:
         print(f"missed: {target.name}: {target.measured:g}, should be {target.relation} {target.target:g}", file=sys.stderr)

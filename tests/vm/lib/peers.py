@@ -10,9 +10,10 @@ import socket
 import threading
 
 from . import session
-from .common import HarnessError, run, say
+from .common import HarnessError, last_words, run, say
 from .guest import Guest
 
+AGAIN = "see its kernel log's end above; end other work on this machine (uptime says how much), and run the same command again"
 ADDRESS = "10.99.0.{}"  # of hostN; nothing outside the guests knows it
 
 
@@ -53,6 +54,7 @@ class Peer:
         self.stopping = False
         self.outcome = None
         self.error = None
+        self.told = False  # somebody raised that
         self.guest = None
         self.lock = threading.Lock()  # of guest and stopping
         self.thread = threading.Thread(target=self._live, daemon=True)
@@ -88,13 +90,25 @@ class Peer:
                 self.guest.kill()
         self.thread.join()
 
+    def failure(self):
+        """What went wrong with it: an error of its own, or an end that nobody asked for."""
+        step = f"running the guest {self.name}"
+        if isinstance(self.error, HarnessError):
+            self.error.step = self.error.step or step
+            return self.error
+        log = "\n".join(self.log_path.read_text("latin-1").splitlines()[-60:])
+        reason = f"{self.name}: {self.error}" if self.error else f"{self.name} ended by itself"
+        if self.outcome and self.outcome.timed_out:
+            reason = f"{self.name}: {self.outcome.timed_out} took longer than {self.outcome.allowed:.0f} s"
+        elif self.outcome and self.outcome.complaints:
+            reason = f"{self.name}: {last_words(self.outcome.complaints)}"
+        return HarnessError(reason, step=step, detail=f"the end of the kernel log of {self.name}:\n{log}", remedy=AGAIN)
+
     def check(self):
         """Raises what went wrong with it, if it was not stopped."""
-        if self.error:
-            raise HarnessError(f"{self.name}: {self.error}")
-        if not self.stopping and not self.thread.is_alive():
-            raise HarnessError(f"{self.name} has ended by itself: {self.outcome}; the last of its kernel's log:\n"
-                               + "\n".join(self.log_path.read_text("latin-1").splitlines()[-8:]))
+        if self.error or (not self.stopping and not self.thread.is_alive()):
+            self.told = True
+            raise self.failure()
 
 
 class Peers:
@@ -112,7 +126,8 @@ class Peers:
     def stop(self):
         for peer in self.all:
             try:
-                peer.check()
+                if not peer.told:
+                    peer.check()
             except HarnessError as error:
                 say(error)
             peer.stop()

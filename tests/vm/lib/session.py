@@ -25,6 +25,7 @@ class Outcome:
     power_cut: bool = False
     shut_down: bool = False  # in order, as asked for
     timed_out: str | None = None  # what took too long
+    allowed: float = 0.0  # the seconds that it had
     booted_after: float | None = None
     command_seconds: float | None = None
     complained: bool = False  # the kernel did, and so was ended
@@ -46,6 +47,7 @@ class Session:
         self.cut_at = None
         self.started = 0.0
         self.deadline = (0.0, "")
+        self.allowed = 0.0
         self.last_log = 0.0
         self.watch = klog.Watch()
         self.complained_at = None
@@ -55,7 +57,7 @@ class Session:
     def run(self):
         self.started = time.monotonic()
         self.guest.start()
-        self.deadline = (self.started + BOOT_LIMIT * self.slowness, "the guest's boot")
+        self._limit(BOOT_LIMIT * self.slowness, "the guest's boot")
         handlers = {"out": self._to_fd(self.out), "err": self._to_fd(2), "serial": self._to_log, "control": self._on_control,
                     "qmp": lambda data: None, "complaints": self._on_complaint}
         for port, end in self.guest.sockets.items():
@@ -67,6 +69,11 @@ class Session:
             self.guest.kill()
         self._read_the_rest()
         return self.outcome
+
+    def _limit(self, seconds, what):
+        """What is to be over in so many seconds from now."""
+        self.allowed = seconds
+        self.deadline = (time.monotonic() + seconds, what)
 
     def _loop(self):
         traces = None
@@ -85,7 +92,7 @@ class Session:
                         return
                     self.last_log = now
             elif now >= self.deadline[0]:
-                self.outcome.timed_out = self.deadline[1]
+                self.outcome.timed_out, self.outcome.allowed = self.deadline[1], self.allowed
                 self.outcome.asked_at = self.log.tell()
                 traces = self.guest.show_blocked_tasks()
                 self.deadline = (now + TRACE_LIMIT, "")
@@ -159,20 +166,20 @@ class Session:
         now = time.monotonic()
         if word == "started":
             self.outcome.booted_after = now - self.started
-            self.deadline = (now + self.timeout, "the command")
+            self._limit(self.timeout, "the command")
             if self.on_started:
                 self.on_started()
         elif word == "exit":
             self.outcome.status = int(rest)
             self.outcome.command_seconds = now - self.started - (self.outcome.booted_after or 0)
-            self.deadline = (now + POWER_OFF_LIMIT * self.slowness, "the guest's power-off")
+            self._limit(POWER_OFF_LIMIT * self.slowness, "the guest's power-off")
             self.cut_at = None
         elif word == "mark":
             if self.power_cut and self.cut_at is None:
                 self.cut_at = now + random.uniform(*self.power_cut)
         elif word == "shutdown":
             self.outcome.shut_down = True
-            self.deadline = (now + SHUTDOWN_LIMIT * self.slowness, "the guest's shutdown")
+            self._limit(SHUTDOWN_LIMIT * self.slowness, "the guest's shutdown")
         elif word == "power-cut":
             self.cut_at = now + float(rest)
         else:
