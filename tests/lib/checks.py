@@ -74,16 +74,13 @@ def cores():
 
 def build(preset, *targets):
     """Everything, or only the targets named."""
-    only = ["--target", *targets] if targets else []
+    argv = tree(preset, *(["--target", *targets] if targets else []))
+    return lambda check: Result.of(execute(argv, check.log, 3600))
 
-    def function(check):
-        for argv in (["cmake", "--preset", preset, "-DZUMASTOR_WERROR=ON"],
-                     ["cmake", "--build", "--preset", preset, "--parallel", cores(), *only]):
-            status = execute(argv, check.log, 3600, cwd=ROOT)
-            if status:
-                break
-        return Result.of(status)
-    return function
+
+def tree(preset, *words):
+    """The command that builds it, warnings being errors."""
+    return [ROOT / "tools" / "build-tree", preset, "-DZUMASTOR_WERROR=ON", "--", "--parallel", cores(), *words]
 
 
 def ctest(preset, *selection, per_test=600):
@@ -181,7 +178,7 @@ def python_syntax(check):
 def clang_tidy(checks):
     def function(check, program):
         # The release is compiled several files at a time; this preset has a command for each.
-        status = execute(["cmake", "--preset", "debug"], check.log, 600, cwd=ROOT)
+        status = execute([ROOT / "tools" / "build-tree", "--configure", "debug"], check.log, 600)
         if status:
             return Result.of(status)
         passed, failed = tidy.run(program, BUILD / "debug", check.log, cores(), checks)

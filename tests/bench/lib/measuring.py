@@ -27,11 +27,8 @@ def build(preset, groups, programs):
     """The programs that are measured, and the Debian packages that this takes."""
     if not install(*groups):
         sys.exit(1)  # its last lines say why, and what to do
-    folder = ROOT / "build" / preset
     with step("building what is measured", "mend what the compiler says above, and run the same command again"):
-        if not (folder / "build.ninja").exists():
-            run(["cmake", "--preset", preset], cwd=ROOT)
-        run(["cmake", "--build", folder, "--target", *programs])
+        run([ROOT / "tools" / "build-tree", preset, "--", "--target", *programs])
 
 
 def measured_by(argv, **kwargs):

@@ -23,7 +23,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .common import BUILD, HarnessError, ROOT, cache_dir, install, locked, run, say
+from .common import BUILD, HarnessError, ROOT, cache_dir, install, run, say
 
 INSIDE = "ZUMASTOR_SYSTEM"  # the environment's word for the system that a program runs in
 HOST = "host"  # this machine's own
@@ -231,9 +231,8 @@ def _environment(name):
 def build_programs(name, preset):
     """What tests/vm/run has in its guests' PATH, as far as it is not built yet in the system."""
     root = make(name)
-    with _lock(name, False), locked(build_folder(name) / ".lock-programs"):
-        for words in (["--preset", preset], ["--build", "--preset", preset, "--target", "ddsnapd", "ddsnap", "zumastor"]):
-            _run_in(name, root, ["cmake", *words], ROOT)
+    with _lock(name, False):
+        _run_in(name, root, [ROOT / "tools" / "build-tree", preset, "--", "--target", "ddsnapd", "ddsnap", "zumastor"])
 
 
 def _folder():
