@@ -92,7 +92,7 @@ Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
         return fail(Errc::corrupt, "journal: create of a snapshot of a wrong size", snapshot->info.id.value);
     }
     const SnapshotId id = snapshot->info.id;
-    if (table.all().size() >= sb.max_snapshots) {
+    if (table.listed() >= sb.max_snapshots) { // of those being deleted: sweep_for_table()
         return fail(Errc::corrupt, "journal: too many snapshots", id.value);
     }
     if (!table.insert(std::move(*snapshot))) {
@@ -101,6 +101,7 @@ Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
     snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
     sweep_targets.reserve(table.all().size());
     ++epoch;
+    ++snapshots_created;
     next_id = std::max(next_id, SnapshotId{id.value + 1});
     return {};
 }

@@ -84,6 +84,7 @@ Task<Result<void>> Store::Impl::write_checkpoint()
     sb = next;
     durable_nodes = frozen_nodes;
     durable_created = frozen_created;
+    durable_snapshots_created = frozen_snapshots_created;
     chunks.thaw();
     blocks.thaw();
     co_return Result<void>{};
@@ -131,6 +132,7 @@ Superblock Store::Impl::freeze()
     blocks.freeze();
     frozen_nodes = tree->nodes();
     frozen_created = tree->created();
+    frozen_snapshots_created = snapshots_created;
     both_copies = mark_clean || incarnation != sb.incarnation || new_geometry.has_value();
     tree->freeze(generation + (both_copies ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
@@ -238,6 +240,12 @@ std::uint64_t Store::Impl::node_limit() const noexcept
 std::uint64_t Store::Impl::recovery_nodes() const noexcept
 {
     return durable_nodes + (tree->created() - durable_created);
+}
+
+// The same for the snapshot table, and what the sweep has erased from it.
+std::uint64_t Store::Impl::recovery_snapshots() const noexcept
+{
+    return sb.snapshot_count + (snapshots_created - durable_snapshots_created);
 }
 
 } // namespace snapstore

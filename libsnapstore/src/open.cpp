@@ -83,6 +83,22 @@ void Store::Impl::make_pools()
     frame_pool.reserve(64, 8192);
 }
 
+// More snapshots than the table may have, some of them being deleted: earlier versions gave a deleted one's
+// slot away before a table without it was on disk. What their sweep had done is done again, before the table is
+// written.
+Result<void> Store::Impl::sweep_for_table()
+{
+    while (table.all().size() > sb.max_snapshots) {
+        const Sweep state = sweep_step();
+        if (state == Sweep::needs_checkpoint && nodes.free() < nodes_wanted) {
+            nodes.grow(nodes_wanted);
+        } else if (state != Sweep::progress) {
+            return fail(Errc::corrupt, "journal: too many snapshots", sb.max_snapshots);
+        }
+    }
+    return {};
+}
+
 Task<Result<OpenReport>> Store::Impl::open()
 {
     if (open_called) {
@@ -113,7 +129,10 @@ Task<Result<OpenReport>> Store::Impl::open()
     incarnation = sb.incarnation + 1;
     next_sequence = applied_sequence;
     opened = true;
-    ok = co_await checkpoint();
+    ok = sweep_for_table();
+    if (ok) {
+        ok = co_await checkpoint();
+    }
     if (ok) {
         ok = co_await forget_loss();
     }

@@ -34,6 +34,7 @@ public:
     bool dirty() const noexcept { return dirty_; }
     void clean() noexcept { dirty_ = false; }
 
+    std::size_t listed() const noexcept { return by_id_.size(); } // without those being deleted
     // Live snapshots are those that can be read.
     bool none_live() const noexcept { return live_.empty(); }
     std::size_t live() const noexcept { return live_.size(); }

@@ -92,6 +92,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Result<void> find_lost_commits(const AlignedBuffer& ring, std::uint64_t end) const;
     Task<Result<bool>> data_matches(std::span<const std::byte> block, std::size_t used);
     Result<void> replay_block(std::span<const std::byte> block, std::size_t used);
+    Result<void> sweep_for_table();
     Task<Result<void>> close();
 
     // ---- journal (commit.cpp, apply.cpp) ----
@@ -133,6 +134,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t zone_with(std::uint64_t tree_nodes) const noexcept; // blocks that are needed
     std::uint64_t node_limit() const noexcept;                        // nodes the tree may have
     std::uint64_t recovery_nodes() const noexcept;
+    std::uint64_t recovery_snapshots() const noexcept;
     bool anything_to_checkpoint() const noexcept;
 
     // ---- copy-out (copy_out.cpp) ----
@@ -227,6 +229,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Result<DeltaPart> delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
                             std::span<ChunkRange> out) noexcept;
     Task<Result<SnapshotInfo>> create(CreateOptions options);
+    Task<Result<void>> make_snapshot_room();
     Task<Result<void>> change_state(SnapshotId id, RecordType type);
     Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);
     Task<Result<std::uint32_t>> add_use(SnapshotId id, std::int64_t difference);
@@ -345,6 +348,9 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t durable_created = 0; // tree->created() then
     std::uint64_t frozen_nodes = 0;
     std::uint64_t frozen_created = 0;
+    std::uint64_t snapshots_created = 0; // since it was opened, replayed ones included
+    std::uint64_t durable_snapshots_created = 0;
+    std::uint64_t frozen_snapshots_created = 0;
     WaitQueue checkpoint_done;
 
     // Operations.

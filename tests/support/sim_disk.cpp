@@ -69,6 +69,27 @@ bool SimDisk::inject_error() noexcept
     return true;
 }
 
+// A write that fails may have written what lies before the bad sector; a torn range is what that leaves.
+bool SimDisk::spoiled(const IoRequest& request)
+{
+    const std::uint64_t first = request.offset.value / kSector;
+    const std::uint64_t end = first + request.buffer.size() / kSector;
+    if (request.op == IoRequest::Op::read) {
+        const auto bad = unreadable_.lower_bound(first);
+        return bad != unreadable_.end() && *bad < end;
+    }
+    if (request.op == IoRequest::Op::flush) {
+        return false;
+    }
+    const auto bad = unwritable_.lower_bound(first);
+    const std::uint64_t done = bad == unwritable_.end() || *bad >= end ? end : *bad;
+    unreadable_.erase(unreadable_.lower_bound(first), unreadable_.lower_bound(done));
+    if (done < end && done > first) {
+        write(request.offset.value, request.buffer.first((done - first) * kSector));
+    }
+    return done < end;
+}
+
 bool SimDisk::pump()
 {
     if (pending_.empty()) {
@@ -79,7 +100,7 @@ bool SimDisk::pump()
     pending_[index] = pending_.back();
     pending_.pop_back();
     IoRequest& request = *chosen.request;
-    if (dead_ || inject_error()) {
+    if (dead_ || inject_error() || spoiled(request)) {
         request.status = IoStatus::error;
     } else {
         execute(request, chosen.covered);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "snapstore/block_device.h"
@@ -57,6 +58,15 @@ public:
     }
     bool fault_injected() const noexcept { return fault_injected_; }
 
+    // The sector at `offset` cannot be read until it is written again; or not be written, ever.
+    void spoil_reads(std::uint64_t offset) { unreadable_.insert(offset / 512); }
+    void spoil_writes(std::uint64_t offset) { unwritable_.insert(offset / 512); }
+    void heal()
+    {
+        unreadable_.clear();
+        unwritable_.clear();
+    }
+
     void grow(Bytes size)
     {
         size_ = size;
@@ -87,6 +97,7 @@ private:
     void read(std::uint64_t offset, std::span<std::byte> data);
     void flush(std::uint64_t covered);
     bool inject_error() noexcept;
+    bool spoiled(const IoRequest& request);
 
     Bytes size_;
     Random& random_;
@@ -99,6 +110,8 @@ private:
     std::uint64_t fail_countdown_ = 0;
     bool fail_forever_ = false;
     bool fault_injected_ = false;
+    std::set<std::uint64_t> unreadable_; // sectors
+    std::set<std::uint64_t> unwritable_;
     Counters counters_;
 };
 
