@@ -6,6 +6,11 @@
 //
 // Invariant: a record is applied, and its requester answered, only when its journal block and all data
 // written before it are flushed. (StoreModelTest, and the planted bugs of the simulation)
+//
+// Each block says up to which one the journal was durable before it, and so proves that a commit was
+// acknowledged. The last commit has no successor yet: when nothing follows, the next tick writes an empty
+// block, the seal, and from then on damage to that commit is found, rather than taken for a torn tail.
+// (JournalEndTest)
 #include "block.h"
 #include "store_impl.h"
 
@@ -47,9 +52,46 @@ void Store::Impl::kick_commit()
     }
 }
 
+// For the last commit, if no other is about to follow.
+void Store::Impl::seal_journal()
+{
+    if (unsealed && !commit_running && queue.empty() && !failed && sb.journal_start < next_sequence) {
+        commit_running = true;
+        seal_wanted = true;
+        spawn(frame_pool, commit_loop());
+    }
+}
+
+Task<void> Store::Impl::write_seal()
+{
+    seal_wanted = false;
+    if (next_sequence - sb.journal_start >= sb.journal.count) {
+        start_checkpoint(); // after it there is nothing to seal
+        co_return;
+    }
+    fill_batch(Batch{queue.head(), 1, 0, false});
+    const Bytes where{block_offset(journal_block_of(sb.journal, next_sequence))};
+    IoStatus status = co_await DeviceIo(meta_device(), IoRequest::Op::write, where, batch_buffer.block(0));
+    if (status == IoStatus::ok) {
+        ++counters.flushes;
+        status = co_await DeviceIo(meta_device(), IoRequest::Op::flush);
+    }
+    if (status != IoStatus::ok) {
+        fail_store("cannot write the journal", where.value);
+        co_return;
+    }
+    ++counters.journal_blocks;
+    applied_sequence = ++next_sequence;
+    unsealed = false;
+}
+
 Task<void> Store::Impl::commit_loop()
 {
-    while (commit_due() && !failed) {
+    while ((commit_due() || seal_wanted) && !failed) {
+        if (seal_wanted) {
+            co_await write_seal();
+            continue;
+        }
         const Batch batch = choose_batch();
         if (batch.blocks == 0) {
             const bool go_on = co_await make_commit_room();
@@ -205,6 +247,7 @@ void Store::Impl::apply_batch(const Batch& batch)
     }
     next_sequence += batch.blocks;
     applied_sequence = next_sequence;
+    unsealed = true;
     maybe_ask_refill();
 }
 

@@ -98,7 +98,8 @@ Task<void> Store::Impl::record_loss()
 }
 
 // What the newest durable superblock says, and the bit. Of a checkpoint that has failed, the next two
-// generations may be on disk: this one is newer, and goes where the older copy is.
+// generations may be on disk: this one is newer, and goes where the older copy is. Then the other copy: one
+// that is damaged later must not bring back the time before.
 Task<IoStatus> Store::Impl::mark_superblock()
 {
     Superblock lost = sb;
@@ -106,10 +107,18 @@ Task<IoStatus> Store::Impl::mark_superblock()
     lost.incompat |= kIncompatLost;
     lost.clean = false;
     const IoStatus status = co_await write_superblock(lost);
-    if (status == IoStatus::ok) {
-        sb = std::move(lost);
+    if (status != IoStatus::ok) {
+        co_return status;
     }
-    co_return status;
+    sb = lost;
+    ++lost.generation;
+    const IoStatus again = co_await write_superblock(lost);
+    if (again == IoStatus::ok) {
+        sb = std::move(lost);
+    } else {
+        observer.log(1, "that the snapshots are lost is in one copy of the store's superblock only");
+    }
+    co_return IoStatus::ok;
 }
 
 Task<IoStatus> Store::Impl::write_witness(bool lost)

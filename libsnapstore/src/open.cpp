@@ -84,8 +84,8 @@ void Store::Impl::make_pools()
 }
 
 // More snapshots than the table may have, some of them being deleted: earlier versions gave a deleted one's
-// slot away before a table without it was on disk. What their sweep had done is done again, before the table is
-// written.
+// slot away before a table without it was on disk. What their sweep had done is done again, before the table
+// is written.
 Result<void> Store::Impl::sweep_for_table()
 {
     while (table.all().size() > sb.max_snapshots) {

@@ -71,8 +71,8 @@ Task<Result<SnapshotInfo>> Store::Impl::create(CreateOptions options)
     co_return info;
 }
 
-// A slot that the sweep has freed is free when a table without it is durable: after a crash the replay adds to
-// the table on disk (LimitTest).
+// A slot that the sweep has freed is free when a table without it is durable: after a crash the replay adds
+// to the table on disk (LimitTest).
 Task<Result<void>> Store::Impl::make_snapshot_room()
 {
     for (;;) {

@@ -87,9 +87,13 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Result<void> scan_entries(std::vector<Damage>* damage);
     Result<void> check_zone() const;
     Task<Result<void>> replay(OpenReport& report);
-    Task<Result<AlignedBuffer>> read_ring();
-    Result<std::uint64_t> find_journal_end(const AlignedBuffer& ring, std::uint64_t& durable) const;
-    Result<void> find_lost_commits(const AlignedBuffer& ring, std::uint64_t end) const;
+    struct Ring;
+    Task<Result<void>> read_ring(Ring& ring);
+    Task<Result<void>> read_ring_blocks(Ring& ring, std::uint64_t first, std::uint64_t count);
+    Result<JournalHeader> header_at(const Ring& ring, std::uint64_t sequence) const;
+    Result<std::uint64_t> find_journal_end(const Ring& ring, std::uint64_t& durable) const;
+    Result<void> find_lost_commits(const Ring& ring, std::uint64_t end) const;
+    Result<void> check_unreadable_end(const Ring& ring, std::uint64_t end) const;
     Task<Result<bool>> data_matches(std::span<const std::byte> block, std::size_t used);
     Result<void> replay_block(std::span<const std::byte> block, std::size_t used);
     Result<void> sweep_for_table();
@@ -107,6 +111,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool commit_due() const noexcept;
     void kick_commit();
     Task<void> commit_loop();
+    void seal_journal();
+    Task<void> write_seal();
     Batch choose_batch() const noexcept;
     Task<bool> make_commit_room(); // false: the store failed
     void fill_batch(const Batch& batch);
@@ -327,6 +333,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t applied_sequence = 1; // of the first block not applied
     std::uint64_t reserved_changes = 0; // nodes and blocks that the commit under way may need
     bool commit_running = false;
+    bool unsealed = false; // no block follows the last commit
+    bool seal_wanted = false;
     bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
     std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
     std::uint32_t copies_moving = 0; // copies at their reads and writes

@@ -147,6 +147,7 @@ void Store::Impl::tick(bool force)
     }
     ++ticks;
     tick_queue.wake_all();
+    seal_journal();
     if (active > 0 && !force && !making_space && ticks % kBusyTicks != 0) {
         return;
     }

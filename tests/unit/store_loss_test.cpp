@@ -182,6 +182,25 @@ TEST_F(LossTest, SnapshotFirstSquashesNothingInAFullStore)
     ASSERT_TRUE(write(1000));
 }
 
+// The record in the superblock is there twice: a damaged copy does not make the snapshots valid again.
+TEST_F(LossTest, ADamagedSuperblockForgetsNoLoss)
+{
+    for (const std::uint64_t copy : {1U, 16U}) {
+        WorldConfig config;
+        begin(config);
+        const SnapshotId id = take();
+        world->store_disk().fail_request(2); // the flush of a commit
+        EXPECT_FALSE(world->run(world->store().set_priority(id, 5)));
+        ASSERT_TRUE(write(3));
+        ASSERT_TRUE(world->store().info().given_up);
+        world->kill();
+        world->store_disk().content()[copy * 4096 + 200] ^= std::byte{1};
+        const auto report = world->open();
+        ASSERT_TRUE(report) << report.error().what;
+        EXPECT_EQ(state_of(id), SnapshotState::squashed) << copy;
+    }
+}
+
 // Policies are of a life, not of the store.
 TEST_F(LossTest, ALossIsNotUndoneBySnapshotFirst)
 {

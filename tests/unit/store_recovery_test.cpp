@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Opening after a crash, where memory was ahead of the disk, or the disk has lost something: a store that holds
-// all that was acknowledged opens, and one that does not says so.
+// Opening after a crash, where memory was ahead of the disk, or the disk has lost something: a store that
+// holds all that was acknowledged opens, and one that does not says so.
 #include <algorithm>
 #include <cstring>
 
@@ -20,6 +20,8 @@ protected:
     void begin(std::uint64_t seed, const WorldConfig& config)
     {
         world = std::make_unique<SimWorld>(seed, config);
+        const auto content = world->origin().content();
+        std::fill(content.begin(), content.end(), std::byte{0x77}); // zeros would need no store
         ASSERT_TRUE(world->initialize());
         ASSERT_TRUE(world->open());
     }
@@ -131,6 +133,216 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
     const auto checked = world->run(store().check(true));
     ASSERT_TRUE(checked);
     EXPECT_TRUE(checked->damage.empty());
+}
+
+// ---- what the journal's last blocks prove ------------------------------------------------------
+
+class JournalEndTest : public RecoveryTest {
+protected:
+    // Two snapshots, and more commits than the ring has blocks. The power is off, all of it is on disk.
+    void commit_much(bool sealed)
+    {
+        WorldConfig config;
+        config.journal = Bytes{64ULL << 10};
+        begin(3, config);
+        ASSERT_TRUE(create());
+        for (std::uint64_t chunk = 0; chunk < 20; ++chunk) {
+            ASSERT_TRUE(write(chunk));
+        }
+        ASSERT_TRUE(create());
+        ASSERT_TRUE(world->run(store().checkpoint()));
+        ASSERT_TRUE(write(5));
+        ASSERT_TRUE(write(30));
+        if (sealed) {
+            store().tick();
+            world->drain();
+        }
+        exceptions = store().info().exceptions;
+        world->power_cut();
+        sb = *choose_superblock(block(kSuperblockBlock[0]), block(kSuperblockBlock[1]));
+        std::copy_n(world->store_disk().content().begin(), saved.size(), saved.begin());
+    }
+    std::span<std::byte> block(std::uint64_t number)
+    {
+        return world->store_disk().content().subspan(block_offset(number), kBlockSize.value);
+    }
+    // The first sequence number that was not written.
+    std::uint64_t header_end()
+    {
+        std::uint64_t end = sb.journal_start;
+        for (auto h = header(end); h && h->sequence == end && h->incarnation == sb.incarnation;
+             h = header(end)) {
+            ++end;
+        }
+        return end;
+    }
+    // The block of the ring that is so many before it.
+    std::uint64_t from_end(std::uint64_t before)
+    {
+        return journal_block_of(sb.journal, header_end() - before);
+    }
+    Result<JournalHeader> header(std::uint64_t sequence)
+    {
+        const std::uint64_t number = journal_block_of(sb.journal, sequence);
+        return unpack_journal_block(block(number), sb, number);
+    }
+    // Everything as it was after the power cut.
+    void restore()
+    {
+        world->power_cut();
+        world->store_disk().heal();
+        std::copy(saved.begin(), saved.end(), world->store_disk().content().begin());
+    }
+    // Is all there that was acknowledged?
+    bool complete() { return store().list().size() == 2 && store().info().exceptions == exceptions; }
+
+    Superblock sb;
+    std::uint64_t exceptions = 0;
+    std::vector<std::byte> saved = std::vector<std::byte>(8ULL << 20);
+};
+
+TEST_F(JournalEndTest, AFlippedBitInTheLastCommitIsNoticed)
+{
+    commit_much(true);
+    const std::uint64_t last = from_end(2); // the last one but the seal
+    for (const std::size_t at : {0U, 30U, 70U, 90U, 4000U}) {
+        block(last)[at] ^= std::byte{4};
+        const auto opened = world->open();
+        ASSERT_FALSE(opened) << at;
+        EXPECT_EQ(opened.error().code, Errc::corrupt);
+        EXPECT_EQ(opened.error().where, block_offset(last));
+        restore();
+    }
+    ASSERT_TRUE(world->open());
+    EXPECT_TRUE(complete());
+}
+
+TEST_F(JournalEndTest, TheSealItselfMayBeLost)
+{
+    commit_much(true);
+    block(from_end(1))[100] ^= std::byte{4};
+    ASSERT_TRUE(world->open());
+    EXPECT_TRUE(complete());
+}
+
+// One seal a commit, and none while more is to come.
+TEST_F(JournalEndTest, AnIdleStoreWritesNothing)
+{
+    commit_much(true);
+    ASSERT_TRUE(world->open());
+    for (const int commits : {0, 1}) {
+        if (commits > 0) {
+            ASSERT_TRUE(write(40));
+        }
+        const std::uint64_t before = store().counters().journal_blocks;
+        for (int i = 0; i < 100; ++i) {
+            store().tick();
+            world->drain();
+        }
+        EXPECT_EQ(store().counters().journal_blocks, before + static_cast<unsigned>(commits));
+    }
+}
+
+// The ring cannot become full of seals.
+TEST_F(JournalEndTest, SealsMakeRoomForThemselves)
+{
+    commit_much(true);
+    ASSERT_TRUE(world->open());
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        ASSERT_TRUE(world->run(store().set_priority(SnapshotId{1}, static_cast<std::int8_t>(i))));
+        store().tick();
+        world->drain();
+    }
+    world->kill();
+    ASSERT_TRUE(world->open());
+    EXPECT_EQ(store().find(SnapshotId{1})->priority, 99);
+}
+
+TEST_F(JournalEndTest, OneUnreadableBlockHidesNothingThatWasAcknowledged)
+{
+    for (const bool sealed : {false, true}) {
+        commit_much(sealed);
+        const std::uint64_t last = from_end(sealed ? 2 : 1);
+        unsigned opens = 0;
+        for (std::uint64_t i = 0; i < sb.journal.count; ++i) {
+            const std::uint64_t number = sb.journal.first + i;
+            const auto h = unpack_journal_block(block(number), sb, number);
+            const bool needed = h && h->incarnation == sb.incarnation && h->sequence >= sb.journal_start;
+            world->store_disk().spoil_reads(block_offset(number) + 512 * (i % 8));
+            const auto opened = world->open();
+            opens += opened ? 1U : 0U;
+            if (needed && h->used > 0 && !(number == last && !sealed)) {
+                ASSERT_FALSE(opened) << i;
+                EXPECT_EQ(opened.error().code, Errc::corrupt);
+            } else {
+                ASSERT_TRUE(opened) << i << ": " << opened.error().what;
+                EXPECT_EQ(complete(), number != last) << i;
+                ASSERT_TRUE(write(50)); // over the bad block, too
+                world->kill();
+                ASSERT_TRUE(world->open());
+            }
+            restore();
+        }
+        EXPECT_GT(opens, sb.journal.count / 2);
+    }
+}
+
+// A commit and what would prove it: nobody can tell whether it was acknowledged.
+TEST_F(JournalEndTest, TwoUnreadableBlocksAtTheEndAreRefused)
+{
+    commit_much(true);
+    for (const std::uint64_t before : {2U, 1U, 0U}) {
+        world->store_disk().spoil_reads(block_offset(from_end(before)));
+        world->store_disk().spoil_reads(
+            block_offset(journal_block_of(sb.journal, header_end() - before + 1)));
+        const auto opened = world->open();
+        ASSERT_FALSE(opened) << before;
+        EXPECT_EQ(opened.error().code, Errc::io_error);
+        restore();
+    }
+    ASSERT_TRUE(world->open());
+    EXPECT_TRUE(complete());
+}
+
+// What has not been written yet need not be readable.
+TEST_F(JournalEndTest, UnreadableBlocksElsewhereDoNotMatter)
+{
+    commit_much(true);
+    for (std::uint64_t ahead = 1; ahead < 5; ++ahead) {
+        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.journal, header_end() + ahead)));
+    }
+    ASSERT_TRUE(world->open());
+    EXPECT_TRUE(complete());
+}
+
+TEST_F(JournalEndTest, ARingThatCannotBeReadIsRefused)
+{
+    commit_much(true);
+    for (std::uint64_t number = sb.journal.first; number < sb.journal.end(); ++number) {
+        world->store_disk().spoil_reads(block_offset(number));
+    }
+    const auto opened = world->open();
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::io_error);
+}
+
+// The data of a commit that nobody was told of, as far as the disk knows; and of one that was.
+TEST_F(JournalEndTest, AnUnreadableChunkOfTheTailIsATornOne)
+{
+    for (const bool sealed : {false, true}) {
+        commit_much(sealed);
+        const record_disk record = load_slot(block(from_end(sealed ? 2 : 1)), 0);
+        ASSERT_EQ(record.type, static_cast<std::uint8_t>(RecordType::add_shared));
+        world->store_disk().spoil_reads(block_offset(sb.data_start) + record.location * sb.chunk_bytes());
+        const auto opened = world->open();
+        ASSERT_TRUE(opened) << opened.error().what;
+        EXPECT_EQ(opened->discarded_blocks, sealed ? 0U : 1U);
+        EXPECT_EQ(complete(), sealed);
+        std::array<Extent, 1> out;
+        const auto read = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{30}, 1}, out));
+        EXPECT_EQ(read.has_value(), !sealed);
+        EXPECT_TRUE(read || read.error().code == Errc::io_error);
+    }
 }
 
 } // namespace
