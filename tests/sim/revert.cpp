@@ -37,13 +37,10 @@ void World::begin_revert()
 void World::continue_revert()
 {
     if (origin_ == nullptr || origin_->gone() || origin_->leaving()) {
-        statistics_.reverts_resumed += revert_->listed ? 1U : 0U;
-        revert_->listed = false;
         return start_origin_client();
     }
     if (revert_->reader == nullptr || revert_->reader->gone() || revert_->reader->leaving()) {
-        statistics_.reverts_resumed += revert_->listed ? 1U : 0U;
-        revert_->listed = false;
+        list_anew();
         revert_->reader = add_snapshot_client(revert_->snapshot, true);
         return;
     }
@@ -62,6 +59,16 @@ void World::continue_revert()
         origin_->flush();
     } else {
         end_revert();
+    }
+}
+
+// With each new client of the two, whoever has started it: what the old one was given may never have been
+// written.
+void World::list_anew()
+{
+    if (revert_ && revert_->listed) {
+        ++statistics_.reverts_resumed;
+        revert_->listed = false;
     }
 }
 

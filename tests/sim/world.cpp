@@ -219,6 +219,7 @@ void World::start_origin_client()
     if ((origin_ != nullptr && !origin_->gone()) || resizing_) {
         return; // nobody starts a volume that is being resized
     }
+    list_anew();
     origin_clients_.push_back(std::make_unique<OriginClient>(
         context_, *this, make_identity("origin", setup_.process_client), model_, *disks_.origin));
     origin_ = origin_clients_.back().get();

@@ -141,6 +141,7 @@ private:
     // ---- revert.cpp ----
     void begin_revert();
     void continue_revert();
+    void list_anew();
     bool list_what_differs();
     void revert_piece();
     void end_revert();
