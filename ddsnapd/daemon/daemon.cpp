@@ -23,6 +23,8 @@
 #include "ddsnapd/daemon/host.h"
 #include "ddsnapd/daemon/io_ring.h"
 #include "ddsnapd/daemon/log.h"
+#include "ddsnapd/daemon/opening_watch.h"
+#include "ddsnapd/daemon/start_failure.h"
 #include "ddsnapd/daemon/witness.h"
 
 namespace ddsnap::daemon {
@@ -34,6 +36,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kLockPatience{10'000};
+constexpr milliseconds kOpeningTick{1000};
 constexpr milliseconds kTick{100};
 constexpr milliseconds kBusyTick{5}; // while a snapshot is taken, deleted ones are swept, the store shrinks
 
@@ -59,17 +62,18 @@ struct Disks {
     }
 };
 
-tl::expected<void, std::string> open_disks(const Options& options, Disks& disks, ServiceLog& log)
+tl::expected<void, StartFailure> open_disks(const Options& options, Disks& disks, ServiceLog& log)
 {
     const auto open_into = [&](DiskFile& to, const std::string& path, Exclusive exclusive) {
-        return open_disk(path, exclusive).and_then([&](DiskFile disk) -> tl::expected<void, std::string> {
-            if (!disk.direct) {
-                log.log(1, path + ": O_DIRECT is not possible here; I/O goes through the page cache");
-            }
-            to = std::move(disk);
-            return exclusive == Exclusive::no ? tl::expected<void, std::string>{}
-                                              : lock_disk(to, kLockPatience);
-        });
+        auto disk = open_disk(path, exclusive, kLockPatience);
+        if (!disk) {
+            return tl::expected<void, StartFailure>{tl::unexpected(disk.error())};
+        }
+        if (!disk->direct) {
+            log.log(1, path + ": O_DIRECT is not possible here; I/O goes through the page cache");
+        }
+        to = std::move(*disk);
+        return exclusive == Exclusive::no ? tl::expected<void, StartFailure>{} : lock_disk(to, kLockPatience);
     };
     if (auto done = open_into(disks.origin, options.origin, Exclusive::no); !done) {
         return done;
@@ -116,7 +120,7 @@ class Daemon {
 public:
     Daemon(const Options& options, Disks& disks, Log& log, const Host& host);
 
-    tl::expected<void, std::string> start();
+    tl::expected<void, StartFailure> start();
     int run(Detached& parent);
     snapstore::FramePool& frames() { return service_.frames(); }
 
@@ -127,6 +131,7 @@ private:
     snapstore::Task<void> close_store(bool& done);
     void wait_for_disks();
     void wait_for_signal();
+    void tell_opening();
     void schedule_tick();
     void watch_store();
     void tell_squashed();
@@ -154,6 +159,7 @@ private:
     FillWatch metadata_watch_;
     std::uint64_t squashes_told_ = 0;
     std::set<std::uint64_t> squashed_; // those that are known
+    OpeningWatch opening_;
     bool stopping_ = false;
     bool closed_ = false; // the store: nothing may be asked of it any more
 };
@@ -196,7 +202,9 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
 snapstore::Task<void> Daemon::open_store(bool& done)
 {
     const auto report = co_await service_.open();
-    if (!report) {
+    if (!report && report.error().code == snapstore::Errc::stopping) {
+        closed_ = true; // it has never been open
+    } else if (!report) {
         failure_ = fmt::format("cannot open the store {}: {}", options_.store,
                                to_service_error(report.error()).message);
     } else if (!report->clean) {
@@ -238,6 +246,21 @@ void Daemon::wait_for_signal()
         if (!error) {
             log_.log(0, fmt::format("stopping: {}", ::strsignal(number)));
             stopping_ = true;
+            service_.store().stop_opening();
+        }
+    });
+}
+
+// Every second, until schedule_tick() takes the timer.
+void Daemon::tell_opening()
+{
+    if (const std::string told = opening_.look(disks_.ring.bytes_moved()); !told.empty()) {
+        (void)::sd_notify(0, told.c_str());
+    }
+    tick_.expires_after(kOpeningTick);
+    tick_.async_wait([this](const ErrorCode& error) {
+        if (!error) {
+            tell_opening();
         }
     });
 }
@@ -318,15 +341,20 @@ void Daemon::run_until(const bool& done)
     }
 }
 
-tl::expected<void, std::string> Daemon::start()
+tl::expected<void, StartFailure> Daemon::start()
 {
     wait_for_disks();
     wait_for_signal();
+    log_.log(0, "opening the snapshot store");
+    tell_opening();
     bool opened = false;
     snapstore::spawn(frames(), open_store(opened));
     run_until(opened);
     if (failure_) {
-        return tl::unexpected(*failure_);
+        return tl::unexpected(StartFailure{*failure_});
+    }
+    if (stopping_) {
+        return {};
     }
     service_.on_tick(steady_ns());
     for (const auto& snapshot : service_.store().list()) {
@@ -338,12 +366,12 @@ tl::expected<void, std::string> Daemon::start()
     schedule_tick();
     auto data = SocketFile::listen(options_.data_socket);
     if (!data) {
-        return tl::unexpected(data.error());
+        return tl::unexpected(StartFailure{data.error()});
     }
     data_file_.emplace(std::move(*data));
     auto control = SocketFile::listen(options_.control_socket);
     if (!control) {
-        return tl::unexpected(control.error());
+        return tl::unexpected(StartFailure{control.error()});
     }
     control_file_.emplace(std::move(*control));
     data_.accept_on(*data_file_);
@@ -367,7 +395,9 @@ void Daemon::stop()
     control_.stop_accepting();
     data_file_.reset();
     control_file_.reset();
-    snapstore::spawn(frames(), close_store(closed_));
+    if (!closed_) {
+        snapstore::spawn(frames(), close_store(closed_));
+    }
     run_until(closed_);
     data_.flush();
     io_.poll(); // the last answers of the control socket
@@ -381,8 +411,12 @@ void Daemon::stop()
 
 int Daemon::run(Detached& parent)
 {
-    say_ready();
-    parent.ready();
+    if (stopping_) {
+        parent.failed("stopped before it was ready");
+    } else {
+        say_ready();
+        parent.ready();
+    }
     run_until(stopping_);
     stop();
     if (failure_) {
@@ -397,31 +431,33 @@ int Daemon::run(Detached& parent)
 
 int run_daemon(const Options& options, Detached& parent)
 {
-    const auto fail = [&](const std::string& message) {
-        (void)::sd_notify(0, ("STATUS=" + message).c_str());
-        parent.failed(message);
-        return EXIT_FAILURE;
+    const auto fail = [&](const StartFailure& failure) {
+        (void)::sd_notify(0, ("STATUS=" + failure.message).c_str());
+        parent.failed(failure.message);
+        return failure.for_now ? kTryAgain : EXIT_FAILURE;
     };
     auto log = Log::open(options.log_file);
     if (!log) {
-        return fail(log.error());
+        return fail(StartFailure{log.error()});
     }
     (*log)->log(0, fmt::format("ddsnapd " ZUMASTOR_VERSION " starts: store {}, origin {}, metadata {}",
                                options.store, options.origin, options.meta.value_or("on the store")));
     const Host host = read_host();
     Disks disks;
     if (auto opened = open_disks(options, disks, **log); !opened) {
-        (*log)->log(2, opened.error());
+        (*log)->log(2, opened.error().message);
         return fail(opened.error());
     }
     protect_process(**log);
     Daemon daemon(options, disks, **log, host);
     auto started = daemon.start();
     if (started && !options.pid_file.empty()) {
-        started = write_pid_file(options.pid_file);
+        if (auto written = write_pid_file(options.pid_file); !written) {
+            started = tl::unexpected(StartFailure{written.error()});
+        }
     }
     if (!started) {
-        (*log)->log(2, started.error());
+        (*log)->log(2, started.error().message);
         return fail(started.error());
     }
     const int status = daemon.run(parent);

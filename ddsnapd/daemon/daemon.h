@@ -11,7 +11,7 @@
 
 namespace ddsnap::daemon {
 
-// Runs until SIGTERM, SIGINT or `shutdown`. Returns the exit status.
+// Runs until SIGTERM, SIGINT or `shutdown`. Returns the exit status: kTryAgain if it could not start for now.
 int run_daemon(const Options& options, Detached& parent);
 
 } // namespace ddsnap::daemon

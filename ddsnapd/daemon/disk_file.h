@@ -13,6 +13,7 @@
 #include <tl/expected.hpp>
 
 #include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/daemon/start_failure.h"
 #include "snapstore/types.h"
 
 namespace ddsnap::daemon {
@@ -32,12 +33,14 @@ enum class Exclusive : std::uint8_t {
     alone, // the metadata device: nobody else at all
 };
 
-tl::expected<DiskFile, std::string> open_disk(const std::string& path, Exclusive exclusive);
+// Waits for a predecessor that is ending, whose the metadata device may still be.
+tl::expected<DiskFile, StartFailure> open_disk(const std::string& path, Exclusive exclusive,
+                                               std::chrono::milliseconds patience);
 
 // How large it is now.
 tl::expected<snapstore::Bytes, std::string> measure_disk(const DiskFile& disk);
 
 // Takes the lock; waits for a predecessor that is ending. The error names the holder.
-tl::expected<void, std::string> lock_disk(const DiskFile& disk, std::chrono::milliseconds patience);
+tl::expected<void, StartFailure> lock_disk(const DiskFile& disk, std::chrono::milliseconds patience);
 
 } // namespace ddsnap::daemon

@@ -22,10 +22,11 @@ void IoRing::Disk::submit(IoRequest& request) noexcept
     tail = &request;
 }
 
-tl::expected<void, std::string> IoRing::open(const std::vector<const DiskFile*>& files)
+tl::expected<void, StartFailure> IoRing::open(const std::vector<const DiskFile*>& files)
 {
     const auto failed = [](const char* what, int error) {
-        return tl::unexpected<std::string>(fmt::format("io_uring: {}: {}", what, std::strerror(error)));
+        return tl::unexpected(
+            StartFailure{fmt::format("io_uring: {}: {}", what, std::strerror(error)), is_shortage(error)});
     };
     if (const int r = ::io_uring_queue_init(kOperations, &ring_, 0); r < 0) {
         return failed("cannot set up", -r);
@@ -173,6 +174,7 @@ void IoRing::complete(Operation& op, int result) noexcept
         return finish(op, IoStatus::ok);
     }
     op.done += static_cast<std::size_t>(result);
+    bytes_moved_ += static_cast<std::uint64_t>(result);
     if (op.done >= wanted(op)) {
         return finish(op, IoStatus::ok);
     }

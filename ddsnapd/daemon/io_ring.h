@@ -19,6 +19,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "ddsnapd/daemon/disk_file.h"
+#include "ddsnapd/daemon/start_failure.h"
 #include "snapstore/block_device.h"
 
 namespace ddsnap::daemon {
@@ -31,7 +32,7 @@ public:
     IoRing& operator=(const IoRing&) = delete;
 
     // One disk for each file, in that order. Called once.
-    tl::expected<void, std::string> open(const std::vector<const DiskFile*>& files);
+    tl::expected<void, StartFailure> open(const std::vector<const DiskFile*>& files);
 
     snapstore::BlockDevice& disk(std::size_t index) noexcept { return disks_[index]; }
     // Devices may have grown (or shrunk) since.
@@ -41,6 +42,7 @@ public:
     void flush() noexcept; // hands what was submitted to the kernel
     void reap() noexcept;  // completes what has ended; the engine runs within
     std::uint64_t errors() const noexcept { return errors_; }
+    std::uint64_t bytes_moved() const noexcept { return bytes_moved_; }
 
 private:
     static constexpr unsigned kOperations = 1024;
@@ -79,6 +81,7 @@ private:
     Operation* retry_ = nullptr; // to be handed to the kernel again
     unsigned in_kernel_ = 0;
     std::uint64_t errors_ = 0;
+    std::uint64_t bytes_moved_ = 0;
 };
 
 } // namespace ddsnap::daemon

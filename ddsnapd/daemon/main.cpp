@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <poll.h>
+
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <new>
 
 #include "ddsnapd/daemon/daemon.h"
+#include "ddsnapd/daemon/start_failure.h"
 
 namespace {
 
@@ -26,9 +31,28 @@ void make_absolute(ddsnap::daemon::Options& options)
 
 } // namespace
 
+namespace {
+
+using namespace ddsnap::daemon;
+
+// A try that fails for now takes its time, so that systemd, which starts the next one soon, does not run out
+// of tries (StartLimitBurst= of the unit). A signal ends the waiting, and the process.
+int end_try(std::chrono::steady_clock::time_point began)
+{
+    constexpr std::chrono::seconds kTry{10};
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(began + kTry -
+                                                                            std::chrono::steady_clock::now());
+    if (left.count() > 0 && std::getenv("NOTIFY_SOCKET") != nullptr) {
+        (void)::poll(nullptr, 0, static_cast<int>(left.count()));
+    }
+    return kTryAgain;
+}
+
+} // namespace
+
 int main(int argc, char** argv)
 {
-    using namespace ddsnap::daemon;
+    const auto began = std::chrono::steady_clock::now();
     try {
         Options options = parse_options(argc, argv);
         make_absolute(options);
@@ -42,7 +66,11 @@ int main(int argc, char** argv)
             }
             parent = std::move(*detached);
         }
-        return run_daemon(options, parent);
+        const int status = run_daemon(options, parent);
+        return status == kTryAgain ? end_try(began) : status;
+    } catch (const std::bad_alloc&) {
+        (void)std::fprintf(stderr, "ddsnapd: out of memory\n");
+        return end_try(began);
     } catch (const std::exception& e) {
         (void)std::fprintf(stderr, "ddsnapd: %s\n", e.what());
         return EXIT_FAILURE;

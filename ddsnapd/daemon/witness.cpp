@@ -20,12 +20,12 @@ snapstore::Task<void> probe(snapstore::FramePool& frames, snapstore::BlockDevice
     found.emplace(co_await snapstore::Store::probe(frames, device));
 }
 
-// None: there is no store, which open() is to say.
-std::optional<snapstore::Uuid> uuid_of(const DiskFile& metadata)
+// None: there is no store, or its superblock cannot be read, which open() is to say.
+tl::expected<std::optional<snapstore::Uuid>, StartFailure> uuid_of(const DiskFile& metadata)
 {
     IoRing ring;
-    if (!ring.open({&metadata})) {
-        return std::nullopt;
+    if (auto opened = ring.open({&metadata}); !opened) {
+        return tl::unexpected(opened.error());
     }
     snapstore::FramePool frames;
     std::optional<snapstore::Result<snapstore::StoreInfo>> found;
@@ -41,10 +41,10 @@ std::optional<snapstore::Uuid> uuid_of(const DiskFile& metadata)
 
 } // namespace
 
-tl::expected<std::optional<DiskFile>, std::string> open_witness(const std::string& directory,
-                                                                const DiskFile& metadata,
-                                                                const DiskFile& origin, const DiskFile& store,
-                                                                ServiceLog& log)
+tl::expected<std::optional<DiskFile>, StartFailure> open_witness(const std::string& directory,
+                                                                 const DiskFile& metadata,
+                                                                 const DiskFile& origin,
+                                                                 const DiskFile& store, ServiceLog& log)
 {
     const auto none = [&](const std::string& why) {
         log.log(1,
@@ -57,9 +57,12 @@ tl::expected<std::optional<DiskFile>, std::string> open_witness(const std::strin
     }
     const auto uuid = uuid_of(metadata);
     if (!uuid) {
+        return tl::unexpected(uuid.error());
+    }
+    if (!*uuid) {
         return std::optional<DiskFile>{};
     }
-    const std::string path = witness_path(directory, *uuid);
+    const std::string path = witness_path(directory, **uuid);
     std::error_code error;
     const bool there = std::filesystem::exists(path, error);
     const std::string problem = make_witness(path);
@@ -67,13 +70,13 @@ tl::expected<std::optional<DiskFile>, std::string> open_witness(const std::strin
         return none(problem);
     }
     if (!problem.empty()) {
-        return tl::unexpected(
-            fmt::format("the witness, which knows whether the snapshots are valid: {}", problem));
+        return tl::unexpected(StartFailure{
+            fmt::format("the witness, which knows whether the snapshots are valid: {}", problem)});
     }
     if (lies_on(path, origin.device, store.device)) {
         return none(path + " lies on the volume itself");
     }
-    auto file = open_disk(path, Exclusive::no);
+    auto file = open_disk(path, Exclusive::no, std::chrono::milliseconds{0});
     if (!file) {
         return tl::unexpected(file.error());
     }

@@ -114,9 +114,15 @@ Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
     for (std::size_t i = 0; i < 2; ++i) {
         reads.add(device, IoRequest::Op::read, Bytes{block_offset(kSuperblockBlock[i])}, buffer.block(i));
     }
-    const IoStatus status = co_await reads;
-    if (status != IoStatus::ok) {
+    const IoStatus all = co_await reads;
+    if (all != IoStatus::ok && reads.status(0) != IoStatus::ok && reads.status(1) != IoStatus::ok) {
         co_return fail(Errc::io_error, "cannot read the superblock", block_offset(kSuperblockBlock[0]));
+    }
+    for (std::size_t i = 0; i < 2; ++i) { // as open() does: one copy is enough
+        if (reads.status(i) != IoStatus::ok) {
+            const auto copy = buffer.block(i);
+            std::fill(copy.begin(), copy.end(), std::byte{0});
+        }
     }
     auto sb = choose_superblock(buffer.block(0), buffer.block(1));
     if (!sb) {

@@ -80,6 +80,9 @@ Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, s
         if (!ok) {
             co_return fail(ok.error().code, ok.error().what, block_offset(block));
         }
+        if (ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
         chain.loaded(block);
         block = load_disk<table_block_disk>(buffer.span()).next;
     }
@@ -142,6 +145,9 @@ Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
                           Bytes{block_offset(level[i + group.size()].block)}, node->bytes());
             }
             (void)co_await group;
+            if (auto ok = may_go_on_opening(); !ok) {
+                co_return ok;
+            }
             for (std::size_t j = 0; j < group.size(); ++j) {
                 const PendingNode pending = level[i + j];
                 auto ok = group.status(j) == IoStatus::ok

@@ -109,6 +109,9 @@ Task<Result<OpenReport>> Store::Impl::open()
     if (ok) {
         ok = check_devices();
     }
+    if (ok) {
+        ok = may_go_on_opening();
+    }
     if (!ok) {
         co_return tl::unexpected(ok.error());
     }
@@ -121,6 +124,9 @@ Task<Result<OpenReport>> Store::Impl::open()
     }
     if (ok) {
         ok = co_await find_loss(report);
+    }
+    if (ok) {
+        ok = may_go_on_opening(); // for the last time: from here on it writes
     }
     if (!ok) {
         damaged = ok.error().code == Errc::corrupt;

@@ -22,6 +22,9 @@ Task<Result<void>> Store::Impl::read_ring(Ring& ring)
         const IoStatus status =
             co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
                               ring.blocks.span(block_offset(i), block_offset(count)));
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
         if (status != IoStatus::ok) {
             if (auto ok = co_await read_ring_blocks(ring, i, count); !ok) {
                 co_return ok;
@@ -38,6 +41,9 @@ Task<Result<void>> Store::Impl::read_ring_blocks(Ring& ring, std::uint64_t first
         const IoStatus status =
             co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
                               ring.blocks.block(i));
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
         any = any || status == IoStatus::ok;
         if (status != IoStatus::ok) {
             ring.unreadable.set(i);
@@ -192,6 +198,9 @@ Task<Result<bool>> Store::Impl::data_matches(std::span<const std::byte> block, s
         }
         const Bytes offset = store_offset(store_chunk);
         const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::read, offset, buffer.span());
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return tl::unexpected(ok.error());
+        }
         if (status != IoStatus::ok || crc32c(buffer.span(0, chunk_bytes())) != record.crc) {
             co_return false;
         }

@@ -104,6 +104,7 @@ Store::~Store() = default;
 
 FramePool& Store::frames() noexcept { return impl_->frame_pool; }
 Task<Result<OpenReport>> Store::open() { return impl_->open(); }
+void Store::stop_opening() noexcept { impl_->opening_stopped = true; }
 Task<Result<void>> Store::close() { return impl_->close(); }
 
 bool Store::writable(ChunkRange range) const noexcept

@@ -72,6 +72,11 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
 
     // ---- open and close (open.cpp, load.cpp, replay.cpp) ----
     Task<Result<OpenReport>> open();
+    Result<void> may_go_on_opening() const
+    {
+        return opening_stopped ? fail(Errc::stopping, "stopped while the store was being opened")
+                               : Result<void>{};
+    }
     Task<Result<Superblock>> read_copies(BlockDevice& device, const AlignedBuffer& buffer);
     Task<Result<void>> read_superblocks();
     Result<void> check_devices() const;
@@ -299,6 +304,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     StoreCounters counters;
 
     bool open_called = false;
+    bool opening_stopped = false;
     bool opened = false;
     bool closing = false;
     bool failed = false;

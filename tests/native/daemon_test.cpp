@@ -2,8 +2,11 @@
 // The daemon as a process: content through restarts, clean shutdown, one daemon per store.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
@@ -219,12 +222,82 @@ TEST(DaemonTest, DetachesWhenBothSocketsAccept)
     EXPECT_EQ(volume.start_detached(), 1);
 }
 
+// systemd's end of sd_notify(). Full: who tells something waits until it is read.
+class NotifySocket {
+public:
+    explicit NotifySocket(const Volume& volume)
+        : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), address_(volume.address("notify"))
+    {
+        const auto* to = reinterpret_cast<const sockaddr*>(&address_);
+        if (!fd_ || ::bind(fd_.get(), to, sizeof address_) != 0 ||
+            ::setenv("NOTIFY_SOCKET", static_cast<const char*>(address_.sun_path), 1) != 0) {
+            throw std::runtime_error("notify socket");
+        }
+    }
+    ~NotifySocket() { ::unsetenv("NOTIFY_SOCKET"); }
+    NotifySocket(const NotifySocket&) = delete;
+    NotifySocket& operator=(const NotifySocket&) = delete;
+
+    void fill()
+    {
+        const UniqueFd sender(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        const auto* to = reinterpret_cast<const sockaddr*>(&address_);
+        while (::sendto(sender.get(), "X", 1, 0, to, sizeof address_) == 1) {
+        }
+        ASSERT_EQ(errno, EAGAIN);
+    }
+    // What has been told, until nothing is left.
+    std::string drain()
+    {
+        std::string all;
+        char text[4096];
+        for (ssize_t n = 0; (n = ::recv(fd_.get(), text, sizeof text, MSG_DONTWAIT)) > 0;) {
+            all.append(text, static_cast<std::size_t>(n)).push_back('\n');
+        }
+        return all;
+    }
+
+private:
+    UniqueFd fd_;
+    sockaddr_un address_;
+};
+
+TEST(DaemonTest, AsksSystemdForTimeWhileItOpens)
+{
+    Volume volume;
+    NotifySocket systemd(volume);
+    volume.start();
+    EXPECT_EQ(volume.terminate(), 0);
+    const std::string told = systemd.drain();
+    const std::size_t asked = told.find("EXTEND_TIMEOUT_USEC=120000000\n");
+    EXPECT_LT(asked, told.find("READY=1")) << told;
+    EXPECT_NE(told.find("STOPPING=1"), std::string::npos) << told;
+}
+
+// The signal comes when the daemon is about to read the store: it is held up at telling systemd so.
+TEST(DaemonTest, ASignalEndsItWhileItOpens)
+{
+    Volume volume;
+    NotifySocket systemd(volume);
+    systemd.fill();
+    volume.launch();
+    ASSERT_TRUE(comes_to_log(volume, "opening the snapshot store")) << volume.log();
+    volume.signal(SIGTERM);
+    ASSERT_TRUE(systemd.drain().starts_with("X"));
+    EXPECT_EQ(volume.wait(), 0);
+    EXPECT_EQ(systemd.drain().find("READY=1"), std::string::npos);
+    EXPECT_EQ(volume.log().find("ready:"), std::string::npos) << volume.log();
+    EXPECT_NE(volume.log().find("stopping: Terminated"), std::string::npos) << volume.log();
+    volume.start();
+    volume.create();
+}
+
 TEST(DaemonTest, OneDaemonPerStore)
 {
     Volume volume;
     volume.start();
     const auto [status, text] = volume.run_rival();
-    EXPECT_EQ(status, 1);
+    EXPECT_EQ(status, 75); // it may be started again: ddsnapd@.service
     EXPECT_NE(text.find("in use by process"), std::string::npos) << text;
     volume.create();
     // udev's lock is free: it puts off a device's events while it is not.

@@ -115,9 +115,11 @@ pid_t Volume::spawn(const std::vector<std::string>& arguments, const std::string
     return pid;
 }
 
+void Volume::launch() { pid_ = spawn(arguments(""), "log"); }
+
 void Volume::start()
 {
-    pid_ = spawn(arguments(""), "log");
+    launch();
     const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
     while (!client::control_call(path("control"), {{"op", "hello"}})) {
         int status = 0;
@@ -158,9 +160,13 @@ void Volume::kill()
 
 int Volume::terminate()
 {
-    ::kill(pid_, SIGTERM);
-    return wait_for_exit(std::exchange(pid_, 0));
+    signal(SIGTERM);
+    return wait();
 }
+
+void Volume::signal(int number) { ::kill(pid_, number); }
+
+int Volume::wait() { return wait_for_exit(std::exchange(pid_, 0)); }
 
 std::pair<int, std::string> Volume::run_rival()
 {

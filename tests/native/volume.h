@@ -33,10 +33,13 @@ public:
     Volume(const Volume&) = delete;
     Volume& operator=(const Volume&) = delete;
 
+    void launch();        // returns at once
     void start();         // returns when it answers; throws if it does not
     int start_detached(); // without -f: the exit status of the process that detaches
     void kill();          // SIGKILL
     int terminate();      // SIGTERM; its exit status
+    void signal(int number);
+    int wait(); // for its end: its exit status
     // Runs a second daemon on the same devices (but other sockets) to its end: exit status and what it says.
     std::pair<int, std::string> run_rival();
     bool running() const noexcept { return pid_ > 0; }

@@ -349,6 +349,20 @@ TEST_F(StoreTest, ProbeAndMismatch)
 }
 
 // Memory for nodes that does for everything else must not be too little for a step of the sweep.
+// Whoever asks whose store it is (the daemon, for its witness) must not be told less than open() finds.
+TEST_F(StoreTest, ProbeNeedsOneCopyOfTheSuperblock)
+{
+    for (const std::uint64_t copy : {1U, 16U}) {
+        world->store_disk().spoil_reads(copy * 4096);
+        const auto found = world->run(Store::probe(world->frames(), world->store_disk()));
+        EXPECT_TRUE(found) << copy;
+        world->store_disk().heal();
+    }
+    world->store_disk().spoil_reads(4096);
+    world->store_disk().spoil_reads(std::uint64_t{16} * 4096);
+    EXPECT_EQ(world->run(Store::probe(world->frames(), world->store_disk())).error().code, Errc::io_error);
+}
+
 TEST_F(StoreTest, SweepsATreeLargerThanTheCache)
 {
     WorldConfig config;

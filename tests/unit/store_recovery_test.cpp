@@ -36,6 +36,12 @@ protected:
         return done;
     }
 
+    static Task<Result<void>> open_only(FramePool&, Store& opening)
+    {
+        const auto report = co_await opening.open();
+        co_return report ? Result<void>{} : tl::unexpected(report.error());
+    }
+
     std::unique_ptr<SimWorld> world;
 };
 
@@ -133,6 +139,53 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
     const auto checked = world->run(store().check(true));
     ASSERT_TRUE(checked);
     EXPECT_TRUE(checked->damage.empty());
+}
+
+// ---- stopping while it opens -------------------------------------------------------------------
+
+TEST_F(RecoveryTest, OpeningCanBeStoppedAtEachIoAndWritesNothing)
+{
+    WorldConfig config;
+    config.journal = Bytes{64ULL << 10};
+    begin(5, config);
+    ASSERT_TRUE(create());
+    for (std::uint64_t chunk = 0; chunk < 200; chunk += 20) {
+        ASSERT_TRUE(write(chunk, 7));
+    }
+    ASSERT_TRUE(world->run(store().checkpoint()));
+    ASSERT_TRUE(write(10, 3));
+    const std::uint64_t exceptions = store().info().exceptions;
+    world->kill();
+    unsigned stopped = 0;
+    for (int steps = 0;; ++steps) {
+        for (SimDisk* disk : {&world->origin(), &world->store_disk()}) {
+            disk->restore();
+        }
+        const std::uint64_t writes = world->store_disk().counters().writes;
+        Store opening(world->devices(), config.store_config, *world);
+        SimWorld::Running running;
+        world->begin(open_only(world->frames(), opening), running);
+        for (int i = 0; i < steps && !running.ended; ++i) {
+            world->pump();
+        }
+        if (running.ended) {
+            ASSERT_TRUE(running.result) << running.result.error().what;
+            break;
+        }
+        opening.stop_opening();
+        const bool reading = world->store_disk().counters().writes == writes;
+        world->drain();
+        ASSERT_TRUE(running.ended);
+        if (!running.result) {
+            ++stopped;
+            EXPECT_EQ(running.result.error().code, Errc::stopping);
+            EXPECT_TRUE(reading);
+            EXPECT_EQ(world->store_disk().counters().writes, writes);
+        }
+    }
+    EXPECT_GT(stopped, 5U);
+    ASSERT_TRUE(world->open());
+    EXPECT_EQ(store().info().exceptions, exceptions);
 }
 
 // ---- what the journal's last blocks prove ------------------------------------------------------

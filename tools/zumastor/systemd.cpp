@@ -14,7 +14,9 @@
 namespace zumastor {
 namespace {
 
-constexpr std::chrono::milliseconds kSystemctlLimit{150000}; // longer than a unit's TimeoutStartSec
+constexpr std::chrono::milliseconds kSystemctlLimit{150000};
+// systemd ends the start of a daemon that does not get on; one that does may take long to open a large store.
+constexpr std::chrono::hours kDaemonStartLimit{2};
 
 std::string property(const std::string& unit, const std::string& name)
 {
@@ -47,7 +49,8 @@ void start_daemon_unit(const std::string& volume)
     const std::string unit = daemon_unit(volume);
     // Daemons that ended before must not count against one that an administrator asks for.
     systemctl({"reset-failed", unit});
-    const ProgramResult result = systemctl({"start", unit});
+    const ProgramResult result =
+        run_program({"systemctl", "--no-ask-password", "start", unit}, kDaemonStartLimit);
     if (result.status != 0) {
         const std::string reason = property(unit, "StatusText");
         throw Failure(Exit::failed,

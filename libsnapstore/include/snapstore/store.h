@@ -231,6 +231,8 @@ public:
     // Loads the metadata, replays the journal, checkpoints. Nothing else may be called before it is done.
     // A second open() is an error.
     Task<Result<OpenReport>> open();
+    // Has an open() under way end soon with `stopping`, if it still reads; it has written nothing then.
+    void stop_opening() noexcept;
     // Ends background work at a safe point, checkpoints, marks the store clean. No operation may be in
     // flight. After close() only the destructor may be called.
     Task<Result<void>> close();
