@@ -220,7 +220,7 @@ static void make_printable(char *text, size_t size)
 	text[size - 1] = '\0';
 	for (; *text; text++)
 		if (*text < ' ' || *text > '~')
-			*text = '?';
+			*text = '_';
 }
 
 /* -EBUSY: it may soon be otherwise; -EACCES: not likely. */

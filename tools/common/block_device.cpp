@@ -158,11 +158,16 @@ DeviceNode need_block_device(const std::string& path, const std::string& role)
                       "files need a loop device: losetup --find --show FILE");
     }
     std::error_code error;
-    DeviceNode node{path, fs::canonical(path, error).string(), info.st_rdev, 0};
+    DeviceNode node{path, fs::canonical(path, error).string(), info.st_rdev, 0, 0};
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd || ::ioctl(fd.get(), BLKGETSIZE64, &node.bytes) != 0) {
         throw errno_failure(role + " " + path);
     }
+    int sector = 0;
+    if (::ioctl(fd.get(), BLKSSZGET, &sector) != 0 || sector <= 0) {
+        throw errno_failure(role + " " + path + ": its sectors' size");
+    }
+    node.sector = static_cast<std::uint32_t>(sector);
     if (node.bytes == 0) {
         throw Failure(Exit::failed, role + " " + path + ": the device has no size",
                       "is there a medium in it, is the loop device attached?");

@@ -20,6 +20,7 @@ struct DeviceNode {
     std::string path;  // symlinks resolved: /dev/dm-3, /dev/vdb
     dev_t number = 0;
     std::uint64_t bytes = 0;
+    std::uint32_t sector = 512; // bytes that it reads and writes at least, its logical block size
 };
 
 // Throws if `path` is missing (Exit::not_found) or no block device (Exit::usage). `role` is for the message:

@@ -221,8 +221,28 @@ void need_block_size(const std::string& text)
     }
 }
 
+std::string sector_conflict(const StorePaths& paths)
+{
+    if (paths.store.sector <= paths.origin.sector) {
+        return {};
+    }
+    return "snapshot store " + paths.store.given + " has sectors of " + std::to_string(paths.store.sector) +
+           " bytes, origin " + paths.origin.given + " of " + std::to_string(paths.origin.sector) +
+           ": a filesystem that uses the smaller ones could not be mounted from a snapshot";
+}
+
+void refuse_sector_conflict(const StorePaths& paths)
+{
+    if (const std::string conflict = sector_conflict(paths); !conflict.empty()) {
+        throw Failure(Exit::mismatch, conflict,
+                      "take a store with sectors of " + std::to_string(paths.origin.sector) +
+                          " bytes (blockdev --getss DEVICE shows them)");
+    }
+}
+
 void check_store_fits(const StorePaths& paths, const InitOptions& options)
 {
+    refuse_sector_conflict(paths);
     FileIo io; // the sizes count, no I/O is done
     const FileDevice store(io, UniqueFd(), Bytes{paths.store.bytes}, paths.store.given);
     const FileDevice origin(io, UniqueFd(), Bytes{paths.origin.bytes}, paths.origin.given);

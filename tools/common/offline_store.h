@@ -45,6 +45,12 @@ std::uint64_t need_chunk_size(const std::string& text);
 // Metadata blocks have one size: throws Exit::usage for any other.
 void need_block_size(const std::string& text);
 
+// Why snapshots of the origin could not have its sectors with that store; empty if they can. A snapshot
+// device has the larger sectors of both, and a filesystem made for smaller ones cannot be mounted on it. (The
+// metadata device's do not matter: its blocks are of 4 KiB.)
+std::string sector_conflict(const StorePaths& paths);
+void refuse_sector_conflict(const StorePaths& paths); // throws Exit::mismatch
+
 // Throws if a store for that origin does not fit. Touches nothing.
 void check_store_fits(const StorePaths& paths, const InitOptions& options);
 // What `initialize` would destroy on the device ("an ext4 filesystem"); empty if nothing is known.

@@ -150,9 +150,25 @@ private:
         }
     }
 
+    // `define` refuses it; a volume may be older, or its disks replaced.
+    void sectors()
+    {
+        try {
+            const std::string conflict =
+                sector_conflict(need_store_paths(view_.config.store, view_.config.origin, std::nullopt));
+            if (!conflict.empty()) {
+                add(Verdict::warning, conflict,
+                    "move the store to a disk with smaller sectors; ext4 with blocks of 4 KiB does not mind",
+                    Exit::mismatch);
+            }
+        } catch (const Failure&) { // a device is missing, which its state tells, or is a file
+        }
+    }
+
     // Who else has, or would have, what is this volume's.
     void others()
     {
+        sectors();
         for (const Claim& claim : claims_of_others(view_.config)) {
             add(Verdict::fault,
                 claim.what + " is volume " + claim.volume + "'s, too: one of the two is wrong",

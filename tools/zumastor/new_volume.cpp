@@ -51,6 +51,7 @@ void check_order(const NewVolume& wanted)
 
 void check_existing_store(const NewVolume& wanted)
 {
+    refuse_sector_conflict(wanted.paths);
     const DeviceNode& device = superblock_device(wanted.paths);
     const auto store = probe_store(device);
     if (!store) {
