@@ -8,6 +8,7 @@
 #include "ddsnapd/daemon/counters.h"
 #include "ddsnapd/daemon/uuid.h"
 #include "kernel/ddsnap-protocol.h"
+#include "snapstore/texts.h"
 
 namespace ddsnap::daemon {
 
@@ -109,7 +110,9 @@ bool flag_field(const json& request, const char* name)
     return it->get<bool>();
 }
 
-std::string text_field(const json& request, const char* name, std::size_t longest)
+namespace {
+
+std::string text_field(const json& request, const char* name)
 {
     const auto it = request.find(name);
     if (it == request.end() || it->is_null()) {
@@ -118,9 +121,31 @@ std::string text_field(const json& request, const char* name, std::size_t longes
     if (!it->is_string()) {
         throw BadRequest(fmt::format("\"{}\" must be text", name));
     }
-    auto text = it->get<std::string>();
-    if (text.size() > longest || text.find('\0') != std::string::npos) {
-        throw BadRequest(fmt::format("\"{}\" has more than {} bytes, or a NUL", name, longest));
+    return it->get<std::string>();
+}
+
+} // namespace
+
+std::string name_field(const json& request, const char* name)
+{
+    auto text = text_field(request, name);
+    if (!snapstore::is_snapshot_name(text)) {
+        throw BadRequest(
+            fmt::format("\"{}\" must be at most {} bytes of UTF-8: letters and digits, then also blanks "
+                        "and # % + , - . : = @ _ ( )",
+                        name, snapstore::SnapshotInfo::kMaxName));
+    }
+    return text;
+}
+
+std::string tag_field(const json& request, const char* name)
+{
+    auto text = text_field(request, name);
+    if (!snapstore::is_snapshot_tag(text)) {
+        throw BadRequest(
+            fmt::format("\"{}\" must be kinds separated by commas, at most {} bytes: each is up to 24 "
+                        "letters, digits, - and _, a letter or digit first",
+                        name, snapstore::SnapshotInfo::kMaxTag));
     }
     return text;
 }

@@ -29,7 +29,9 @@ std::int64_t integer_field(const nlohmann::json& request, const char* name,
                            std::optional<std::int64_t> otherwise);
 std::optional<snapstore::Uuid> uuid_field(const nlohmann::json& request, const char* name);
 bool flag_field(const nlohmann::json& request, const char* name);
-std::string text_field(const nlohmann::json& request, const char* name, std::size_t longest);
+// What a snapshot can be called, and its kinds; absent or null: none (snapstore/texts.h).
+std::string name_field(const nlohmann::json& request, const char* name);
+std::string tag_field(const nlohmann::json& request, const char* name);
 
 nlohmann::json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo& info);
 nlohmann::json volume_json(const ControlContext& context);

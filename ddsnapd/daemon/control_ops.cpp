@@ -86,8 +86,8 @@ Task<json> op_create(ControlContext& c, const json& request)
     const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     options.created_ns = static_cast<std::uint64_t>(integer_field(request, "created_ns", now));
     options.priority = priority_field(request, std::int8_t{0});
-    auto name = text_field(request, "name", snapstore::SnapshotInfo::kMaxName);
-    auto tag = text_field(request, "tag", snapstore::SnapshotInfo::kMaxTag);
+    auto name = name_field(request, "name");
+    auto tag = tag_field(request, "tag");
     const auto until = deadline(c, integer_field(request, "timeout_ms", 30'000));
     return create(c, options, std::move(name), std::move(tag), until);
 }

@@ -10,12 +10,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
     zumastor::VolumeConfig config;
     try {
-        config = zumastor::parse_config({reinterpret_cast<const char*>(data), size}, "data", "data.toml");
+        config = zumastor::parse_config({reinterpret_cast<const char*>(data), size},
+                                        zumastor::VolumeName::need("data"), "data.toml");
     } catch (const zumastor::Failure&) {
         return 0;
     }
     try {
-        if (zumastor::parse_config(zumastor::format_config(config), "data", "again") != config) {
+        if (zumastor::parse_config(zumastor::format_config(config), zumastor::VolumeName::need("data"),
+                                   "again") != config) {
             zumastor::fuzz::finding("what is written is not what was read");
         }
     } catch (const zumastor::Failure&) {

@@ -8,6 +8,7 @@
 
 #include <zstd.h>
 
+#include "snapstore/texts.h"
 #include "tools/replication/receiver.h"
 
 #include "tests/fuzz/fuzz.h"
@@ -124,6 +125,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto header = reader.begin();
     if (!header) {
         return 0;
+    }
+    if (!snapstore::is_snapshot_name(header->name.str()) || !snapstore::is_snapshot_tag(header->tag.str())) {
+        zumastor::fuzz::finding("a name or tag that none can have came over the border");
     }
     Volume volume(*header);
     ReceiveOptions options;

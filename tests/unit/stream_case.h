@@ -21,8 +21,8 @@ inline Header header_of(std::uint32_t chunk_shift, bool full, std::uint64_t sect
     header.to.fill(std::byte{3});
     header.sectors = sectors;
     header.created_ns = 1'700'000'000'000'000'000;
-    header.name = "before the upgrade";
-    header.tag = "hourly";
+    header.name = SnapshotName::from("before the upgrade").value();
+    header.tag = SnapshotTag::need("hourly");
     return header;
 }
 

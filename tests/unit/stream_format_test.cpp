@@ -21,8 +21,8 @@ Header example()
     header.chunks = 6;
     header.first_chunk = 1;
     header.created_ns = 1'700'000'000'123'456'789;
-    header.name = "before-upgrade";
-    header.tag = "hourly,daily";
+    header.name = SnapshotName::from("before-upgrade").value();
+    header.tag = SnapshotTag::need("hourly,daily");
     return header;
 }
 

@@ -76,9 +76,9 @@ SnapshotEntry snapshot_of(const json& object)
     SnapshotEntry entry;
     entry.id = object.at("id").get<std::uint64_t>();
     entry.epoch = field<std::uint64_t>(object, "epoch");
-    entry.uuid = field<std::string>(object, "uuid");
-    entry.name = field<std::string>(object, "name");
-    entry.tag = field<std::string>(object, "tag");
+    entry.uuid = UuidText::need(field<std::string>(object, "uuid"));
+    entry.name = SnapshotName::from(field<std::string>(object, "name")).value_or(SnapshotName{});
+    entry.tag = SnapshotTag::from(field<std::string>(object, "tag")).value_or(SnapshotTag{});
     entry.created_ns = field<std::uint64_t>(object, "created_ns");
     entry.sectors = field<std::uint64_t>(object, "sectors");
     entry.priority = field<int>(object, "priority");
@@ -105,7 +105,7 @@ VolumeEntry volume_of(const json& object)
 {
     VolumeEntry entry;
     const auto number = [&](const char* name) { return field<std::uint64_t>(object, name); };
-    entry.uuid = field<std::string>(object, "uuid");
+    entry.uuid = UuidText::need(field<std::string>(object, "uuid"));
     entry.origin_sectors = number("origin_sectors");
     entry.chunk_bytes = number("chunk_size");
     entry.store_bytes = number("store_bytes");
@@ -228,14 +228,14 @@ std::optional<SnapshotEntry> Daemon::find(std::uint64_t id)
     return impl_->read(*answer, [](const json& object) { return snapshot_of(object.at("snapshot")); });
 }
 
-SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const std::string& tag, milliseconds limit)
+SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const SnapshotTag& tag, milliseconds limit)
 {
     json request{{"op", "create"}, {"timeout_ms", limit.count()}};
     if (id) {
         request["snapshot"] = *id;
     }
     if (!tag.empty()) {
-        request["tag"] = tag;
+        request["tag"] = tag.str();
     }
     return impl_->read(impl_->call(request, limit + kGrace),
                        [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
@@ -243,9 +243,12 @@ SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const std::string&
 
 SnapshotEntry Daemon::create(const ReceivedSnapshot& received, milliseconds limit)
 {
-    const json request{{"op", "create"},        {"timeout_ms", limit.count()},
-                       {"uuid", received.uuid}, {"name", received.name},
-                       {"tag", received.tag},   {"created_ns", received.created_ns}};
+    const json request{{"op", "create"},
+                       {"timeout_ms", limit.count()},
+                       {"uuid", received.uuid.str()},
+                       {"name", received.name.str()},
+                       {"tag", received.tag.str()},
+                       {"created_ns", received.created_ns}};
     return impl_->read(impl_->call(request, limit + kGrace),
                        [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
 }

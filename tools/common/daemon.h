@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 // The priority of a snapshot that is not given up, however full the store is.
@@ -19,9 +21,9 @@ inline constexpr int kNeverSquashed = 127;
 struct SnapshotEntry {
     std::uint64_t id = 0;
     std::uint64_t epoch = 0;
-    std::string uuid;
-    std::string name;
-    std::string tag; // the kind of its rotation
+    UuidText uuid;
+    SnapshotName name; // one that an older version's store has, and that is none here, is left out
+    SnapshotTag tag;   // the kinds of its rotation; likewise: no rotation drops the snapshot then
     std::uint64_t created_ns = 0;
     std::uint64_t sectors = 0;
     int priority = 0;
@@ -32,16 +34,16 @@ struct SnapshotEntry {
 
 // A snapshot that is to be the same as one elsewhere.
 struct ReceivedSnapshot {
-    std::string uuid;
-    std::string name;
-    std::string tag;
+    UuidText uuid;
+    SnapshotName name;
+    SnapshotTag tag;
     std::uint64_t created_ns = 0;
 };
 
 struct ClientEntry {
     bool origin = false;
     std::uint64_t snapshot = 0;
-    std::string name;
+    PlainText name;
     std::string device;        // "MAJ:MIN" or empty
     std::uint64_t sectors = 0; // of the device, while it is connected
     bool connected = false;
@@ -49,7 +51,7 @@ struct ClientEntry {
 };
 
 struct VolumeEntry {
-    std::string uuid;
+    UuidText uuid;
     std::uint64_t origin_sectors = 0;
     std::uint64_t chunk_bytes = 0;
     std::uint64_t store_bytes = 0; // what is used of the store's device
@@ -120,7 +122,7 @@ public:
     std::vector<SnapshotEntry> list(); // oldest first
     std::optional<SnapshotEntry> find(std::uint64_t id);
     // `id`: none lets the daemon choose.
-    SnapshotEntry create(std::optional<std::uint64_t> id, const std::string& tag,
+    SnapshotEntry create(std::optional<std::uint64_t> id, const SnapshotTag& tag,
                          std::chrono::milliseconds limit);
     SnapshotEntry create(const ReceivedSnapshot& received, std::chrono::milliseconds limit);
     void remove(std::uint64_t id);

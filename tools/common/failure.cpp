@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tools/common/text.h"
+
 namespace zumastor {
 namespace {
 
@@ -38,6 +40,16 @@ void remember_signal(int number)
 
 } // namespace
 
+namespace {
+
+constexpr std::size_t kLongest = 4000; // bytes of a message
+
+} // namespace
+
+Failure::Failure(Exit code, const std::string& what, const std::string& next)
+    : std::runtime_error(shown(what, kLongest)), code_(code), next_(shown(next, kLongest))
+{}
+
 Failure errno_failure(const std::string& what, Exit code)
 {
     return Failure(code, what + ": " + std::strerror(errno));
@@ -49,9 +61,9 @@ const std::string& program_name() { return name_storage(); }
 void report(const std::string& message, const std::string& next)
 {
     std::fflush(stdout);
-    std::fprintf(stderr, "%s: %s\n", program_name().c_str(), message.c_str());
+    std::fprintf(stderr, "%s: %s\n", program_name().c_str(), shown(message, kLongest).c_str());
     if (!next.empty()) {
-        std::fprintf(stderr, "  %s\n", next.c_str());
+        std::fprintf(stderr, "  %s\n", shown(next, kLongest).c_str());
     }
 }
 

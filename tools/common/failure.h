@@ -7,7 +7,6 @@
 
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 namespace zumastor {
 
@@ -27,11 +26,11 @@ enum class Exit : int {
     interrupted = 130,
 };
 
+// Its texts are as shown() makes them: whatever stands in them, of a file's or a peer's, no terminal obeys
+// it.
 class Failure : public std::runtime_error {
 public:
-    Failure(Exit code, const std::string& what, std::string next = {})
-        : std::runtime_error(what), code_(code), next_(std::move(next))
-    {}
+    Failure(Exit code, const std::string& what, const std::string& next = {});
     Exit code() const noexcept { return code_; }
     const std::string& next() const noexcept { return next_; } // advice; may be empty
 

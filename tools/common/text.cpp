@@ -10,6 +10,7 @@
 #include <ctime>
 #include <limits>
 
+#include "snapstore/texts.h"
 #include "tools/common/failure.h"
 
 namespace zumastor {
@@ -246,6 +247,32 @@ std::optional<std::vector<std::string>> split_words(std::string_view line)
         words.push_back(std::move(word));
     }
     return words;
+}
+
+std::string shown(std::string_view raw, std::size_t most)
+{
+    constexpr std::string_view kCut = "…";
+    std::string text;
+    std::size_t whole = 0; // so much leaves room for the mark of a cut
+    while (!raw.empty() && text.size() <= most) {
+        const auto [character, bytes] = snapstore::first_character(raw);
+        std::array<char, 16> code{};
+        std::string_view next = raw.substr(0, bytes);
+        if (bytes == 0) {
+            std::snprintf(code.data(), code.size(), "\\x%02x", static_cast<unsigned char>(raw.front()));
+            next = code.data();
+        } else if (character == '\n' || character == '\t' || character == '\r') {
+            next = character == '\n' ? "\\n" : character == '\t' ? "\\t" : "\\r";
+        } else if (snapstore::is_control(character)) {
+            std::snprintf(code.data(), code.size(), character < 0x80 ? "\\x%02x" : "\\u%04x",
+                          static_cast<unsigned>(character));
+            next = code.data();
+        }
+        raw.remove_prefix(std::max<std::size_t>(bytes, 1));
+        text += next;
+        whole = text.size() + kCut.size() <= most ? text.size() : whole;
+    }
+    return text.size() <= most ? text : text.substr(0, whole).append(kCut);
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows)

@@ -36,6 +36,10 @@ std::string quote_word(std::string_view word);
 // than split it.
 std::optional<std::vector<std::string>> split_words(std::string_view line);
 
+// As a terminal can show it, on one line: control characters are escaped ("\n", "\x1b"), and so is what is no
+// UTF-8; at most `most` bytes, "…" in place of the rest.
+std::string shown(std::string_view raw, std::size_t most);
+
 // Columns padded to the widest cell, two blanks between; no blanks at line ends.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 

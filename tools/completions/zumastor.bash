@@ -16,7 +16,14 @@ _zumastor() {
     done
     word=${words[-1]}
     candidates=$("$1" --complete "${words[@]:1}" 2>/dev/null) || return 0
-    mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$word")
+    # Candidates are data: compared as they are (compgen -W would expand them), and quoted, as they go to the command line.
+    COMPREPLY=()
+    while IFS= read -r part; do
+        if [[ $part && $part == "$word"* ]]; then
+            printf -v part %q "$part"
+            COMPREPLY+=("$part")
+        fi
+    done <<<"$candidates"
     breaks=${COMP_WORDBREAKS//[^=:]/}
     if [[ $breaks ]]; then
         COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*["$breaks"]}"}"}")

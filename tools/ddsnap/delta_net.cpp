@@ -258,7 +258,7 @@ void need_ok(const std::string& reply, const std::string& host)
     int code = static_cast<int>(Exit::failed);
     const char* end = reply.data() + reply.size();
     const auto [rest, error] = std::from_chars(reply.data() + kError.size(), end, code);
-    throw Failure(error == std::errc{} && code > 0 ? static_cast<Exit>(code) : Exit::failed,
+    throw Failure(exit_of_peer(error == std::errc{} ? code : 0).value_or(Exit::failed),
                   host + ":" + std::string(rest, end));
 }
 
@@ -312,7 +312,7 @@ Exit transmit(const Args& args)
     }
     const VolumeEntry volume = daemon.status();
     stream::Header header =
-        delta_header(volume.uuid, volume.chunk_bytes, from ? from->uuid : "", to.uuid, to.sectors);
+        delta_header(volume.uuid, volume.chunk_bytes, from ? from->uuid : UuidText{}, to.uuid, to.sectors);
     header.created_ns = to.created_ns;
     header.name = to.name;
     header.tag = to.tag;

@@ -49,11 +49,12 @@ void dump_snapshots(const snapstore::Store& store)
         std::printf("snapshot %" PRIu64 " epoch %u created %s sectors %" PRIu64 " priority %d use %u %s",
                     snapshot.id.value, snapshot.epoch.value, format_rfc3339(snapshot.created_ns).c_str(),
                     snapshot.size.value, snapshot.priority, snapshot.use_count, state_name(snapshot.state));
-        std::printf("%s%s%s%s\n", snapshot.tag.empty() ? "" : " tag ", snapshot.tag.c_str(),
-                    snapshot.name.empty() ? "" : " name ", snapshot.name.c_str());
+        std::printf("%s%s%s%s\n", snapshot.tag.empty() ? "" : " tag ", PlainText(snapshot.tag).c_str(),
+                    snapshot.name.empty() ? "" : " name ", PlainText(snapshot.name).c_str());
     }
     for (const snapstore::Attachment& attachment : store.attachments()) {
-        std::printf("attached %s %s\n", attachment.origin ? "origin" : "snapshot", attachment.name.c_str());
+        std::printf("attached %s %s\n", attachment.origin ? "origin" : "snapshot",
+                    PlainText(attachment.name).c_str());
     }
 }
 

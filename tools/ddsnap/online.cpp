@@ -116,7 +116,7 @@ Exit print_size(const Args& args)
 
 Exit create(const Args& args)
 {
-    connect(args).create(number_of(args), "", kCreateLimit);
+    connect(args).create(number_of(args), SnapshotTag{}, kCreateLimit);
     return Exit::ok;
 }
 

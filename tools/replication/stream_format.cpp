@@ -95,6 +95,9 @@ Result<void> judge(const Header& header)
         header.chunks > header.all_chunks() - header.first_chunk) {
         return refuse(88, "it announces more chunks than the volume has");
     }
+    if (header.created_ns > INT64_MAX) {
+        return refuse(kCreatedAt, fmt::format("a time of {} ns is not possible", header.created_ns));
+    }
     if (header.patches && header.full()) {
         return refuse(16, "a full stream has no base to be patched");
     }
@@ -119,9 +122,9 @@ std::array<std::byte, kHeaderBytes> encode(const Header& header)
     w.put(header.sectors);
     w.put(header.chunks);
     w.put(header.first_chunk);
-    w.put_bytes(header.name.data(), std::min(header.name.size(), kMaxName));
+    w.put_bytes(header.name.c_str(), std::min(header.name.size(), kMaxName));
     w.seek(kTagAt);
-    w.put_bytes(header.tag.data(), std::min(header.tag.size(), kMaxTag));
+    w.put_bytes(header.tag.c_str(), std::min(header.tag.size(), kMaxTag));
     w.seek(kCreatedAt);
     w.put(header.created_ns);
     w.seek(kHeaderHash);
@@ -166,8 +169,17 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
     if (!name || !tag) {
         return tl::unexpected(name ? tag.error() : name.error());
     }
-    header.name = std::move(*name);
-    header.tag = std::move(*tag);
+    auto judged_name = SnapshotName::from(*name);
+    auto judged_tag = SnapshotTag::from(*tag);
+    if (!judged_name) {
+        return refuse(kNameAt, fmt::format("a snapshot cannot be called '{}'", shown(*name, 4 * kMaxName)));
+    }
+    if (!judged_tag) {
+        return refuse(kTagAt,
+                      fmt::format("a snapshot cannot be of the kinds '{}'", shown(*tag, 4 * kMaxTag)));
+    }
+    header.name = std::move(*judged_name);
+    header.tag = std::move(*judged_tag);
     header.created_ns = Reader(Bytes(bytes).subspan(kCreatedAt)).get<std::uint64_t>();
     return judge(header).map([&] { return header; });
 }

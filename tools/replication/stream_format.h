@@ -15,6 +15,7 @@
 #include <tl/expected.hpp>
 
 #include "snapstore/types.h"
+#include "tools/common/border.h"
 
 namespace zumastor::stream {
 
@@ -51,8 +52,8 @@ struct Header {
     std::uint64_t chunks = 0;       // carried by this stream, zero ones included
     std::uint64_t first_chunk = 0;  // chunks below it were received before: a resumed stream
     std::uint64_t created_ns = 0;   // of `to`: UTC, nanoseconds since 1970
-    std::string name;               // of `to`
-    std::string tag;                // its kinds
+    SnapshotName name;              // of `to`
+    SnapshotTag tag;                // its kinds
     bool patches = false;           // records of type patch may occur; never in a full stream
 
     bool full() const noexcept { return from == Uuid{}; }

@@ -19,7 +19,7 @@ SnapshotEntry counted(std::uint64_t id, std::uint64_t use_count, bool squashed =
 {
     SnapshotEntry entry;
     entry.id = id;
-    entry.uuid = "snapshot-" + std::to_string(id);
+    entry.uuid = UuidText::need("00000000-0000-4000-8000-00000000000" + std::to_string(id));
     entry.use_count = use_count;
     entry.squashed = squashed;
     return entry;
@@ -27,27 +27,33 @@ SnapshotEntry counted(std::uint64_t id, std::uint64_t use_count, bool squashed =
 
 TEST(Holds, AreTakenAndGivenUp)
 {
-    const HoldPlan first = plan_holds({counted(1, 0), counted(2, 3)}, {"snapshot-2"}, {});
+    const HoldPlan first =
+        plan_holds({counted(1, 0), counted(2, 3)}, {"00000000-0000-4000-8000-000000000002"}, {});
     EXPECT_EQ(first.to_raise, (std::vector<std::uint64_t>{2}));
     EXPECT_TRUE(first.to_lower.empty());
-    EXPECT_EQ(first.holds, (std::vector<Hold>{{"snapshot-2", State::acquiring, 3}}));
+    EXPECT_EQ(first.holds,
+              (std::vector<Hold>{{"00000000-0000-4000-8000-000000000002", State::acquiring, 3}}));
 
-    const std::vector<Hold> held{{"snapshot-2", State::held, 0}};
-    const HoldPlan same = plan_holds({counted(1, 0), counted(2, 4)}, {"snapshot-2"}, held);
+    const std::vector<Hold> held{{"00000000-0000-4000-8000-000000000002", State::held, 0}};
+    const HoldPlan same =
+        plan_holds({counted(1, 0), counted(2, 4)}, {"00000000-0000-4000-8000-000000000002"}, held);
     EXPECT_EQ(same.holds, held);
     EXPECT_TRUE(same.to_raise.empty() && same.to_lower.empty());
 
     const HoldPlan last = plan_holds({counted(1, 0), counted(2, 4)}, {}, held);
     EXPECT_EQ(last.to_lower, (std::vector<std::uint64_t>{2}));
-    EXPECT_EQ(last.holds, (std::vector<Hold>{{"snapshot-2", State::releasing, 4}}));
+    EXPECT_EQ(last.holds, (std::vector<Hold>{{"00000000-0000-4000-8000-000000000002", State::releasing, 4}}));
 }
 
 TEST(Holds, WhatIsGoneOrWithoutContentIsNotHeld)
 {
-    const std::vector<Hold> held{{"snapshot-1", State::held, 0}, {"snapshot-7", State::held, 0}};
-    const HoldPlan plan = plan_holds({counted(1, 1, true)}, {"snapshot-1", "snapshot-7"}, held);
+    const std::vector<Hold> held{{"00000000-0000-4000-8000-000000000001", State::held, 0},
+                                 {"00000000-0000-4000-8000-000000000007", State::held, 0}};
+    const HoldPlan plan =
+        plan_holds({counted(1, 1, true)},
+                   {"00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000007"}, held);
     EXPECT_EQ(plan.to_lower, (std::vector<std::uint64_t>{1}));
-    EXPECT_EQ(plan.holds, (std::vector<Hold>{{"snapshot-1", State::releasing, 1}}));
+    EXPECT_EQ(plan.holds, (std::vector<Hold>{{"00000000-0000-4000-8000-000000000001", State::releasing, 1}}));
 }
 
 TEST(Holds, AreReadBack)

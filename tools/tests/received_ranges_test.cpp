@@ -12,9 +12,12 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/process.h"
+#include "tools/tests/literals.h"
 
 namespace zumastor {
 namespace {
+
+using namespace literals;
 
 using Ranges = std::vector<DeltaRange>;
 
@@ -88,7 +91,8 @@ protected:
 
     static Reception at(std::uint64_t next_chunk)
     {
-        return {"11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", next_chunk};
+        return {"11111111-1111-4111-8111-111111111111"_uuid, "22222222-2222-4222-8222-222222222222"_uuid,
+                next_chunk};
     }
     static std::set<std::uint64_t> has(const ReceivedRanges& ranges)
     {

@@ -8,12 +8,15 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/wanted_kinds.h"
 
 namespace zumastor {
 namespace {
+
+using namespace literals;
 
 class StateTest : public testing::Test {
 protected:
@@ -47,9 +50,9 @@ TEST_F(StateTest, CyclesAreKeptForEachHost)
 TEST(Cycle, ASuccessIsOneLine)
 {
     VolumeConfig config;
-    config.name = "a";
+    config.name = "a"_volume;
     config.source = SourceRole{};
-    config.source->host = "upstream";
+    config.source->host = "upstream"_host;
     const Volume volume(config);
     const CycleRecord record{1'000'000'000, 2'250'000'000, 0, "", "", 2'250'000'000, "uuid", 4};
     EXPECT_EQ(describe_cycle(volume, "root@peer", record, 12345),
@@ -80,11 +83,12 @@ TEST_F(StateTest, WantedKindsAreKeptOnceEachUntilTaken)
 
 TEST(WantedKinds, JoinTheSendersAsFarAsThereIsRoom)
 {
-    EXPECT_EQ(add_to_tag("hourly", {}).tag, "hourly");
-    EXPECT_EQ(add_to_tag("replicate", {}).tag, "replicate");
-    EXPECT_EQ(add_to_tag("replicate", {"hourly"}).tag, "hourly");
-    EXPECT_EQ(add_to_tag("hourly", {"daily", "hourly"}).tag, "hourly,daily");
-    const TagWithWanted full = add_to_tag("hourly", {"a-kind-with-a-long-name", "daily", "b-long-one-more"});
+    EXPECT_EQ(add_to_tag("hourly"_tag, {}).tag, "hourly");
+    EXPECT_EQ(add_to_tag("replicate"_tag, {}).tag, "replicate");
+    EXPECT_EQ(add_to_tag("replicate"_tag, {"hourly"}).tag, "hourly");
+    EXPECT_EQ(add_to_tag("hourly"_tag, {"daily", "hourly"}).tag, "hourly,daily");
+    const TagWithWanted full =
+        add_to_tag("hourly"_tag, {"a-kind-with-a-long-name", "daily", "b-long-one-more"});
     EXPECT_EQ(full.tag, "hourly,a-kind-with-a-long-name");
     EXPECT_EQ(full.taken, std::vector<std::string>{"a-kind-with-a-long-name"});
 }

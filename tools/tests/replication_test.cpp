@@ -8,6 +8,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/config.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/session.h"
@@ -18,10 +19,12 @@
 namespace zumastor {
 namespace {
 
-const std::string kUuid1 = "11111111-2222-3333-4444-555555555555";
-const std::string kUuid2 = "22222222-2222-3333-4444-555555555555";
-const std::string kUuid3 = "33333333-2222-3333-4444-555555555555";
-const std::string kStranger = "99999999-2222-3333-4444-555555555555";
+using namespace literals;
+
+const UuidText kUuid1 = "11111111-2222-3333-4444-555555555555"_uuid;
+const UuidText kUuid2 = "22222222-2222-3333-4444-555555555555"_uuid;
+const UuidText kUuid3 = "33333333-2222-3333-4444-555555555555"_uuid;
+const UuidText kStranger = "99999999-2222-3333-4444-555555555555"_uuid;
 
 class Directory {
 public:
@@ -49,7 +52,7 @@ TEST(SshGate, LetsSessionsOfItsVolumesThroughAndNothingElse)
         return words && gate_allows(rights, *words);
     };
     for (const std::string snapshot :
-         {"7", "hourly.0", "latest", kUuid1.c_str(), "before it's late", "gr\u00fcn; id"}) {
+         {"7", "hourly.0", "latest", kUuid1.c_str(), "before the upgrade (2)", "gr\u00fcn"}) {
         const std::string line = "zumastor send b --session --quiet --full --snapnum " + quote_word(snapshot);
         EXPECT_TRUE(allows(send, line)) << line;
         EXPECT_FALSE(allows(receive, line)) << line;
@@ -66,8 +69,9 @@ TEST(SshGate, LetsSessionsOfItsVolumesThroughAndNothingElse)
           "zumastor status a --session", "zumastor send a --session --snapnum",
           "zumastor send a --session --snapnum ''", "zumastor send a --session --snapnum --dry-run",
           "zumastor send a --session; id", "zumastor send a --session --snapnum 7;id",
-          "zumastor send a --session --snapnum $(id)", "zumastor send a --session 7",
-          "zumastor send a --session --from 1"}) {
+          "zumastor send a --session --snapnum $(id)", "zumastor send a --session --snapnum '$(id)'",
+          "zumastor send a --session --snapnum ../x", "zumastor send a --session --snapnum 'gr\u00fcn; id'",
+          "zumastor send a --session 7", "zumastor send a --session --from 1"}) {
         EXPECT_FALSE(allows(send, line)) << line;
     }
     const std::string long_name(64, 'a');
@@ -77,7 +81,8 @@ TEST(SshGate, LetsSessionsOfItsVolumesThroughAndNothingElse)
 
 TEST(Session, LinesAreUnderstoodByTheOtherSide)
 {
-    ReplicaOffer offer{"b", kStranger, kUuid1, 16384, 2048, {kUuid1, kUuid2}, Reception{kUuid2, kUuid3, 77}};
+    ReplicaOffer offer{
+        "b"_volume, kStranger, kUuid1, 16384, 2048, {kUuid1, kUuid2}, Reception{kUuid2, kUuid3, 77}};
     const ReplicaOffer read = parse_offer(format(offer));
     EXPECT_EQ(read.volume, offer.volume);
     EXPECT_EQ(read.snapshots, offer.snapshots);
@@ -92,10 +97,10 @@ TEST(Session, LinesAreUnderstoodByTheOtherSide)
     SendPlan plan;
     plan.more = true;
     plan.error = "a \"quoted\" reason";
-    plan.code = 4;
+    plan.code = Exit::not_found;
     EXPECT_EQ(parse_plan(format(plan)).error, plan.error);
     EXPECT_TRUE(parse_plan(format(plan)).more);
-    const ReplicaResult result = parse_result(format(ReplicaResult{true, kUuid1, 12, "", "", 0}));
+    const ReplicaResult result = parse_result(format(ReplicaResult{true, kUuid1, 12, "", "", Exit::failed}));
     EXPECT_TRUE(result.ok);
     EXPECT_EQ(result.id, 12u);
 }
@@ -108,9 +113,7 @@ TEST(Session, GarbageIsRefused)
         EXPECT_THROW(parse_plan(line), Failure) << line;
         EXPECT_THROW(parse_result(line), Failure) << line;
     }
-    ReplicaOffer offer{"b", "../../etc/passwd", "", 16384, 2048, {}, {}};
-    EXPECT_THROW(parse_offer(format(offer)), Failure); // its UUID becomes part of a file's name
-    offer.uuid = kStranger;
+    const ReplicaOffer offer{"b"_volume, kStranger, {}, 16384, 2048, {}, {}};
     nlohmann::json object = nlohmann::json::parse(format(offer));
     for (const nlohmann::json& limit :
          {nlohmann::json(-1), nlohmann::json(0.5), nlohmann::json("1M"), nlohmann::json()}) {
@@ -125,7 +128,7 @@ TEST(ResumeToken, IsReadBackAndNothingElse)
 {
     const Reception reception{kUuid1, kUuid2, 123};
     EXPECT_EQ(parse_token(format_token(reception)), reception);
-    const Reception full{"", kUuid2, 0};
+    const Reception full{{}, kUuid2, 0};
     EXPECT_EQ(parse_token(format_token(full)), full);
     for (const std::string& text :
          {std::string(), std::string("1:-:x:3"), "2:-:" + kUuid1 + ":3", "1:" + kUuid1 + ":3",
@@ -141,7 +144,7 @@ TEST(ReplicaState, IsRemembered)
     const ReplicaState state{kStranger, kUuid1, Reception{kUuid1, kUuid2, 5}};
     save_replica_state(directory.path(), state);
     EXPECT_EQ(load_replica_state(directory.path()), state);
-    save_target_state(directory.path(), {kStranger, "host", "b", kUuid2, kUuid3, {}});
+    save_target_state(directory.path(), {kStranger, "host", "b"_volume, kUuid2, kUuid3, {}});
     EXPECT_EQ(load_target_state(directory.path(), kStranger).in_flight, kUuid3);
     EXPECT_EQ(load_target_state(directory.path(), kUuid1), (TargetState{kUuid1, {}, {}, {}, {}, {}}));
     EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1, kUuid2, kUuid3}));
@@ -151,7 +154,7 @@ TEST(ReplicaState, IsRemembered)
 
 // ---- what is sent ------------------------------------------------------------------------------
 
-SnapshotEntry entry(std::uint64_t id, const std::string& uuid)
+SnapshotEntry entry(std::uint64_t id, const UuidText& uuid)
 {
     SnapshotEntry made;
     made.id = id;
@@ -165,13 +168,13 @@ protected:
     std::optional<SendEnds> plan(const ReplicaOffer& offer, std::size_t to = 2, bool full = false) const
     {
         VolumeConfig config;
-        config.name = "a";
+        config.name = "a"_volume;
         config.uuid = kStranger;
         return plan_for(Volume(config), mine, offer, mine.at(to), full);
     }
-    static ReplicaOffer has(std::vector<std::string> snapshots)
+    static ReplicaOffer has(std::vector<UuidText> snapshots)
     {
-        return {"b", kStranger, kStranger, 16384, 2048, std::move(snapshots), {}};
+        return {"b"_volume, kStranger, kStranger, 16384, 2048, std::move(snapshots), {}};
     }
 
     std::vector<SnapshotEntry> mine{entry(1, kUuid1), entry(2, kUuid2), entry(3, kUuid3)};
@@ -224,7 +227,7 @@ TEST_F(PlanTest, GoesOnWhereItBrokeOff)
     EXPECT_EQ(ends->first_chunk, 99u);
     offer.reception->to = kStranger; // that one is gone
     EXPECT_EQ(plan(offer)->to.uuid, kUuid3);
-    offer.reception = Reception{"", kUuid2, 7}; // a full stream
+    offer.reception = Reception{{}, kUuid2, 7}; // a full stream
     EXPECT_FALSE(plan(offer)->from);
     EXPECT_EQ(plan(offer)->first_chunk, 7u);
 }
@@ -232,24 +235,37 @@ TEST_F(PlanTest, GoesOnWhereItBrokeOff)
 TEST(Config, SourceAndTargetsAreReadBack)
 {
     VolumeConfig config;
-    config.name = "v";
+    config.name = "v"_volume;
     config.origin = "/dev/a";
     config.store = "/dev/b";
-    config.source = SourceRole{"upstream", 2222, "other", true, 600, true, 1u << 20};
-    config.targets = {Target{"one", "", 1000, false, true}, Target{"user@two", "x", 0, true}};
-    const VolumeConfig read = parse_config(format_config(config), "v", "test");
+    config.source = SourceRole{"upstream"_host, 2222, "other"_volume, true, 600, true, 1u << 20};
+    config.targets = {Target{"one"_host, {}, 1000, false, true},
+                      Target{"user@two"_host, "x"_volume, 0, true}};
+    const VolumeConfig read = parse_config(format_config(config), "v"_volume, "test");
     EXPECT_EQ(read.source, config.source);
     EXPECT_EQ(read.targets, config.targets);
     EXPECT_EQ(format_config(read), format_config(config));
     config.source->bytes_per_second = 0; // and then older versions can read it
     EXPECT_EQ(format_config(config).find("ratelimit"), format_config(config).find("ratelimit = 1000"));
     config.master = MasterRole{};
-    EXPECT_THROW(parse_config(format_config(config), "v", "test"), Failure); // both roles
-    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='-oProxyCommand=x'\n", "v", "test"),
-                 Failure);
-    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a b'\n", "v", "test"), Failure);
-    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a'\nratelimit=-1\n", "v", "test"),
-                 Failure);
+    EXPECT_THROW(parse_config(format_config(config), "v"_volume, "test"), Failure); // both roles
+    EXPECT_THROW(
+        parse_config("origin='a'\nstore='b'\n[[target]]\nhost='-oProxyCommand=x'\n", "v"_volume, "test"),
+        Failure);
+    const std::string start = "origin='a'\nstore='b'\n";
+    for (const std::string& wrong :
+         {"[source]\nhost='" + std::string(150, 'h') + "'\n",
+          std::string("[source]\nhost='h'\nperiod=315360000\n"),
+          std::string("[source]\nhost='h'\nport=65536\n"), std::string("[source]\nhost='h'\nvolume='../x'\n"),
+          std::string("[[target]]\nhost='h'\nratelimit=9223372036854775806\n"),
+          std::string("[[target]]\nhost='h'\nperiod=9223372036854775806\n"),
+          std::string("[schedule]\nhourly=9223372036854775806\n")}) {
+        EXPECT_THROW(parse_config(start + wrong, "v"_volume, "test"), Failure) << wrong;
+    }
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[source]\nhost='a b'\n", "v"_volume, "test"), Failure);
+    EXPECT_THROW(
+        parse_config("origin='a'\nstore='b'\n[source]\nhost='a'\nratelimit=-1\n", "v"_volume, "test"),
+        Failure);
 }
 
 } // namespace

@@ -5,48 +5,57 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/session.h"
 #include "tools/zumastor/verify_session.h"
 
 namespace zumastor {
 namespace {
 
-const std::string kOlder = "8c6d0c1e-5a3f-4c55-9d0e-3f8a5e7b9a01";
-const std::string kNewer = "f3a1b0de-90c7-4e0b-8a64-77d1c2a4be02";
-const std::string kStore = "01234567-89ab-4def-8123-456789abcdef";
-const std::string kLineage = "76543210-ba98-4fed-b210-fedcba987654";
+using namespace literals;
+
+const UuidText kOlder = "8c6d0c1e-5a3f-4c55-9d0e-3f8a5e7b9a01"_uuid;
+const UuidText kNewer = "f3a1b0de-90c7-4e0b-8a64-77d1c2a4be02"_uuid;
+const UuidText kStore = "01234567-89ab-4def-8123-456789abcdef"_uuid;
+const UuidText kLineage = "76543210-ba98-4fed-b210-fedcba987654"_uuid;
 
 // In the sample's order.
 std::vector<std::string> lines_of_this_version()
 {
-    const ReplicaOffer fresh{"copy", kStore, "", 4096, 2048, {}, {}};
-    const ReplicaOffer broken_off{
-        "copy", kStore,    kLineage, 16384, 1ull << 33, {kOlder, kNewer}, Reception{kOlder, kNewer, 4711},
-        true,   1ull << 20};
+    const ReplicaOffer fresh{"copy"_volume, kStore, {}, 4096, 2048, {}, {}};
+    const ReplicaOffer broken_off{"copy"_volume,
+                                  kStore,
+                                  kLineage,
+                                  16384,
+                                  1ull << 33,
+                                  {kOlder, kNewer},
+                                  Reception{kOlder, kNewer, 4711},
+                                  true,
+                                  1ull << 20};
     SendPlan refusal;
     refusal.error = "snapshot \"7\" is not here";
     refusal.next = "list them: zumastor status data";
-    refusal.code = 4;
+    refusal.code = Exit::not_found;
     const Failure no_replica(Exit::usage, "volume copy is no replica",
                              "make it one: zumastor define source copy HOST");
     return {format(fresh),
             format(broken_off),
             format(SendPlan{}),
-            format(SendPlan{true, false, {}, {}, 1}),
-            format(SendPlan{false, true, {}, {}, 1}),
+            format(SendPlan{true, false, {}, {}, Exit::failed}),
+            format(SendPlan{false, true, {}, {}, Exit::failed}),
             format(refusal),
-            format(ReplicaResult{true, kNewer, 12, {}, {}, 1}),
-            format(ReplicaResult{false, {}, 0, "its store is full", "make room", 7}),
+            format(ReplicaResult{true, kNewer, 12, {}, {}, Exit::failed}),
+            format(ReplicaResult{false, {}, 0, "its store is full", "make room", Exit::store_full}),
             format_refusal(no_replica),
-            format(VerifyHello{"copy", "replica", 16384, {kOlder, kNewer}}),
+            format(VerifyHello{"copy"_volume, "replica", 16384, {kOlder, kNewer}}),
             format(VerifyRequest{"open", kNewer, 0, 0, 0, {}, 0}),
             format(VerifyRequest{"hash", {}, 1ull << 40, 0, 1ull << 18, {}, 0}),
             format(VerifyRequest{"chunks", {}, 1ull << 40, 256, 256, {}, 0}),
             format(VerifyRequest{"send", {}, 1ull << 40, 0, 0, {{4, 5}, {600, 7}}, 1ull << 20}),
             format(VerifyRequest{"take", {}, 1ull << 40, 0, 0, {}, 0}),
             format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}),
-            format(VerifyAnswer{1ull << 40, {}, {}, 1}),
-            format(VerifyAnswer{0, "not here", "compare another one", 4}),
+            format(VerifyAnswer{1ull << 40, {}, {}, Exit::failed}),
+            format(VerifyAnswer{0, "not here", "compare another one", Exit::not_found}),
             format_hash("99aa06d3014798d86001c324468d497f"),
             format_hash({})};
 }

@@ -109,6 +109,24 @@ TEST(Text, WordsForAShell)
     }
 }
 
+TEST(Text, WhatIsShownIsOneHarmlessLine)
+{
+    using namespace std::string_literals;
+    EXPECT_EQ(shown("plain – äöü ✓ 𝄞", 100), "plain – äöü ✓ 𝄞");
+    EXPECT_EQ(shown("a\nb\rc\td\x1b[2J\x7f"s, 100), "a\\nb\\rc\\td\\x1b[2J\\x7f");
+    EXPECT_EQ(shown("\0"s, 100), "\\x00");
+    EXPECT_EQ(shown("\xc2\x9b[31m", 100), "\\u009b[31m"); // CSI in one character
+    EXPECT_EQ(shown("\xe2\x80\xae"
+                    "fdp.exe",
+                    100),
+              "\\u202efdp.exe"); // from right to left
+    EXPECT_EQ(shown("\xff\xc0\x80\xed\xa0\x80", 100), "\\xff\\xc0\\x80\\xed\\xa0\\x80");
+    EXPECT_EQ(shown("\xe2\x82", 100), "\\xe2\\x82");
+    EXPECT_EQ(shown(std::string(10, 'a'), 10), std::string(10, 'a'));
+    EXPECT_EQ(shown(std::string(11, 'a'), 10), std::string(7, 'a') + "…");
+    EXPECT_EQ(shown("", 10), "");
+}
+
 TEST(Text, TablesHaveNoTrailingBlanks)
 {
     EXPECT_EQ(format_table({{"A", "LONG"}, {"long", "b"}}), "A     LONG\nlong  b\n");

@@ -3,20 +3,23 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/units.h"
 
 namespace zumastor {
 namespace {
 
+using namespace literals;
+
 VolumeConfig replicated()
 {
     VolumeConfig config;
-    config.name = "web-1";
+    config.name = "web-1"_volume;
     config.origin = "/dev/a";
     config.store = "/dev/b";
     Target target;
-    target.host = "root@backup.example";
+    target.host = "root@backup.example"_host;
     target.period = 600;
     config.targets = {target};
     return config;
@@ -69,7 +72,7 @@ TEST(Units, TimersAreWhatTheConfigurationAsksFor)
     config.targets[0].stopped = false;
     config.targets[0].period = 0;
     EXPECT_EQ(find_timer(timers_of(config), unit), nullptr);
-    config.source = SourceRole{"up", 0, "", false, 7200, false};
+    config.source = SourceRole{"up"_host, 0, {}, false, 7200, false};
     const auto both = timers_of(config);
     const Timer* pull = find_timer(both, R"(zumastor-replicate@web\x2d1.timer)");
     ASSERT_NE(pull, nullptr);
@@ -103,14 +106,14 @@ TEST(Units, AVolumeWaitsForItsDevices)
 TEST(Units, PercentSignsMeanThemselves)
 {
     VolumeConfig config = replicated();
-    config.targets[0].host = "fe80::1%i";
+    config.targets[0].host = "fe80::1%i"_host;
     EXPECT_NE(timers_of(config).front().text.find("to fe80::1%%i\n"), std::string::npos);
 }
 
 TEST(RawOrigin, UdevIsToldWhichDiskIsBeneathTheVolume)
 {
     VolumeConfig config;
-    config.name = "my.vol-1_2+3=4:5#6";
+    config.name = "my.vol-1_2+3=4:5#6"_volume;
     config.origin = "/dev/cciss/c0d0";
     EXPECT_EQ(origin_rule(config),
               R"(KERNEL=="cciss!c0d0", ENV{ZUMASTOR_ORIGIN}="my.vol-1_2+3=4:5#6"
@@ -129,9 +132,10 @@ TEST(Config, PeriodsAreReadBack)
 {
     VolumeConfig config = replicated();
     config.targets[0].stopped = true;
-    config.source = SourceRole{"up", 0, "", false, 60, true};
+    config.source = SourceRole{"up"_host, 0, {}, false, 60, true};
     EXPECT_EQ(parse_config(format_config(config), config.name, "x"), config);
-    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='h'\nperiod=-1\n", "v", "x"), Failure);
+    EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='h'\nperiod=-1\n", "v"_volume, "x"),
+                 Failure);
 }
 
 } // namespace

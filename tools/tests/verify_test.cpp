@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tools/common/failure.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/differences.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/replica_state.h"
@@ -17,9 +18,11 @@
 namespace zumastor {
 namespace {
 
-const std::string kFirst = "11111111-2222-3333-4444-555555555555";
-const std::string kBase = "22222222-2222-3333-4444-555555555555";
-const std::string kOther = "33333333-2222-3333-4444-555555555555";
+using namespace literals;
+
+const UuidText kFirst = "11111111-2222-3333-4444-555555555555"_uuid;
+const UuidText kBase = "22222222-2222-3333-4444-555555555555"_uuid;
+const UuidText kOther = "33333333-2222-3333-4444-555555555555"_uuid;
 
 class StateDirectory {
 public:
@@ -37,11 +40,12 @@ public:
 
 TEST(VerifySession, LinesAreUnderstoodByTheOtherSide)
 {
-    const VerifyHello hello = parse_verify_hello(format(VerifyHello{"b", "replica", 16384, {kFirst, kBase}}));
+    const VerifyHello hello =
+        parse_verify_hello(format(VerifyHello{"b"_volume, "replica", 16384, {kFirst, kBase}}));
     EXPECT_EQ(hello.volume, "b");
     EXPECT_EQ(hello.role, "replica");
     EXPECT_EQ(hello.chunk_bytes, 16384u);
-    EXPECT_EQ(hello.snapshots, (std::vector<std::string>{kFirst, kBase}));
+    EXPECT_EQ(hello.snapshots, (std::vector<UuidText>{kFirst, kBase}));
     const VerifyRequest request =
         parse_verify_request(format(VerifyRequest{"send", kBase, 1, 2, 3, {{4, 5}, {600, 7}}, 8}));
     EXPECT_EQ(request.what, "send");
@@ -51,11 +55,12 @@ TEST(VerifySession, LinesAreUnderstoodByTheOtherSide)
     EXPECT_EQ(request.count, 3u);
     EXPECT_EQ(request.runs, (std::vector<stream::ChunkRun>{{4, 5}, {600, 7}}));
     EXPECT_EQ(request.bytes_per_second, 8u);
-    const VerifyAnswer answer = parse_verify_answer(format(VerifyAnswer{7, "a \"reason\"", "do", 6}));
+    const VerifyAnswer answer =
+        parse_verify_answer(format(VerifyAnswer{7, "a \"reason\"", "do", Exit::busy}));
     EXPECT_EQ(answer.bytes, 7u);
     EXPECT_EQ(answer.error, "a \"reason\"");
     EXPECT_EQ(answer.next, "do");
-    EXPECT_EQ(answer.code, 6);
+    EXPECT_EQ(answer.code, Exit::busy);
 }
 
 TEST(VerifySession, GarbageIsRefused)
@@ -159,7 +164,7 @@ TEST(FormerSource, KeepsTheBaseUntilTheOldMasterIsBack)
     EXPECT_FALSE(load_former_source(directory.path));
     EXPECT_FALSE(forget_former_source(directory.path));
     save_replica_state(directory.path, {kFirst, kBase, {}});
-    FormerSource former{{"host", 22, "vol", true}, kBase};
+    FormerSource former{{"host"_host, 22, "vol"_volume, true}, kBase};
     former.source.bytes_per_second = 4096;
     save_former_source(directory.path, former);
     EXPECT_EQ(load_former_source(directory.path), former);

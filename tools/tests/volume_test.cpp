@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/config.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/names.h"
@@ -15,6 +16,8 @@
 namespace zumastor {
 namespace {
 
+using namespace literals;
+
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 SnapshotEntry snapshot(std::uint64_t id, const std::string& tag, std::uint64_t ns = 0)
@@ -22,7 +25,7 @@ SnapshotEntry snapshot(std::uint64_t id, const std::string& tag, std::uint64_t n
     SnapshotEntry entry;
     entry.id = id;
     entry.epoch = id + 1;
-    entry.tag = tag;
+    entry.tag = SnapshotTag::need(tag);
     entry.created_ns = ns;
     return entry;
 }
@@ -30,7 +33,7 @@ SnapshotEntry snapshot(std::uint64_t id, const std::string& tag, std::uint64_t n
 VolumeConfig full_config()
 {
     VolumeConfig config;
-    config.name = "test";
+    config.name = "test"_volume;
     config.uuid = "01234567-89ab-4def-8123-456789abcdef";
     config.origin = "/dev/vg/with \"quotes\" and \\ and ü";
     config.store = "/dev/disk/by-id/x";
@@ -50,12 +53,12 @@ VolumeConfig full_config()
 TEST(Config, RoundTrip)
 {
     const VolumeConfig config = full_config();
-    EXPECT_EQ(parse_config(format_config(config), "test", "x"), config);
+    EXPECT_EQ(parse_config(format_config(config), "test"_volume, "x"), config);
     VolumeConfig least;
-    least.name = "a";
+    least.name = "a"_volume;
     least.origin = "/dev/a";
     least.store = "/dev/b";
-    EXPECT_EQ(parse_config(format_config(least), "a", "x"), least);
+    EXPECT_EQ(parse_config(format_config(least), "a"_volume, "x"), least);
 }
 
 TEST(Config, AnyTextIsKept)
@@ -64,7 +67,7 @@ TEST(Config, AnyTextIsKept)
     for (int code = 1; code < 0x80; ++code) {
         const char c = static_cast<char>(code);
         config.mount_options = std::string{c} + "a" + c; // first too: a newline there is easily lost
-        EXPECT_EQ(parse_config(format_config(config), "test", "x"), config) << code;
+        EXPECT_EQ(parse_config(format_config(config), "test"_volume, "x"), config) << code;
     }
 }
 
@@ -82,13 +85,13 @@ TEST(Config, MarksOfAStoreThatFillsUp)
 TEST(Config, MistakesAreNamed)
 {
     const std::string good = "origin = \"/dev/a\"\nstore = \"/dev/b\"\n";
-    EXPECT_NO_THROW(parse_config(good, "a", "x"));
+    EXPECT_NO_THROW(parse_config(good, "a"_volume, "x"));
     for (const char* bad : {"orign = 1\n", "cache = 5\n", "version = 2\n", "master = 1\n",
                             "[master]\nsnapmont = true\n", "[schedule]\nhourly = 0\n",
                             "[schedule]\nhourly = \"a\"\n", "[schedule]\n\"a/b\" = 1\n", "uuid = \n"}) {
-        EXPECT_THROW(parse_config(good + bad, "a", "x"), Failure) << bad;
+        EXPECT_THROW(parse_config(good + bad, "a"_volume, "x"), Failure) << bad;
     }
-    EXPECT_THROW(parse_config("", "a", "x"), Failure);
+    EXPECT_THROW(parse_config("", "a"_volume, "x"), Failure);
 }
 
 TEST(Config, ScheduleIsOrderedAndZeroRemoves)
@@ -125,10 +128,10 @@ TEST(Names, Kinds)
 
 TEST(Names, SocketsFitIntoTheirAddress)
 {
-    const Paths paths(std::string(64, 'v'));
+    const Paths paths(VolumeName::need(std::string(64, 'v')));
     EXPECT_LT(paths.agent_socket.size(), 108u);
     EXPECT_LT(paths.snapshot_name(UINT64_MAX).size(), 128u); // a mapped device's name
-    EXPECT_EQ(Paths("vol").snapshot_device(7), "/dev/mapper/vol@7");
+    EXPECT_EQ(Paths("vol"_volume).snapshot_device(7), "/dev/mapper/vol@7");
 }
 
 TEST(Rotation, KeepsTheNewestOfEachKind)
@@ -174,8 +177,8 @@ TEST(Rotation, LinksCountFromTheNewest)
 TEST(Rotation, SnapshotsAreCalledManyThings)
 {
     std::vector<SnapshotEntry> list{snapshot(3, "hourly"), snapshot(5, "daily"), snapshot(9, "hourly")};
-    list[1].uuid = "11111111-2222-3333-4444-555555555555";
-    list[1].name = "before the upgrade";
+    list[1].uuid = "11111111-2222-3333-4444-555555555555"_uuid;
+    list[1].name = "before the upgrade"_name;
     const auto id = [&](const char* text) { return find_snapshot(list, VolumeConfig{}, text).id; };
     EXPECT_EQ(id("5"), 5u);
     EXPECT_EQ(id("hourly.1"), 3u);
@@ -185,7 +188,7 @@ TEST(Rotation, SnapshotsAreCalledManyThings)
     for (const char* text : {"4", "-3", "hourly", "hourly.2", "", "9x", "before"}) {
         EXPECT_THROW(id(text), Failure) << text;
     }
-    list[0].name = "5"; // a name that is another one's number
+    list[0].name = "5"_name; // a name that is another one's number
     EXPECT_THROW(id("5"), Failure);
 }
 

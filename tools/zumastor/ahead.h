@@ -34,7 +34,7 @@ private:
     void give_back();
 
     Volume& volume_;
-    std::string replica_; // UUID of its store
+    UuidText replica_; // of its store
     std::optional<SnapshotEntry> snapshot_;
 };
 

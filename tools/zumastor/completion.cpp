@@ -58,7 +58,9 @@ std::vector<std::string> names_of(const std::string& argument, const Args& befor
 {
     try {
         if (argument == "VOL") {
-            return list_volumes();
+            std::vector<std::string> names = list_volumes(); // names of files
+            std::erase_if(names, [](const std::string& name) { return !VolumeName::from(name); });
+            return names;
         }
         if (argument == "METHOD") {
             return {"none", "zstd"};

@@ -60,11 +60,12 @@ public:
         throw Failure(Exit::failed, where_ + ": '" + key + "' has the wrong type");
     }
 
-    std::uint64_t number(const char* key)
+    std::uint64_t number(const char* key, std::uint64_t most)
     {
         const auto value = get<std::int64_t>(key, 0);
-        if (value < 0) {
-            throw Failure(Exit::failed, where_ + ": '" + key + "' must not be negative");
+        if (value < 0 || static_cast<std::uint64_t>(value) > most) {
+            throw Failure(Exit::failed, where_ + ": '" + key + "' must be a number from 0 to " +
+                                            std::to_string(most) + ", not " + std::to_string(value));
         }
         return static_cast<std::uint64_t>(value);
     }
@@ -95,11 +96,12 @@ public:
         return values;
     }
 
-    std::string need_host()
+    HostName need_host() { return HostName::need(get<std::string>("host", ""), where_); }
+
+    VolumeName volume()
     {
-        std::string host = get<std::string>("host", "");
-        check_host(host, where_);
-        return host;
+        const auto name = get<std::string>("volume", "");
+        return name.empty() ? VolumeName{} : VolumeName::need(name);
     }
 
     // Calls visit(table, where) for each of an array of tables.
@@ -147,7 +149,8 @@ private:
 
 Failure wrong_count(const std::string& name, const std::string& where)
 {
-    return Failure(Exit::failed, where + ": schedule: '" + name + "' must be a number of snapshots");
+    return Failure(Exit::failed, where + ": schedule: '" + name +
+                                     "' must be a number of snapshots, at most " + std::to_string(kMostKept));
 }
 
 std::vector<Kind> read_schedule(const toml::table& table, const std::string& where)
@@ -156,7 +159,7 @@ std::vector<Kind> read_schedule(const toml::table& table, const std::string& whe
     for (const auto& [key, value] : table) {
         const auto keep = value.value_exact<std::int64_t>();
         const std::string name(key.str());
-        if (!keep || *keep < 1) {
+        if (!keep || *keep < 1 || static_cast<std::uint64_t>(*keep) > kMostKept) {
             throw wrong_count(name, where);
         }
         check_kind_name(name);
@@ -170,12 +173,12 @@ SourceRole read_source(const toml::table& table, const std::string& where)
     Reader fields(table, where);
     SourceRole source;
     source.host = fields.need_host();
-    source.port = fields.number("port");
-    source.volume = fields.get<std::string>("volume", "");
+    source.port = fields.number("port", kHighestPort);
+    source.volume = fields.volume();
     source.mount_snapshots = fields.get<bool>("snapmount", false);
-    source.period = fields.number("period");
+    source.period = fields.number("period", kLongestPeriod);
     source.stopped = fields.get<bool>("stopped", false);
-    source.bytes_per_second = fields.number("ratelimit");
+    source.bytes_per_second = fields.number("ratelimit", kHighestRate);
     fields.finish();
     return source;
 }
@@ -185,11 +188,11 @@ Target read_target(const toml::table& table, const std::string& where)
     Reader fields(table, where);
     Target target;
     target.host = fields.need_host();
-    target.volume = fields.get<std::string>("volume", "");
-    target.bytes_per_second = fields.number("ratelimit");
+    target.volume = fields.volume();
+    target.bytes_per_second = fields.number("ratelimit", kHighestRate);
     target.compress = fields.get<bool>("compress", true);
     target.full = fields.get<bool>("full", false);
-    target.period = fields.number("period");
+    target.period = fields.number("period", kLongestPeriod);
     target.stopped = fields.get<bool>("stopped", false);
     fields.finish();
     return target;
@@ -201,7 +204,7 @@ std::size_t rank(const Kind& kind)
                                     kBuiltinKinds.begin());
 }
 
-VolumeConfig read_config(const toml::table& table, const std::string& name, const std::string& where)
+VolumeConfig read_config(const toml::table& table, const VolumeName& name, const std::string& where)
 {
     Reader reader(table, where);
     if (const auto version = reader.get<std::int64_t>("version", kVersion); version != kVersion) {
@@ -320,7 +323,7 @@ std::string format_marks(const std::vector<std::uint64_t>& marks, const std::str
     return join(words, separator);
 }
 
-VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where)
+VolumeConfig parse_config(const std::string& text, const VolumeName& name, const std::string& where)
 {
     try {
         return read_config(toml::parse(text), name, where);
@@ -335,13 +338,14 @@ std::string format_config(const VolumeConfig& config)
     std::ostringstream out;
     out << "# A volume of Zumastor. `zumastor define` and `zumastor forget` write this file.\n";
     out << "version = " << kVersion << "\n";
-    const std::vector<std::pair<const char*, const std::string*>> texts{{"uuid", &config.uuid},
-                                                                        {"origin", &config.origin},
-                                                                        {"store", &config.store},
-                                                                        {"metadata", &config.meta},
-                                                                        {"mountpoint", &config.mount_point},
-                                                                        {"mountopts", &config.mount_options},
-                                                                        {"snappath", &config.snapshot_path}};
+    const std::vector<std::pair<const char*, const std::string*>> texts{
+        {"uuid", &config.uuid},
+        {"origin", &config.origin},
+        {"store", &config.store},
+        {"metadata", &config.meta},
+        {"mountpoint", &config.mount_point},
+        {"mountopts", &config.mount_options},
+        {"snappath", &config.snapshot_path}};
     for (const auto& [key, value] : texts) {
         if (!value->empty()) {
             out << key << " = " << quoted(*value) << "\n";
@@ -390,20 +394,20 @@ std::string format_config(const VolumeConfig& config)
 bool config_exists(const std::string& name)
 {
     std::error_code error;
-    return std::filesystem::exists(Paths(name).config, error);
+    return std::filesystem::exists(Paths(VolumeName::need(name)).config, error);
 }
 
 VolumeConfig load_config(const std::string& name)
 {
-    check_volume_name(name);
-    const std::string path = Paths(name).config;
+    const VolumeName judged = VolumeName::need(name);
+    const std::string path = Paths(judged).config;
     if (!config_exists(name)) {
         const std::vector<std::string> others = list_volumes();
         throw Failure(Exit::not_found, "there is no volume '" + name + "'",
                       others.empty() ? "define it first: zumastor define volume " + name + " ORIGIN SNAPSTORE"
                                      : "there are: " + join(others, ", "));
     }
-    return parse_config(read_text(path), name, path);
+    return parse_config(read_text(path), judged, path);
 }
 
 void save_config(const VolumeConfig& config)
@@ -416,8 +420,9 @@ void save_config(const VolumeConfig& config)
 void remove_config(const std::string& name)
 {
     std::error_code error;
-    if (!std::filesystem::remove(Paths(name).config, error) && error) {
-        throw Failure(Exit::failed, "cannot remove " + Paths(name).config + ": " + error.message());
+    const std::string path = Paths(VolumeName::need(name)).config;
+    if (!std::filesystem::remove(path, error) && error) {
+        throw Failure(Exit::failed, "cannot remove " + path + ": " + error.message());
     }
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 // How many snapshots of a kind to keep.
@@ -28,9 +30,9 @@ struct MasterRole {
 
 // Where a replica gets its snapshots from.
 struct SourceRole {
-    std::string host;                   // as ssh knows it
+    HostName host;                      // as ssh knows it
     std::uint64_t port = 0;             // 0: as ssh's configuration says
-    std::string volume;                 // its name there; empty: the same
+    VolumeName volume;                  // its name there; empty: the same
     bool mount_snapshots = false;       // all of them, not only the newest
     std::uint64_t period = 0;           // seconds from one cycle's start to the next one's; 0: none by itself
     bool stopped = false;               // ... and none until `start source`
@@ -40,8 +42,8 @@ struct SourceRole {
 
 // Where snapshots are sent to.
 struct Target {
-    std::string host;
-    std::string volume;                 // its name there; empty: the same
+    HostName host;
+    VolumeName volume;                  // its name there; empty: the same
     std::uint64_t bytes_per_second = 0; // 0: no limit
     bool compress = true;
     bool full = false;        // every cycle sends everything: for tests
@@ -51,7 +53,7 @@ struct Target {
 };
 
 struct VolumeConfig {
-    std::string name;
+    VolumeName name;
     std::string uuid;   // of the store: another one there is refused
     std::string origin; // devices by lasting names; a regular file is put on a loop device
     std::string store;
@@ -84,8 +86,14 @@ const Target* find_target(const VolumeConfig& config, const std::string& host);
 std::vector<std::uint64_t> need_marks(const std::string& text);
 std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator);
 
+// What a cycle's period, a rate, a port and the number of snapshots of a kind can be.
+inline constexpr std::uint64_t kLongestPeriod = 366ULL * 24 * 3600; // seconds
+inline constexpr std::uint64_t kHighestRate = 1ULL << 50;           // bytes a second; 0: none
+inline constexpr std::uint64_t kHighestPort = 65535;
+inline constexpr std::uint64_t kMostKept = 65536; // as many as a store has
+
 // `where` is for messages. Throws Exit::failed with line and reason.
-VolumeConfig parse_config(const std::string& text, const std::string& name, const std::string& where);
+VolumeConfig parse_config(const std::string& text, const VolumeName& name, const std::string& where);
 std::string format_config(const VolumeConfig& config);
 
 bool config_exists(const std::string& name);

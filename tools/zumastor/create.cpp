@@ -92,7 +92,7 @@ Files files_from(const Args& args, const std::string& name)
 NewVolume common_request(const Args& args)
 {
     NewVolume wanted;
-    wanted.config.name = args.need("VOL");
+    wanted.config.name = VolumeName::need(args.need("VOL"));
     if (const auto host = args.get("--replica-of")) {
         wanted.config.source = parse_source(*host, args.get("--name").value_or(""));
     } else {
@@ -125,7 +125,7 @@ Exit build(const NewVolume& wanted, const std::string& type)
     const std::string name = volume.config().name;
     tell_of_others(volume.config());
     VolumeConfig none;
-    none.name = name;
+    none.name = volume.config().name;
     if (volume.config().source) {
         follow_config(none, volume.config());
         std::printf("volume %s is a replica of %s; ask for the first snapshot: zumastor replicate %s\n",

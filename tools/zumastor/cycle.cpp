@@ -31,8 +31,9 @@ std::string purpose_of(const std::string& host) { return host.empty() ? "pull" :
 
 std::string direction(const Volume& volume, const std::string& host)
 {
-    return host.empty() ? "from " + (volume.config().source ? volume.config().source->host : "its source")
-                        : "to " + host;
+    return host.empty()
+               ? "from " + (volume.config().source ? volume.config().source->host.str() : "its source")
+               : "to " + host;
 }
 
 std::string command_of(int pid)

@@ -22,7 +22,7 @@ NewVolume new_volume_from(const Args& args)
 {
     NewVolume wanted;
     VolumeConfig& config = wanted.config;
-    config.name = args.need("VOL");
+    config.name = VolumeName::need(args.need("VOL"));
     if (const auto cache = args.get("--cachesize")) {
         config.cache_bytes = need_size(*cache, "cache size");
     }
@@ -98,7 +98,7 @@ Exit define_volume(const Args& args)
     const Volume volume = make_volume(wanted);
     tell_of_others(volume.config());
     VolumeConfig none;
-    none.name = name;
+    none.name = volume.config().name;
     follow_config(none, volume.config());
     std::printf("volume %s is ready: /dev/mapper/%s; mount it with: zumastor define master %s\n",
                 name.c_str(), name.c_str(), name.c_str());

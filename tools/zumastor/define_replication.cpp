@@ -20,13 +20,12 @@
 namespace zumastor {
 namespace {
 
-constexpr std::int64_t kLongestPeriod = 366LL * 24 * 3600;
-constexpr std::uint64_t kHighestRate = 1ull << 50; // bytes a second
-
 std::uint64_t period_from(const Args& args)
 {
     const auto text = args.get("--period");
-    return text ? static_cast<std::uint64_t>(need_integer(*text, "period", 0, kLongestPeriod)) : 0;
+    return text ? static_cast<std::uint64_t>(
+                      need_integer(*text, "period", 0, static_cast<std::int64_t>(kLongestPeriod)))
+                : 0;
 }
 
 std::uint64_t rate_from(const Args& args)
@@ -88,19 +87,18 @@ void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubl
 SourceRole parse_source(const std::string& text, const std::string& volume)
 {
     SourceRole source;
-    source.host = text;
+    std::string host = text;
     const std::size_t colon = text.rfind(':');
     const bool port_follows =
         colon != std::string::npos && (text.find(':') == colon || (colon > 0 && text[colon - 1] == ']'));
     if (port_follows) {
-        source.host = text.substr(0, colon);
+        host = text.substr(0, colon);
         source.port = static_cast<std::uint64_t>(need_integer(text.substr(colon + 1), "port", 1, 65535));
-        std::erase_if(source.host, [](char c) { return c == '[' || c == ']'; });
+        std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
     }
-    check_host(source.host, "source");
-    source.volume = volume;
-    if (!source.volume.empty()) {
-        check_volume_name(source.volume);
+    source.host = HostName::need(host, "source");
+    if (!volume.empty()) {
+        source.volume = VolumeName::need(volume);
     }
     return source;
 }
@@ -110,11 +108,9 @@ Exit define_target(const Args& args)
     LockedVolume locked = lock_volume(args);
     VolumeConfig& config = locked.volume.config();
     Target target;
-    target.host = args.need("HOST");
-    check_host(target.host, "target");
-    target.volume = args.get("--name").value_or("");
-    if (!target.volume.empty()) {
-        check_volume_name(target.volume);
+    target.host = HostName::need(args.need("HOST"), "target");
+    if (const auto name = args.get("--name"); name && !name->empty()) {
+        target.volume = VolumeName::need(*name);
     }
     target.bytes_per_second = rate_from(args);
     target.compress = !args.has("--uncompressed");

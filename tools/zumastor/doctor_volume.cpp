@@ -191,7 +191,7 @@ private:
     {
         if (!record.error.empty()) {
             add(Verdict::fault, "the last cycle " + direction + " failed: " + record.error, record.next,
-                static_cast<Exit>(record.code));
+                exit_of_peer(record.code).value_or(Exit::failed));
         }
         const std::uint64_t late = kLatePeriods * period * 1'000'000'000;
         if (period > 0 && record.success_ns > 0 && now_ns() > record.success_ns + late) {

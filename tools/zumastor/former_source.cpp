@@ -10,6 +10,7 @@
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/session_fields.h"
 
 namespace zumastor {
 namespace {
@@ -32,14 +33,17 @@ std::optional<FormerSource> load_former_source(const std::string& directory)
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
         FormerSource former;
-        former.source.host = object.at("host").get<std::string>();
+        former.source.host = HostName::need(object.at("host").get<std::string>(), path);
         former.source.port = object.at("port").get<std::uint64_t>();
-        former.source.volume = object.at("volume").get<std::string>();
+        const auto volume = object.at("volume").get<std::string>();
+        former.source.volume = volume.empty() ? VolumeName{} : VolumeName::need(volume);
         former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
         former.source.bytes_per_second = read_limit(object);
         former.base = object.at("base").get<std::string>();
-        check_host(former.source.host, path); // it becomes an argument of ssh
         return former;
+    } catch (const BadLine& error) {
+        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
+                      "if it cannot be mended, remove it: name the host to zumastor reverse then");
     } catch (const nlohmann::json::exception& error) {
         throw Failure(Exit::failed, path + " is not understood: " + error.what(),
                       "if it cannot be mended, remove it: name the host to zumastor reverse then");
@@ -51,9 +55,9 @@ void save_former_source(const std::string& directory, const FormerSource& former
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     const nlohmann::ordered_json object{{"version", kFormerVersion},
-                                        {"host", former.source.host},
+                                        {"host", former.source.host.str()},
                                         {"port", former.source.port},
-                                        {"volume", former.source.volume},
+                                        {"volume", former.source.volume.str()},
                                         {"mount_snapshots", former.source.mount_snapshots},
                                         {"bytes_per_second", former.source.bytes_per_second},
                                         {"base", former.base}};

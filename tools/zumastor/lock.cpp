@@ -30,7 +30,7 @@ constexpr int kLockPollMs = 50; // there is no event for a lock that becomes fre
 std::string path_for(const std::string& volume, std::string purpose)
 {
     std::replace(purpose.begin(), purpose.end(), '/', '_');
-    return Paths(volume).lock + "." + purpose;
+    return Paths(VolumeName::need(volume)).lock + "." + purpose;
 }
 
 // The kernel's list knows who locks what by device and inode: "1: FLOCK ADVISORY WRITE 1234 00:16:567 0 EOF".
@@ -60,7 +60,10 @@ bool is_locked(const std::string& path)
 
 } // namespace
 
-VolumeLock::VolumeLock(const std::string& volume) { take(volume, Paths(volume).lock, kPatience); }
+VolumeLock::VolumeLock(const std::string& volume)
+{
+    take(volume, Paths(VolumeName::need(volume)).lock, kPatience);
+}
 
 VolumeLock::VolumeLock(const std::string& volume, const std::string& purpose)
 {

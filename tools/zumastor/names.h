@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 // Throws Exit::usage if a volume cannot be called that: a volume's name is also that of a mapped device and
@@ -13,11 +15,8 @@ void check_volume_name(const std::string& name);
 // The same for a kind of a rotation: "hourly", or one of the user's own.
 void check_kind_name(const std::string& name);
 
-// The same for a host, which ssh gets as an argument; `where` is for the message.
-void check_host(const std::string& host, const std::string& where);
-
 struct Paths {
-    explicit Paths(const std::string& volume);
+    explicit Paths(const VolumeName& volume);
 
     static const std::string kConfigDirectory; // /etc/zumastor
 

@@ -76,7 +76,7 @@ void check_existing_store(const NewVolume& wanted)
 // the snapshots that can end its revert.
 void refuse_earlier_revert(const std::string& name)
 {
-    const std::string state = Paths(name).state;
+    const std::string state = Paths(VolumeName::need(name)).state;
     if (load_revert(state)) {
         throw Failure(
             Exit::failed,

@@ -2,14 +2,20 @@
 #include "tools/zumastor/peer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <functional>
+#include <string_view>
+#include <thread>
 
-#include "tools/common/failure.h"
+#include "tools/common/border.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 
@@ -58,7 +64,97 @@ int wait_for(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// What comes within this time counts; a shell that ends does so at once.
+constexpr int kRestMs = 3000;
+constexpr std::size_t kMostRest = 1000;
+
+// A thread for signals to stay away from: they are the main one's, whose waits they end.
+std::thread without_signals(const std::function<void()>& work)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::thread thread(work);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return thread;
+}
+
 } // namespace
+
+// Reads the peer's stderr until its end, or until the peer has ended: a connection that ssh keeps for others
+// (ControlPersist) may hold it open.
+class Peer::Messages {
+public:
+    explicit Messages(ddsnap::UniqueFd from)
+        : from_(std::move(from)), stop_(make_pipe()), thread_(without_signals([this] { read_all(); }))
+    {}
+    ~Messages() { stop(); }
+    Messages(const Messages&) = delete;
+    Messages& operator=(const Messages&) = delete;
+
+    void stop()
+    {
+        stop_.write.reset();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
+    const std::string& last() const noexcept { return last_; }
+
+private:
+    static constexpr std::size_t kLongest = 2000; // of a line
+
+    void read_all()
+    {
+        std::array<pollfd, 2> wait{{{from_.get(), POLLIN, 0}, {stop_.read.get(), POLLIN, 0}}};
+        for (bool more = true; more;) {
+            if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR) {
+                break;
+            }
+            const bool something = wait[0].revents != 0;
+            more = (!something || read_some()) && (something || wait[1].revents == 0);
+        }
+        say();
+    }
+    bool read_some()
+    {
+        std::array<char, 4096> buffer{};
+        const auto got = ::read(from_.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) {
+            return true;
+        }
+        for (const char c :
+             std::string_view(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)))) {
+            if (c == '\n' || line_.size() == kLongest) {
+                say();
+            }
+            if (c != '\n') {
+                line_ += c;
+            }
+        }
+        return got > 0;
+    }
+    void say()
+    {
+        if (line_.ends_with('\r')) { // ssh's own lines have one
+            line_.pop_back();
+        }
+        if (line_.empty()) {
+            return;
+        }
+        last_ = shown(line_, kLongest);
+        line_.clear();
+        const std::string text = last_ + "\n";
+        (void)!::write(STDERR_FILENO, text.data(), text.size()); // there is nobody else to tell
+    }
+
+    ddsnap::UniqueFd from_;
+    Pipe stop_; // closed: enough
+    std::string line_;
+    std::string last_;
+    std::thread thread_; // the last: it uses the others
+};
 
 bool needs_ssh(const std::string& host, std::uint64_t port) { return host != kThisHost || port != 0; }
 
@@ -78,6 +174,7 @@ Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::s
     argv.push_back(nullptr);
     Pipe input = make_pipe();
     Pipe output = make_pipe();
+    Pipe messages = make_pipe();
     (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
     child_ = ::fork();
     if (child_ < 0) {
@@ -86,6 +183,7 @@ Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::s
     if (child_ == 0) {
         ::dup2(input.read.get(), STDIN_FILENO);
         ::dup2(output.write.get(), STDOUT_FILENO);
+        ::dup2(messages.write.get(), STDERR_FILENO);
         (void)std::signal(SIGPIPE, SIG_DFL);
         ::execvp(local ? "/proc/self/exe" : argv[0], argv.data()); // the same program, wherever it is
         ::_exit(127);
@@ -93,6 +191,8 @@ Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::s
     end_with_interrupt(child_); // however long the connection has been silent
     to_ = std::move(input.write);
     from_ = std::move(output.read);
+    messages.write.reset();
+    messages_ = std::make_unique<Messages>(std::move(messages.read));
 }
 
 Peer::~Peer()
@@ -109,7 +209,51 @@ int Peer::finish()
     from_.reset();
     const int status = wait_for(child_);
     child_ = -1;
+    messages_->stop();
     return status;
+}
+
+std::string Peer::rest() const
+{
+    std::string text;
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + std::chrono::milliseconds(kRestMs);
+    while (from_ && text.size() < kMostRest) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        pollfd wait{from_.get(), POLLIN, 0};
+        std::array<char, kMostRest> buffer{};
+        if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) <= 0) {
+            break;
+        }
+        const auto got = ::read(from_.get(), buffer.data(), buffer.size());
+        if (got <= 0) {
+            break;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    while (text.ends_with('\n') || text.ends_with('\r')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+std::string Peer::last_message() const { return messages_->last(); }
+
+void throw_broken(Peer& peer, const std::string& host, const std::string& error, const std::string& next)
+{
+    std::string said = peer.rest();
+    const int status = peer.finish();
+    check_interrupt(); // which may have looked like a broken stream
+    said = said.empty() ? "" : "; it said: '" + shown(said, kMostRest) + "'";
+    const std::string& message = peer.last_message();
+    said += message.empty() ? "" : "; its message: " + message;
+    const bool unreachable = status == 255 || status == 127;
+    if (unreachable) {
+        throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke" + said,
+                      "try: ssh -o BatchMode=yes " + host + " true");
+    }
+    throw Failure(exit_of_peer(status < 127 ? status : 0).value_or(Exit::peer_unreachable),
+                  host + ": " + error + said, next);
 }
 
 } // namespace zumastor

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor on another host, through ssh: whatever the user's ssh_config says counts. Its messages go to our
-// stderr. For another volume of this host ("localhost", without a port) it is started directly.
+// stderr, line by line and as shown() makes them: they are another host's. For another volume of this host
+// ("localhost", without a port) it is started directly.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,10 +34,21 @@ public:
     // Closes the pipes and waits. The remote command's exit status; 255 if there was no connection.
     int finish();
 
+    // After the connection broke: what was said that nobody has read. A shell that prints something and ends
+    // is known by that. Waits a few seconds at most.
+    std::string rest() const;
+    std::string last_message() const; // the last line of its stderr; after finish()
+
 private:
+    class Messages;
     ddsnap::UniqueFd to_;
     ddsnap::UniqueFd from_;
     pid_t child_ = -1;
+    std::unique_ptr<Messages> messages_;
 };
+
+// Ends the peer, whose connection has broken, and throws what that means, with what it said.
+[[noreturn]] void throw_broken(Peer& peer, const std::string& host, const std::string& error,
+                               const std::string& next);
 
 } // namespace zumastor

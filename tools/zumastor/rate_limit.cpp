@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/zumastor/session_fields.h"
+
 namespace zumastor {
 
 void limit_rate(stream::SendOptions& options, std::uint64_t rate)
@@ -23,9 +25,7 @@ stream::SendOptions limited(stream::SendOptions options, const Target& target)
 
 std::uint64_t read_limit(const nlohmann::json& object)
 {
-    const auto limit = object.find("bytes_per_second");
-    // No conversion, which would make a huge number of -1, and 0 of 0.5: no limit.
-    return limit == object.end() ? 0 : limit->get_ref<const std::uint64_t&>();
+    return object.contains("bytes_per_second") ? number_field(object, "bytes_per_second", kHighestRate) : 0;
 }
 
 } // namespace zumastor

@@ -114,8 +114,8 @@ std::string origin_rule(const VolumeConfig& config)
     const std::string is = "ENV{ZUMASTOR_ORIGIN}=\"" + name + "\"\n";
     return "KERNEL==\"" + pattern(kernel) + "\", " + is + "SYMLINK==\"" + pattern(link) + "\", " + is +
            // Asked when it is done: the volume may be started meanwhile, which makes the directory first.
-           "ENV{ZUMASTOR_ORIGIN}==\"" + name + "\", RUN+=\"/bin/sh -c 'test -e " + Paths(name).runtime +
-           " || exec blockdev --setro $devnode'\"\n";
+           "ENV{ZUMASTOR_ORIGIN}==\"" + name + "\", RUN+=\"/bin/sh -c 'test -e " +
+           Paths(config.name).runtime + " || exec blockdev --setro $devnode'\"\n";
 }
 
 std::string origin_rules_file(const std::string& rules)

@@ -291,8 +291,9 @@ ReplicaOffer offer_of(const Volume& volume)
     settle(volume, daemon, state);
     refuse_wrong_role(volume);
     const VolumeEntry store = daemon.status();
-    ReplicaOffer offer{volume.config().name, store.uuid, state.lineage,  store.chunk_bytes,
-                       store.origin_sectors, {},         state.reception};
+    ReplicaOffer offer{volume.config().name, store.uuid,           UuidText::need(state.lineage),
+                       store.chunk_bytes,    store.origin_sectors, {},
+                       state.reception};
     for (const SnapshotEntry& snapshot : daemon.list()) {
         if (!snapshot.squashed && !state.lineage.empty()) {
             offer.snapshots.push_back(snapshot.uuid);

@@ -34,9 +34,9 @@ ReplicaState load_replica_state(const std::string& directory)
                            {},
                            object.value("received_ns", std::uint64_t{0})};
         if (const auto& reception = object.at("reception"); !reception.is_null()) {
-            state.reception =
-                Reception{reception.at("from").get<std::string>(), reception.at("to").get<std::string>(),
-                          reception.at("next_chunk").get<std::uint64_t>()};
+            state.reception = Reception{UuidText::need(reception.at("from").get<std::string>()),
+                                        UuidText::need(reception.at("to").get<std::string>()),
+                                        reception.at("next_chunk").get<std::uint64_t>()};
         }
         return state;
     } catch (const nlohmann::json::exception& error) {
@@ -51,8 +51,8 @@ void save_replica_state(const std::string& directory, const ReplicaState& state)
     std::filesystem::create_directories(directory, error);
     nlohmann::ordered_json reception;
     if (state.reception) {
-        reception = {{"from", state.reception->from},
-                     {"to", state.reception->to},
+        reception = {{"from", state.reception->from.str()},
+                     {"to", state.reception->to.str()},
                      {"next_chunk", state.reception->next_chunk}};
     }
     const nlohmann::ordered_json object{{"version", kReplicaVersion},

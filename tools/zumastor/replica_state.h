@@ -7,12 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 // A stream that has been begun and not ended.
 struct Reception {
-    std::string from; // UUID; empty: a full stream
-    std::string to;
+    UuidText from; // empty: a full stream
+    UuidText to;
     std::uint64_t next_chunk = 0; // all chunks of the stream below it are on the disk
 
     bool operator==(const Reception&) const = default;

@@ -57,7 +57,7 @@ SendPlan refusal(const Failure& failure)
     SendPlan plan;
     plan.error = failure.what();
     plan.next = failure.next();
-    plan.code = static_cast<int>(failure.code());
+    plan.code = failure.code();
     return plan;
 }
 
@@ -94,7 +94,7 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
 }
 
 // The replica has it: the next cycle is based on it.
-void remember_sent(Volume& volume, const std::string& replica, const std::string& sent)
+void remember_sent(Volume& volume, const UuidText& replica, const std::string& sent)
 {
     const VolumeLock lock(volume.config().name);
     TargetState target = load_target_state(volume.paths().state, replica);
@@ -122,7 +122,7 @@ stream::SendOptions limited(const stream::SendOptions& options, const VolumeConf
 void need_success(const ReplicaResult& result)
 {
     if (!result.ok) {
-        throw Failure(static_cast<Exit>(result.code), "the replica: " + result.error, result.next);
+        throw Failure(result.code, "the replica: " + result.error, result.next);
     }
 }
 
@@ -215,7 +215,7 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
     write_line(pipes.to, format(offer));
     const SendPlan plan = parse_plan(read_line(pipes.from));
     if (!plan.error.empty()) {
-        throw Failure(static_cast<Exit>(plan.code), "the upstream side: " + plan.error, plan.next);
+        throw Failure(plan.code, "the upstream side: " + plan.error, plan.next);
     }
     if (plan.nothing) {
         return {plan.more};
@@ -230,7 +230,7 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
     } catch (const Failure& failure) {
         result.error = failure.what();
         result.next = failure.next();
-        result.code = static_cast<int>(failure.code());
+        result.code = failure.code();
         write_line(pipes.to, format(result));
         throw Refused(failure);
     }
@@ -254,15 +254,7 @@ SessionEnd with_peer(Peer& peer, const std::string& host, const Session& session
         check_interrupt(); // which may have looked like a broken stream
         throw;
     } catch (const stream::TransferError& error) {
-        const int status = peer.finish();
-        check_interrupt();
-        if (status == 255 || status == 127) {
-            throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke",
-                          "try: ssh -o BatchMode=yes " + host + " true");
-        }
-        throw Failure(status > 0 && status < 127 ? static_cast<Exit>(status) : Exit::peer_unreachable,
-                      host + ": " + error.what(),
-                      "its own message is above; another cycle goes on from here");
+        throw_broken(peer, host, error.what(), "another cycle goes on from here");
     }
 }
 

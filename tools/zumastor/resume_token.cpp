@@ -8,7 +8,7 @@ namespace zumastor {
 
 std::string format_token(const Reception& reception)
 {
-    return "1:" + (reception.from.empty() ? "-" : reception.from) + ":" + reception.to + ":" +
+    return "1:" + (reception.from.empty() ? "-" : reception.from.str()) + ":" + reception.to + ":" +
            std::to_string(reception.next_chunk);
 }
 
@@ -20,10 +20,8 @@ Reception parse_token(const std::string& text)
                       "the receiving side prints it: zumastor receive --resume-token VOL");
     }
     Reception reception{
-        parts[1] == "-" ? "" : parts[1], parts[2],
+        UuidText::need(parts[1] == "-" ? "" : parts[1]), UuidText::need(parts[2]),
         static_cast<std::uint64_t>(need_integer(parts[3], "the token's chunk", 0, INT64_MAX))};
-    need_uuid(reception.from);
-    need_uuid(reception.to);
     return reception;
 }
 

@@ -70,13 +70,7 @@ VerifyHello ask(const SourceRole& source, const std::string& volume)
         peer.finish();
         return hello;
     } catch (const stream::TransferError& error) {
-        const int status = peer.finish();
-        const bool refused = status > 0 && status < 127;
-        throw Failure(refused ? static_cast<Exit>(status) : Exit::peer_unreachable,
-                      source.host + (refused ? std::string(": ") + error.what()
-                                             : std::string(" cannot be reached, or the connection broke")),
-                      refused ? "its own message is above"
-                              : "try: ssh -o BatchMode=yes " + source.host + " true");
+        throw_broken(peer, source.host, error.what(), "see what it says, there");
     }
 }
 

@@ -73,7 +73,7 @@ std::string undo_snapshot(const Volume& volume, Daemon& daemon, const Args& args
     if (const auto begun = load_revert(volume.paths().state)) {
         return begun->undo;
     }
-    return args.has("--no-undo") ? "" : take_consistent(volume, daemon, kUndoKind).uuid;
+    return args.has("--no-undo") ? "" : take_consistent(volume, daemon, kUndoKind).uuid.str();
 }
 
 void write_content(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)

@@ -18,7 +18,7 @@ std::uint64_t kept(const std::vector<Kind>& schedule, const std::string& name)
 
 } // namespace
 
-std::vector<std::string> kinds_of(const SnapshotEntry& snapshot) { return split(snapshot.tag, ','); }
+std::vector<std::string> kinds_of(const SnapshotEntry& snapshot) { return snapshot.tag.kinds(); }
 
 std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapshots,
                                        const std::vector<Kind>& schedule)

@@ -123,7 +123,7 @@ stream::Header header_of(const Volume& volume, const VolumeEntry& store, const S
     stream::Header header;
     header.chunk_shift = static_cast<std::uint32_t>(std::countr_zero(store.chunk_bytes));
     header.lineage = need_uuid(state.lineage.empty() ? store.uuid : state.lineage);
-    header.from = need_uuid(ends.from ? ends.from->uuid : "");
+    header.from = need_uuid(ends.from ? ends.from->uuid : UuidText{});
     header.to = need_uuid(ends.to.uuid);
     header.sectors = ends.to.sectors;
     header.first_chunk = ends.first_chunk;
@@ -176,7 +176,7 @@ SendEnds ends_by_bookmark(const Volume& volume, const std::vector<SnapshotEntry>
                       "send everything again: zumastor replicate VOL HOST --full");
     }
     SendEnds ends{SnapshotEntry{}, to, first_chunk};
-    ends.from->uuid = list.header.from.uuid;
+    ends.from->uuid = UuidText::need(list.header.from.uuid);
     ends.bookmark = std::make_shared<const SendEnds::Bookmark>(SendEnds::Bookmark{*marked, list.ranges});
     return ends;
 }

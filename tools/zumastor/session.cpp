@@ -6,7 +6,7 @@
 #include "tools/common/failure.h"
 #include "tools/replication/byte_stream.h"
 #include "tools/zumastor/rate_limit.h"
-#include "tools/zumastor/uuid_text.h"
+#include "tools/zumastor/session_fields.h"
 
 namespace zumastor {
 namespace {
@@ -15,26 +15,24 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr int kSessionVersion = 1;
-constexpr std::size_t kLongestLine = 4u << 20; // 65,536 snapshots' UUIDs fit
+constexpr std::uint64_t kMostNumber = 1ULL << 53; // of a snapshot: JSON everywhere has it exactly
+constexpr std::size_t kLongestLine = 4u << 20;    // 65,536 snapshots' UUIDs fit
 
 template <class Read>
 auto parse(const std::string& line, const char* what, const Read& read)
 {
     try {
-        const json object = json::parse(line);
-        if (object.at("zumastor").get<int>() != kSessionVersion) {
-            throw Failure(Exit::failed, "the other side speaks another version of the protocol");
-        }
+        const json object = need_line(line, "zumastor", kSessionVersion);
         if (const auto refused = object.find("refused"); refused != object.end()) {
-            throw Failure(static_cast<Exit>(refused->at("code").get<int>()),
-                          "the other side: " + refused->at("error").get<std::string>(),
-                          refused->at("next").get<std::string>());
+            if (!refused->is_object()) {
+                throw BadLine("its field 'refused' must be an object");
+            }
+            throw Failure(code_field(*refused, "code"), "the other side: " + shown_field(*refused, "error"),
+                          shown_field(*refused, "next"));
         }
         return read(object);
-    } catch (const json::exception&) {
-        throw Failure(Exit::failed,
-                      std::string("the other side's ") + what + " is not understood: " + line.substr(0, 200),
-                      "is zumastor there, and nothing else that writes to this connection?");
+    } catch (const BadLine& bad) {
+        throw not_understood(std::string("the other side's ") + what, bad.what(), line);
     }
 }
 
@@ -47,8 +45,12 @@ std::string read_line(int fd)
     for (;;) {
         std::byte byte{};
         if (source.read({&byte, 1}) != 1) {
-            throw stream::TransferError(source.error().empty() ? "the other side has gone"
-                                                               : "the other side: " + source.error());
+            std::string what =
+                source.error().empty() ? "the other side has gone" : "the other side: " + source.error();
+            if (!line.empty()) { // a shell that says why there will be no session
+                what += "; it said: '" + shown(line, PlainText::kMost) + "'";
+            }
+            throw stream::TransferError(what);
         }
         if (byte == std::byte{'\n'}) {
             return line;
@@ -80,17 +82,17 @@ std::string format(const ReplicaOffer& offer)
 {
     ordered_json reception;
     if (offer.reception) {
-        reception = {{"from", offer.reception->from},
-                     {"to", offer.reception->to},
+        reception = {{"from", offer.reception->from.str()},
+                     {"to", offer.reception->to.str()},
                      {"next_chunk", offer.reception->next_chunk}};
     }
     return ordered_json{{"zumastor", kSessionVersion},
-                        {"volume", offer.volume},
-                        {"uuid", offer.uuid},
-                        {"lineage", offer.lineage},
+                        {"volume", offer.volume.str()},
+                        {"uuid", offer.uuid.str()},
+                        {"lineage", offer.lineage.str()},
                         {"chunk_bytes", offer.chunk_bytes},
                         {"sectors", offer.sectors},
-                        {"snapshots", offer.snapshots},
+                        {"snapshots", texts_of(offer.snapshots)},
                         {"reception", reception},
                         {"patches", offer.patches},
                         {"bytes_per_second", offer.bytes_per_second}}
@@ -100,56 +102,61 @@ std::string format(const ReplicaOffer& offer)
 ReplicaOffer parse_offer(const std::string& line)
 {
     return parse(line, "offer", [](const json& object) {
-        ReplicaOffer offer{object.at("volume").get<std::string>(),
-                           object.at("uuid").get<std::string>(),
-                           object.at("lineage").get<std::string>(),
-                           object.at("chunk_bytes").get<std::uint64_t>(),
-                           object.at("sectors").get<std::uint64_t>(),
-                           object.at("snapshots").get<std::vector<std::string>>(),
+        ReplicaOffer offer{volume_field(object, "volume"),
+                           need_uuid_field(object, "uuid"),
+                           uuid_field(object, "lineage"),
+                           chunk_bytes_field(object, "chunk_bytes"),
+                           number_field(object, "sectors", kMostSectors),
+                           uuids_field(object, "snapshots"),
                            {}};
-        if (const json& reception = object.at("reception"); !reception.is_null()) {
-            offer.reception =
-                Reception{reception.at("from").get<std::string>(), reception.at("to").get<std::string>(),
-                          reception.at("next_chunk").get<std::uint64_t>()};
+        if (const json& reception = need_field(object, "reception"); !reception.is_null()) {
+            if (!reception.is_object()) {
+                throw BadLine("its field 'reception' must be an object or null");
+            }
+            offer.reception = Reception{uuid_field(reception, "from"), need_uuid_field(reception, "to"),
+                                        number_field(reception, "next_chunk", kMostSectors)};
         }
-        offer.patches = object.value("patches", false);
+        offer.patches = object.contains("patches") && flag_field(object, "patches");
         offer.bytes_per_second = read_limit(object);
-        need_uuid(offer.uuid); // it becomes part of a file's name
         return offer;
     });
 }
 
 std::string format(const SendPlan& plan)
 {
-    return ordered_json{{"zumastor", kSessionVersion}, {"nothing", plan.nothing}, {"more", plan.more},
-                        {"error", plan.error},         {"next", plan.next},       {"code", plan.code}}
+    return ordered_json{{"zumastor", kSessionVersion}, {"nothing", plan.nothing},
+                        {"more", plan.more},           {"error", plan.error.str()},
+                        {"next", plan.next.str()},     {"code", static_cast<int>(plan.code)}}
         .dump();
 }
 
 SendPlan parse_plan(const std::string& line)
 {
     return parse(line, "plan", [](const json& object) {
-        return SendPlan{object.at("nothing").get<bool>(), object.at("more").get<bool>(),
-                        object.at("error").get<std::string>(), object.at("next").get<std::string>(),
-                        object.at("code").get<int>()};
+        return SendPlan{flag_field(object, "nothing"), flag_field(object, "more"),
+                        shown_field(object, "error"), shown_field(object, "next"),
+                        code_field(object, "code")};
     });
 }
 
 std::string format(const ReplicaResult& result)
 {
-    return ordered_json{{"zumastor", kSessionVersion}, {"ok", result.ok},
-                        {"snapshot", result.snapshot}, {"id", result.id},
-                        {"error", result.error},       {"next", result.next},
-                        {"code", result.code}}
+    return ordered_json{{"zumastor", kSessionVersion},          {"ok", result.ok},
+                        {"snapshot", result.snapshot.str()},    {"id", result.id},
+                        {"error", result.error.str()},          {"next", result.next.str()},
+                        {"code", static_cast<int>(result.code)}}
         .dump();
 }
 
 ReplicaResult parse_result(const std::string& line)
 {
     return parse(line, "result", [](const json& object) {
-        return ReplicaResult{object.at("ok").get<bool>(),          object.at("snapshot").get<std::string>(),
-                             object.at("id").get<std::uint64_t>(), object.at("error").get<std::string>(),
-                             object.at("next").get<std::string>(), object.at("code").get<int>()};
+        return ReplicaResult{flag_field(object, "ok"),
+                             uuid_field(object, "snapshot"),
+                             number_field(object, "id", kMostNumber),
+                             shown_field(object, "error"),
+                             shown_field(object, "next"),
+                             code_field(object, "code")};
     });
 }
 

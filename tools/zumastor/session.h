@@ -16,18 +16,18 @@
 #include <string>
 #include <vector>
 
-#include "tools/common/failure.h"
+#include "tools/common/border.h"
 #include "tools/zumastor/replica_state.h"
 
 namespace zumastor {
 
 struct ReplicaOffer {
-    std::string volume;  // its name there
-    std::string uuid;    // of its store: which replica this is
-    std::string lineage; // empty: nothing was ever received
+    VolumeName volume; // its name there
+    UuidText uuid;     // of its store: which replica this is
+    UuidText lineage;  // empty: nothing was ever received
     std::uint64_t chunk_bytes = 0;
     std::uint64_t sectors = 0;
-    std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
+    std::vector<UuidText> snapshots;    // UUIDs of those that can be read, oldest first
     std::optional<Reception> reception; // broken off
     bool patches = true;                // a stream may have them
     std::uint64_t bytes_per_second = 0; // at most so many may be sent; 0: no limit of this side's
@@ -36,18 +36,18 @@ struct ReplicaOffer {
 struct SendPlan {
     bool nothing = false; // the receiver has it already
     bool more = false;    // afterwards another session is needed: this one ends what was broken off
-    std::string error;    // not empty: it cannot be; `next` says what to do
-    std::string next;
-    int code = 1; // exit code of the error
+    PlainText error;      // not empty: it cannot be; `next` says what to do
+    PlainText next;
+    Exit code = Exit::failed; // of the error
 };
 
 struct ReplicaResult {
     bool ok = false;
-    std::string snapshot; // UUID
+    UuidText snapshot;
     std::uint64_t id = 0; // its number there
-    std::string error;
-    std::string next;
-    int code = 1;
+    PlainText error;
+    PlainText next;
+    Exit code = Exit::failed;
 };
 
 // A line of at most 4 MiB, without what follows it. Throws stream::TransferError if it ends too early.
@@ -57,7 +57,8 @@ void write_line(int fd, const std::string& line);
 // Instead of any of them: why there will be none.
 std::string format_refusal(const Failure& failure);
 
-// Throw Exit::failed if the text is not understood; if it is a refusal, what the other side said.
+// Throw Exit::failed if the text is not understood, naming the field; if it is a refusal, what the other side
+// said.
 std::string format(const ReplicaOffer& offer);
 std::string format(const SendPlan& plan);
 std::string format(const ReplicaResult& result);

@@ -77,10 +77,10 @@ SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::s
     const auto mount = volume.origin_mount();
     if (!mount) {
         flush_device(volume.paths().origin_device);
-        return daemon.create(std::nullopt, tag, kCreateLimit);
+        return daemon.create(std::nullopt, SnapshotTag::need(tag), kCreateLimit);
     }
     Freeze freeze(mount->target, kFreezeLimit);
-    SnapshotEntry created = daemon.create(std::nullopt, tag, kCreateLimit);
+    SnapshotEntry created = daemon.create(std::nullopt, SnapshotTag::need(tag), kCreateLimit);
     if (freeze.thaw()) {
         return created;
     }
@@ -114,7 +114,7 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
     std::vector<SnapshotEntry> after = daemon.list();
     SnapshotEntry planned;
     planned.id = after.empty() ? 0 : after.back().id + 1;
-    planned.tag = tag;
+    planned.tag = SnapshotTag::need(tag);
     after.push_back(planned);
     std::printf("would take a snapshot of %s\n", volume.what().c_str());
     for (const std::uint64_t id : rotated_out(after, volume.config().schedule)) {

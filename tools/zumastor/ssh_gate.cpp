@@ -9,7 +9,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "snapstore/store.h"
+#include "tools/common/border.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 
@@ -22,12 +22,11 @@ namespace {
                   "it is for: zumastor replicate, zumastor verify");
 }
 
-// A snapshot as its source knows it: a number, UUID, link or name, which may be any text of this length. It
-// is handed on to no shell.
+// A snapshot as its source knows it: a number, UUID, link or name; all of them could be a name.
 bool may_name_snapshot(const std::string& word)
 {
-    constexpr std::size_t kMost = snapstore::SnapshotInfo::kMaxName;
-    return !word.empty() && word.size() <= kMost && word.front() != '-';
+    const auto name = SnapshotName::from(word);
+    return name && !name->empty();
 }
 
 // The options that a session may come with; --snapnum has a value.

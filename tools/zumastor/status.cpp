@@ -111,7 +111,8 @@ ordered_json volume_json(const VolumeView& view)
 
 std::string kind_column(const SnapshotView& view)
 {
-    return view.links.empty() ? (view.entry.tag.empty() ? "manual" : view.entry.tag) : join(view.links, ",");
+    return view.links.empty() ? (view.entry.tag.empty() ? "manual" : view.entry.tag.str())
+                              : join(view.links, ",");
 }
 
 void print_snapshots(const std::vector<SnapshotView>& snapshots)

@@ -30,7 +30,10 @@ bool is_installed(const std::string& unit)
 
 // Tells zumastor@VOL.service that there is nothing to do any more. Gone with the next boot, as what it is
 // about.
-std::string mark_of(const std::string& volume) { return Paths(volume).runtime + "/started"; }
+std::string mark_of(const std::string& volume)
+{
+    return Paths(VolumeName::need(volume)).runtime + "/started";
+}
 
 } // namespace
 

@@ -16,9 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kTargetVersion = 1;
 
-std::string target_file(const std::string& directory, const std::string& replica)
+std::string target_file(const std::string& directory, const UuidText& replica)
 {
     return directory + "/target-" + replica + ".json";
+}
+
+VolumeName volume_of(const nlohmann::json& object)
+{
+    const auto name = object.at("volume").get<std::string>();
+    return name.empty() ? VolumeName{} : VolumeName::need(name);
 }
 
 TargetState read_state(const std::string& path)
@@ -28,9 +34,12 @@ TargetState read_state(const std::string& path)
         if (object.at("version").get<int>() != kTargetVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
-        return {object.at("replica").get<std::string>(),   object.at("host").get<std::string>(),
-                object.at("volume").get<std::string>(),    object.at("base").get<std::string>(),
-                object.at("in_flight").get<std::string>(), object.value("marked", "")};
+        return {UuidText::need(object.at("replica").get<std::string>()),
+                object.at("host").get<std::string>(),
+                volume_of(object),
+                object.at("base").get<std::string>(),
+                object.at("in_flight").get<std::string>(),
+                object.value("marked", "")};
     } catch (const nlohmann::json::exception& error) {
         throw Failure(Exit::failed, path + " is not understood: " + error.what(),
                       "if it cannot be mended, remove it: the replica's base is not kept any more then");
@@ -52,7 +61,7 @@ std::vector<TargetState> load_target_states(const std::string& directory)
     return states;
 }
 
-TargetState load_target_state(const std::string& directory, const std::string& replica)
+TargetState load_target_state(const std::string& directory, const UuidText& replica)
 {
     const std::string path = target_file(directory, replica);
     return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}, {}};
@@ -62,14 +71,14 @@ void save_target_state(const std::string& directory, const TargetState& state)
 {
     std::error_code error;
     fs::create_directories(directory, error);
-    const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica},
-                                        {"host", state.host},        {"volume", state.volume},
+    const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica.str()},
+                                        {"host", state.host},        {"volume", state.volume.str()},
                                         {"base", state.base},        {"in_flight", state.in_flight},
                                         {"marked", state.marked}};
     write_text(target_file(directory, state.replica), object.dump(2) + "\n");
 }
 
-void forget_target_state(const std::string& directory, const std::string& replica)
+void forget_target_state(const std::string& directory, const UuidText& replica)
 {
     std::error_code error;
     fs::remove(target_file(directory, replica), error);

@@ -11,12 +11,14 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 struct TargetState {
-    std::string replica;   // UUID of its store
+    UuidText replica;      // UUID of its store
     std::string host;      // the target it was last reached as; empty: it asked by itself
-    std::string volume;    // its name there
+    VolumeName volume;     // its name there
     std::string base;      // UUID of the snapshot that it has; empty: none yet
     std::string in_flight; // UUID of the one that is being sent; empty: none
     std::string marked;    // UUID of the one that its bookmark goes up to (bookmark.h); empty: there is none
@@ -25,9 +27,9 @@ struct TargetState {
 };
 
 std::vector<TargetState> load_target_states(const std::string& directory);
-TargetState load_target_state(const std::string& directory, const std::string& replica);
+TargetState load_target_state(const std::string& directory, const UuidText& replica);
 void save_target_state(const std::string& directory, const TargetState& state);
-void forget_target_state(const std::string& directory, const std::string& replica);
+void forget_target_state(const std::string& directory, const UuidText& replica);
 
 // UUIDs of the snapshots that replication needs here: bases, those being sent, and on a replica the one that
 // was received last. No rotation may delete them.

@@ -10,7 +10,7 @@
 
 namespace zumastor {
 
-std::string format_uuid(const snapstore::Uuid& uuid)
+UuidText format_uuid(const snapstore::Uuid& uuid)
 {
     if (uuid == snapstore::Uuid{}) {
         return {};
@@ -19,18 +19,19 @@ std::string format_uuid(const snapstore::Uuid& uuid)
     std::memcpy(binary, uuid.data(), uuid.size());
     std::array<char, 37> text{};
     uuid_unparse_lower(binary, text.data());
-    return text.data();
+    return UuidText::need(text.data());
 }
 
 snapstore::Uuid need_uuid(const std::string& text)
 {
     snapstore::Uuid uuid{};
     uuid_t binary;
-    if (text.empty()) {
+    const UuidText judged = UuidText::need(text);
+    if (judged.empty()) {
         return uuid;
     }
-    if (uuid_parse(text.c_str(), binary) != 0) {
-        throw Failure(Exit::failed, "'" + text + "' is no UUID");
+    if (uuid_parse(judged.c_str(), binary) != 0) {
+        throw Failure(Exit::failed, "'" + judged + "' is no UUID");
     }
     std::memcpy(uuid.data(), binary, uuid.size());
     return uuid;

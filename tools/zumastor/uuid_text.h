@@ -5,10 +5,11 @@
 #include <string>
 
 #include "snapstore/types.h"
+#include "tools/common/border.h"
 
 namespace zumastor {
 
-std::string format_uuid(const snapstore::Uuid& uuid); // lower case; empty for all zeros
-snapstore::Uuid need_uuid(const std::string& text);   // empty gives all zeros; throws if it is none
+UuidText format_uuid(const snapstore::Uuid& uuid);  // lower case; empty for all zeros
+snapstore::Uuid need_uuid(const std::string& text); // empty gives all zeros; throws if it is none
 
 } // namespace zumastor

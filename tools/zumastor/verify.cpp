@@ -39,7 +39,7 @@ struct VerifyPipes { // to the other side
 
 VerifyAnswer refusal_of(const Failure& failure)
 {
-    return {0, failure.what(), failure.next(), static_cast<int>(failure.code())};
+    return {0, failure.what(), failure.next(), failure.code()};
 }
 
 void answer_hashes(VerifyEnd& end, const VerifyRequest& request, VerifyPipes pipes)
@@ -128,7 +128,7 @@ public:
 private:
     bool session();
     bool talk(VerifyPipes pipes);
-    std::string choose(const VerifyHello& hello) const;
+    UuidText choose(const VerifyHello& hello) const;
     void open(VerifyEnd& mine, const VerifyHello& hello, VerifyPipes pipes);
     void compare_ranges(VerifyEnd& mine, VerifyPipes pipes);
     template <class Visit>
@@ -142,7 +142,7 @@ private:
     Volume& volume_;
     Route route_;
     const Args& args_;
-    std::string wanted_; // UUID, once it has been chosen
+    UuidText wanted_; // UUID, once it has been chosen
     bool compared_ = false;
     bool settled_ = false;
     Runs pending_; // ranges that differ and have not been narrowed yet
@@ -159,12 +159,12 @@ void Comparison::need_answer(VerifyPipes pipes) const
 {
     const VerifyAnswer answer = parse_verify_answer(read_line(pipes.from));
     if (!answer.error.empty()) {
-        throw Failure(static_cast<Exit>(answer.code), route_.host + ": " + answer.error, answer.next);
+        throw Failure(answer.code, route_.host + ": " + answer.error, answer.next);
     }
 }
 
 // The snapshot that was asked for, or the newest that both have.
-std::string Comparison::choose(const VerifyHello& hello) const
+UuidText Comparison::choose(const VerifyHello& hello) const
 {
     const auto theirs = [&](const std::string& uuid) {
         return std::find(hello.snapshots.begin(), hello.snapshots.end(), uuid) != hello.snapshots.end();
@@ -202,7 +202,7 @@ void Comparison::open(VerifyEnd& mine, const VerifyHello& hello, VerifyPipes pip
     write_line(pipes.to, format(request));
     const VerifyAnswer answer = parse_verify_answer(read_line(pipes.from));
     if (!answer.error.empty()) {
-        throw Failure(static_cast<Exit>(answer.code), route_.host + ": " + answer.error, answer.next);
+        throw Failure(answer.code, route_.host + ": " + answer.error, answer.next);
     }
     const bool upstream = mine.side() == Side::upstream;
     bytes = upstream ? my_bytes : answer.bytes;
@@ -369,13 +369,7 @@ bool Comparison::session()
         }
         return more;
     } catch (const stream::TransferError& error) {
-        const int status = peer.finish();
-        if (status == 255 || status == 127) {
-            throw Failure(Exit::peer_unreachable, route_.host + " cannot be reached, or the connection broke",
-                          "try: ssh -o BatchMode=yes " + route_.host + " true");
-        }
-        throw Failure(status > 0 && status < 127 ? static_cast<Exit>(status) : Exit::peer_unreachable,
-                      route_.host + ": " + error.what(), "its own message is above; verify can be repeated");
+        throw_broken(peer, route_.host, error.what(), "verify can be repeated");
     }
 }
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/verify_session.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
 #include "tools/zumastor/rate_limit.h"
+#include "tools/zumastor/session_fields.h"
 
 namespace zumastor {
 namespace {
@@ -15,24 +20,23 @@ using nlohmann::ordered_json;
 constexpr int kVerifyVersion = 1;
 constexpr std::size_t kHashText = 32;
 
-Failure not_understood(const std::string& line)
-{
-    return Failure(Exit::failed, "the other side is not understood: " + line.substr(0, 200),
-                   "is zumastor there, of this version, and nothing else that writes to this connection?");
-}
-
 template <class Read>
 auto parse_verify(const std::string& line, const Read& read)
 {
     try {
-        const json object = json::parse(line);
-        if (object.at("zumastor_verify").get<int>() != kVerifyVersion) {
-            throw Failure(Exit::failed, "the other side compares by another version of the protocol");
-        }
-        return read(object);
-    } catch (const json::exception&) {
-        throw not_understood(line);
+        return read(need_line(line, "zumastor_verify", kVerifyVersion));
+    } catch (const BadLine& bad) {
+        throw not_understood("the other side", bad.what(), line);
     }
+}
+
+std::string one_of(const json& object, const char* name, std::initializer_list<std::string_view> words)
+{
+    std::string text = text_field(object, name);
+    if (std::find(words.begin(), words.end(), text) == words.end()) {
+        throw BadLine(std::string("its field '") + name + "' is not known here");
+    }
+    return text;
 }
 
 } // namespace
@@ -40,19 +44,18 @@ auto parse_verify(const std::string& line, const Read& read)
 std::string format(const VerifyHello& hello)
 {
     return ordered_json{{"zumastor_verify", kVerifyVersion},
-                        {"volume", hello.volume},
+                        {"volume", hello.volume.str()},
                         {"role", hello.role},
                         {"chunk_bytes", hello.chunk_bytes},
-                        {"snapshots", hello.snapshots}}
+                        {"snapshots", texts_of(hello.snapshots)}}
         .dump();
 }
 
 VerifyHello parse_verify_hello(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        return VerifyHello{object.at("volume").get<std::string>(), object.at("role").get<std::string>(),
-                           object.at("chunk_bytes").get<std::uint64_t>(),
-                           object.at("snapshots").get<std::vector<std::string>>()};
+        return VerifyHello{volume_field(object, "volume"), one_of(object, "role", {"master", "replica", ""}),
+                           chunk_bytes_field(object, "chunk_bytes"), uuids_field(object, "snapshots")};
     });
 }
 
@@ -64,7 +67,7 @@ std::string format(const VerifyRequest& request)
     }
     return ordered_json{{"zumastor_verify", kVerifyVersion},
                         {"what", request.what},
-                        {"snapshot", request.snapshot},
+                        {"snapshot", request.snapshot.str()},
                         {"bytes", request.bytes},
                         {"first", request.first},
                         {"count", request.count},
@@ -76,15 +79,21 @@ std::string format(const VerifyRequest& request)
 VerifyRequest parse_verify_request(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        VerifyRequest request{object.at("what").get<std::string>(),
-                              object.at("snapshot").get<std::string>(),
-                              object.at("bytes").get<std::uint64_t>(),
-                              object.at("first").get<std::uint64_t>(),
-                              object.at("count").get<std::uint64_t>(),
+        VerifyRequest request{one_of(object, "what", {"open", "hash", "chunks", "take", "send", "end"}),
+                              uuid_field(object, "snapshot"),
+                              number_field(object, "bytes", kMostBytes),
+                              number_field(object, "first", kMostSectors),
+                              number_field(object, "count", kMostSectors),
                               {},
                               read_limit(object)};
-        for (const json& run : object.at("runs")) {
-            request.runs.push_back({run.at(0).get<std::uint64_t>(), run.at(1).get<std::uint64_t>()});
+        const json& runs = need_field(object, "runs");
+        const auto is_run = [](const json& run) { return run.is_array() && run.size() == 2; };
+        if (!runs.is_array() || !std::all_of(runs.begin(), runs.end(), is_run)) {
+            throw BadLine("its field 'runs' must be an array of pairs");
+        }
+        for (const json& run : runs) {
+            request.runs.push_back(
+                {need_number(run[0], "runs", kMostSectors), need_number(run[1], "runs", kMostSectors)});
         }
         return request;
     });
@@ -94,17 +103,17 @@ std::string format(const VerifyAnswer& answer)
 {
     return ordered_json{{"zumastor_verify", kVerifyVersion},
                         {"bytes", answer.bytes},
-                        {"error", answer.error},
-                        {"next", answer.next},
-                        {"code", answer.code}}
+                        {"error", answer.error.str()},
+                        {"next", answer.next.str()},
+                        {"code", static_cast<int>(answer.code)}}
         .dump();
 }
 
 VerifyAnswer parse_verify_answer(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        return VerifyAnswer{object.at("bytes").get<std::uint64_t>(), object.at("error").get<std::string>(),
-                            object.at("next").get<std::string>(), object.at("code").get<int>()};
+        return VerifyAnswer{number_field(object, "bytes", kMostBytes), shown_field(object, "error"),
+                            shown_field(object, "next"), code_field(object, "code")};
     });
 }
 
@@ -116,7 +125,7 @@ stream::RangeHash parse_hash(const std::string& line)
         return {};
     }
     if (line.size() != kHashText || line.find_first_not_of("0123456789abcdef") != std::string::npos) {
-        throw not_understood(line);
+        throw not_understood("the other side's hash", "it is none", line);
     }
     return line;
 }

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/border.h"
 #include "tools/replication/range_hasher.h"
 #include "tools/replication/sender.h"
 
@@ -26,15 +27,15 @@ namespace zumastor {
 constexpr std::uint64_t kVerifyUnit = 4u << 20; // bytes of a range: a multiple of every chunk size
 
 struct VerifyHello {
-    std::string volume; // its name there
-    std::string role;   // master, replica, or empty: neither
+    VolumeName volume; // its name there
+    std::string role;  // master, replica, or empty: neither
     std::uint64_t chunk_bytes = 0;
-    std::vector<std::string> snapshots; // UUIDs of those that can be read, oldest first
+    std::vector<UuidText> snapshots; // UUIDs of those that can be read, oldest first
 };
 
 struct VerifyRequest {
     std::string what;        // open, hash, chunks, take, send
-    std::string snapshot;    // open
+    UuidText snapshot;       // open
     std::uint64_t bytes = 0; // hash, chunks: how much of the snapshot counts
     std::uint64_t first = 0;
     std::uint64_t count = 0;
@@ -44,9 +45,9 @@ struct VerifyRequest {
 
 struct VerifyAnswer {
     std::uint64_t bytes = 0; // open: size of the snapshot
-    std::string error;       // not empty: it cannot be; `next` says what to do
-    std::string next;
-    int code = 1;
+    PlainText error;         // not empty: it cannot be; `next` says what to do
+    PlainText next;
+    Exit code = Exit::failed;
 };
 
 std::string format(const VerifyHello& hello);

@@ -9,6 +9,7 @@
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/names.h"
 #include "tools/zumastor/transfer.h"
 
 namespace zumastor {
@@ -44,7 +45,11 @@ std::vector<std::string> load_wanted_kinds(const std::string& state_directory)
         if (object.at("version").get<int>() != kWantedVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
-        return object.at("kinds").get<std::vector<std::string>>();
+        auto kinds = object.at("kinds").get<std::vector<std::string>>();
+        for (const std::string& kind : kinds) {
+            check_kind_name(kind);
+        }
+        return kinds;
     } catch (const nlohmann::json::exception& error) {
         throw Failure(Exit::failed, path + " is not understood: " + error.what(),
                       "remove it, and ask for the kinds again: zumastor snapshot VOL KIND");
@@ -70,9 +75,9 @@ void remove_wanted_kinds(const std::string& state_directory, const std::vector<s
     }
 }
 
-TagWithWanted add_to_tag(const std::string& tag, const std::vector<std::string>& wanted)
+TagWithWanted add_to_tag(const SnapshotTag& tag, const std::vector<std::string>& wanted)
 {
-    std::vector<std::string> kinds = split(tag, ',');
+    std::vector<std::string> kinds = tag.kinds();
     if (!wanted.empty()) {
         std::erase(kinds, kReplicateKind);
     }
@@ -87,7 +92,7 @@ TagWithWanted add_to_tag(const std::string& tag, const std::vector<std::string>&
             result.taken.push_back(kind);
         }
     }
-    result.tag = join(kinds, ",");
+    result.tag = SnapshotTag::need(join(kinds, ","));
     return result;
 }
 

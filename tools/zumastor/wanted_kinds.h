@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/border.h"
+
 namespace zumastor {
 
 constexpr std::size_t kMaxTag = 31; // bytes that the store keeps for a snapshot's kinds
@@ -19,9 +21,9 @@ void remove_wanted_kinds(const std::string& state_directory, const std::vector<s
 // The kinds of a snapshot that is being received: the sender's, and those wanted here as far as there is
 // room. One that the sender took for replication alone gets those wanted here instead.
 struct TagWithWanted {
-    std::string tag;
+    SnapshotTag tag;
     std::vector<std::string> taken; // of the wanted ones, those that are in it
 };
-TagWithWanted add_to_tag(const std::string& tag, const std::vector<std::string>& wanted);
+TagWithWanted add_to_tag(const SnapshotTag& tag, const std::vector<std::string>& wanted);
 
 } // namespace zumastor

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+// A peer's shell that says something of its own: an `ssh` in PATH that is a script.
+#include "tools/zumastor/peer.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tools/common/failure.h"
+#include "tools/replication/byte_stream.h"
+#include "tools/zumastor/session.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PeerTest : public testing::Test {
+protected:
+    PeerTest()
+    {
+        std::string name = (fs::temp_directory_path() / "peer.XXXXXX").string();
+        directory_ = ::mkdtemp(name.data());
+        path_ = std::getenv("PATH");
+        ::setenv("PATH", (directory_.string() + ":" + path_).c_str(), 1);
+    }
+    ~PeerTest() override
+    {
+        ::setenv("PATH", path_.c_str(), 1);
+        fs::remove_all(directory_);
+    }
+    void ssh(const std::string& script) const
+    {
+        const fs::path program = directory_ / "ssh";
+        std::ofstream(program) << "#!/bin/sh\n" << script;
+        fs::permissions(program, fs::perms::owner_all);
+    }
+
+    // Both directions of a session with a host whose shell ends before there is one.
+    static Failure broken(bool push)
+    {
+        Peer peer("host", 0, {"zumastor", "receive", "v", "--session"});
+        try {
+            if (!push) {
+                for (const std::string line(64U << 10, '.');;) { // until nobody reads any more
+                    write_line(peer.to(), line);
+                }
+            }
+            parse_plan(read_line(peer.from()));
+            ADD_FAILURE();
+        } catch (const stream::TransferError& error) {
+            try {
+                throw_broken(peer, "host", error.what(), "again");
+            } catch (const Failure& failure) {
+                return failure;
+            }
+        } catch (const Failure& failure) {
+            return failure;
+        }
+        return Failure(Exit::ok, "");
+    }
+
+private:
+    fs::path directory_;
+    std::string path_;
+};
+
+// nologin, a forced command of something else, a quota's message: gone before the first line was taken.
+TEST_F(PeerTest, WhatAShellSaysBeforeItEndsIsQuoted)
+{
+    ssh("exec <&-\nprintf 'This account is \\033[1mclosed\\033[0m.\\n'\nexit 1\n");
+    for (const bool push : {false, true}) {
+        const std::string said = broken(push).what();
+        EXPECT_NE(said.find("This account is \\x1b[1mclosed\\x1b[0m."), std::string::npos)
+            << push << ": " << said;
+    }
+    ssh("exec <&-\nprintf 'no line end'\nexit 1\n");
+    for (const bool push : {false, true}) {
+        const std::string said = broken(push).what();
+        EXPECT_NE(said.find("no line end"), std::string::npos) << push << ": " << said;
+    }
+}
+
+TEST_F(PeerTest, AGreetingBeforeTheSessionIsQuoted)
+{
+    ssh("echo 'Welcome to the machine'\ncat >/dev/null\n");
+    const Failure failure = broken(true);
+    EXPECT_NE(std::string(failure.what()).find("it said: 'Welcome to the machine'"), std::string::npos)
+        << failure.what();
+    EXPECT_NE(failure.next().find("~/.bashrc"), std::string::npos);
+}
+
+TEST_F(PeerTest, ItsMessagesArePassedOnHarmless)
+{
+    ssh("exec <&-\nprintf 'one\\033]0;x\\007\\r\\ntwo' >&2\nexit 255\n");
+    testing::internal::CaptureStderr();
+    const Failure failure = broken(true);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "one\\x1b]0;x\\x07\ntwo\n");
+    EXPECT_EQ(failure.code(), Exit::peer_unreachable);
+    EXPECT_NE(std::string(failure.what()).find("its message: two"), std::string::npos) << failure.what();
+}
+
+// ssh's ControlPersist: what goes on in the background has our pipe for stderr.
+TEST_F(PeerTest, AConnectionThatIsKeptForOthersKeepsNobodyWaiting)
+{
+    ssh("exec <&-\ntail -f /dev/null >/dev/null &\necho $! >&2\nexit 3\n");
+    testing::internal::CaptureStderr();
+    const Failure failure = broken(true);
+    const int background = std::stoi(testing::internal::GetCapturedStderr());
+    EXPECT_EQ(::kill(background, SIGTERM), 0) << "it was waited for";
+    EXPECT_EQ(failure.code(), Exit::partly);
+}
+
+} // namespace
+} // namespace zumastor
