@@ -11,6 +11,7 @@
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/rotation.h"
+#include "tools/zumastor/snapshot_options.h"
 #include "tools/zumastor/snapshot_ref.h"
 
 namespace zumastor {
@@ -44,6 +45,7 @@ VolumeConfig full_config()
     config.mount_point = "/srv/data";
     config.mount_options = "noatime,acl";
     config.snapshot_path = "/srv/snap";
+    config.snapshot_options = "suid,noexec";
     config.master = MasterRole{false, true};
     set_kind(config.schedule, "hourly", 24);
     set_kind(config.schedule, "before-update", 3);
@@ -223,6 +225,31 @@ TEST(Mounts, SnapshotsAreMountedByType)
     EXPECT_EQ(snapshot_mount_options("xfs"), "ro,nouuid,norecovery");
     EXPECT_EQ(snapshot_mount_options("ext4"), "ro,noload");
     EXPECT_EQ(snapshot_mount_options("vfat"), "ro");
+}
+
+// Somebody else may have written what is in a snapshot, and it is there for ever.
+TEST(Mounts, SnapshotsGiveNoRights)
+{
+    VolumeConfig config;
+    const auto options = [&](const char* volume, const char* snapshots) {
+        config.mount_options = volume;
+        config.snapshot_options = snapshots;
+        return snapshot_mount_options("vfat", config);
+    };
+    EXPECT_EQ(options("", ""), "ro,nosuid,nodev");
+    EXPECT_EQ(options("suid,dev,noatime", ""), "ro,nosuid,nodev");
+    EXPECT_EQ(options("noexec,nosymfollow", ""), "ro,nosuid,nodev,noexec,nosymfollow");
+    EXPECT_EQ(options("noexec,exec", ""), "ro,nosuid,nodev");
+    EXPECT_EQ(options("users", ""), "ro,nosuid,nodev,noexec");
+    EXPECT_EQ(options("noexec", "suid,exec"), "ro,nodev");
+    EXPECT_EQ(options("nosuid", "suid,dev"), "ro");
+    EXPECT_EQ(options("", "noexec"), "ro,nosuid,nodev,noexec");
+    for (const char* wrong : {"rw", "suid,rw", "loop", "uid=0", "SUID"}) {
+        EXPECT_THROW(check_snapshot_options(wrong), Failure) << wrong;
+        EXPECT_THROW(parse_config("origin='a'\nstore='b'\nsnapmountopts='" + std::string(wrong) + "'\n",
+                                  "v"_volume, "x"),
+                     Failure);
+    }
 }
 
 } // namespace

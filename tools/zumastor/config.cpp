@@ -35,6 +35,7 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/names.h"
+#include "tools/zumastor/snapshot_options.h"
 
 namespace zumastor {
 namespace {
@@ -223,6 +224,8 @@ VolumeConfig read_config(const toml::table& table, const VolumeName& name, const
     config.mount_point = reader.get<std::string>("mountpoint", "");
     config.mount_options = reader.get<std::string>("mountopts", "");
     config.snapshot_path = reader.get<std::string>("snappath", "");
+    config.snapshot_options = reader.get<std::string>("snapmountopts", "");
+    check_snapshot_options(config.snapshot_options);
     if (const toml::table* role = reader.sub("master")) {
         Reader fields(*role, where + ": master");
         config.master =
@@ -345,7 +348,8 @@ std::string format_config(const VolumeConfig& config)
         {"metadata", &config.meta},
         {"mountpoint", &config.mount_point},
         {"mountopts", &config.mount_options},
-        {"snappath", &config.snapshot_path}};
+        {"snappath", &config.snapshot_path},
+        {"snapmountopts", &config.snapshot_options}};
     for (const auto& [key, value] : texts) {
         if (!value->empty()) {
             out << key << " = " << quoted(*value) << "\n";

@@ -66,6 +66,7 @@ struct VolumeConfig {
     std::string mount_point; // empty: the default
     std::string mount_options;
     std::string snapshot_path;        // empty: the default
+    std::string snapshot_options;     // what snapshots are mounted with otherwise: see snapshot_options.h
     std::optional<MasterRole> master; // a volume is a master or a replica, or neither
     std::optional<SourceRole> source;
     std::vector<Target> targets; // of both

@@ -12,6 +12,7 @@
 #include "tools/zumastor/other_users.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/samba.h"
+#include "tools/zumastor/snapshot_options.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/timers.h"
 
@@ -35,6 +36,8 @@ NewVolume new_volume_from(const Args& args)
         config.snapshot_path = canonical(*directory);
     }
     config.mount_options = args.get("--mountopts").value_or("");
+    config.snapshot_options = args.get("--snapmountopts").value_or("");
+    check_snapshot_options(config.snapshot_options);
     if (const auto chunk = args.get("--chunksize")) {
         wanted.format.chunk_bytes = need_chunk_size(*chunk);
     }

@@ -43,6 +43,10 @@ constexpr std::array kDefineVolume{
     OptionSpec{"-p,--mountpoint", "DIR", "where the volume is mounted (/var/run/zumastor/mount/VOL)"},
     OptionSpec{"-o,--mountopts", "LIST", "with which options"},
     OptionSpec{"-s,--snappath", "DIR", "where its snapshots are mounted (/var/run/zumastor/snapshot/VOL)"},
+    OptionSpec{"--snapmountopts", "LIST",
+               "what snapshots and replicas allow: suid, dev (they are mounted nosuid, nodev), exec, "
+               "symfollow (as the "
+               "volume's own options say); or noexec, nosymfollow"},
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,
 };

@@ -15,6 +15,7 @@
 #include "tools/zumastor/nfs.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
+#include "tools/zumastor/snapshot_options.h"
 #include "tools/zumastor/volume.h"
 
 namespace zumastor {
@@ -42,12 +43,13 @@ void replace_link(const fs::path& link, const std::string& target)
 
 // Mounts as what is at `shown` now: to look for what a device holds takes longer than to mount it. False if
 // nothing is there, or that does not do.
-bool mount_as_before(const std::string& device, const std::string& target, const std::string& shown)
+bool mount_as_before(const std::string& device, const std::string& target, const std::string& shown,
+                     const VolumeConfig& config)
 {
     for (const Mount& mount : all_mounts()) {
         if (mount.target == shown && mount.source.starts_with("/dev/mapper/")) {
             try {
-                mount_filesystem(device, target, mount.type, snapshot_mount_options(mount.type));
+                mount_filesystem(device, target, mount.type, snapshot_mount_options(mount.type, config));
                 return true;
             } catch (const Failure& failure) {
                 if (failure.code() == Exit::interrupted) {
@@ -213,7 +215,7 @@ void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& di
     const std::string target = snapshot_directory() + "/" + directory;
     try {
         if (const auto type = filesystem_on(device)) {
-            mount_filesystem(device, target, *type, snapshot_mount_options(*type));
+            mount_filesystem(device, target, *type, snapshot_mount_options(*type, config_));
         } else {
             note(label + " holds no filesystem: its device is " + device);
         }
@@ -256,13 +258,13 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     }
     // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
     const std::string aside = paths_.runtime + "/incoming";
-    if (!mount_as_before(device, aside, ours)) {
+    if (!mount_as_before(device, aside, ours, config_)) {
         const auto type = filesystem_on(device);
         if (!type) {
             note("snapshot " + std::to_string(snapshot.id) + " holds no filesystem: its device is " + device);
             return;
         }
-        mount_filesystem(device, aside, *type, snapshot_mount_options(*type));
+        mount_filesystem(device, aside, *type, snapshot_mount_options(*type, config_));
     }
     if (is_mount_point(target)) {
         replace_mount(aside, ours);
@@ -310,6 +312,7 @@ void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubl
                                " has no content any more, but: " + failure.what());
         }
     }
+    prepare_snapshot_directory(snapshot_directory(), mount_point());
     const StorePaths paths = attach_devices();
     const std::map<std::uint64_t, std::string> directories = directory_names(snapshots);
     for (const SnapshotEntry& snapshot : snapshots) {
