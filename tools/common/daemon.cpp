@@ -228,14 +228,17 @@ std::optional<SnapshotEntry> Daemon::find(std::uint64_t id)
     return impl_->read(*answer, [](const json& object) { return snapshot_of(object.at("snapshot")); });
 }
 
-SnapshotEntry Daemon::create(std::optional<std::uint64_t> id, const SnapshotTag& tag, milliseconds limit)
+SnapshotEntry Daemon::create(const NewSnapshot& wanted, milliseconds limit)
 {
-    json request{{"op", "create"}, {"timeout_ms", limit.count()}};
-    if (id) {
-        request["snapshot"] = *id;
+    json request{{"op", "create"}, {"timeout_ms", limit.count()}, {"priority", wanted.priority}};
+    if (wanted.id) {
+        request["snapshot"] = *wanted.id;
     }
-    if (!tag.empty()) {
-        request["tag"] = tag.str();
+    if (!wanted.tag.empty()) {
+        request["tag"] = wanted.tag.str();
+    }
+    if (!wanted.name.empty()) {
+        request["name"] = wanted.name.str();
     }
     return impl_->read(impl_->call(request, limit + kGrace),
                        [](const json& answer) { return snapshot_of(answer.at("snapshot")); });

@@ -32,6 +32,14 @@ struct SnapshotEntry {
     std::uint64_t clients = 0;
 };
 
+// A snapshot that is to be taken; its number, if that is not the daemon's choice.
+struct NewSnapshot {
+    SnapshotTag tag{};
+    SnapshotName name{};
+    int priority = 0; // from its first moment
+    std::optional<std::uint64_t> id{};
+};
+
 // A snapshot that is to be the same as one elsewhere.
 struct ReceivedSnapshot {
     UuidText uuid;
@@ -121,9 +129,7 @@ public:
     VolumeEntry status();
     std::vector<SnapshotEntry> list(); // oldest first
     std::optional<SnapshotEntry> find(std::uint64_t id);
-    // `id`: none lets the daemon choose.
-    SnapshotEntry create(std::optional<std::uint64_t> id, const SnapshotTag& tag,
-                         std::chrono::milliseconds limit);
+    SnapshotEntry create(const NewSnapshot& wanted, std::chrono::milliseconds limit);
     SnapshotEntry create(const ReceivedSnapshot& received, std::chrono::milliseconds limit);
     void remove(std::uint64_t id);
     void set_priority(std::uint64_t id, int priority);

@@ -116,7 +116,9 @@ Exit print_size(const Args& args)
 
 Exit create(const Args& args)
 {
-    connect(args).create(number_of(args), SnapshotTag{}, kCreateLimit);
+    NewSnapshot wanted;
+    wanted.id = number_of(args);
+    connect(args).create(wanted, kCreateLimit);
     return Exit::ok;
 }
 

@@ -155,6 +155,15 @@ TEST(Rotation, ManualAndUnscheduledStay)
     EXPECT_EQ(rotated_out(list, {{"hourly", 1}}), (std::vector<std::uint64_t>{2}));
 }
 
+TEST(Rotation, WhatWasKeptIsNeverRotatedOut)
+{
+    const std::vector<Kind> schedule{{"hourly", 1}, {"undo", 1}, {"reversed", 1}}; // by an editor
+    const std::vector<SnapshotEntry> list{
+        snapshot(0, "undo"), snapshot(1, "reversed"), snapshot(2, "taken-back"), snapshot(3, "hourly,undo"),
+        snapshot(4, "undo"), snapshot(5, "reversed"), snapshot(6, "hourly"),     snapshot(7, "hourly")};
+    EXPECT_EQ(rotated_out(list, schedule), (std::vector<std::uint64_t>{6}));
+}
+
 TEST(Rotation, SeveralKindsStayWhileOneWantsThem)
 {
     const std::vector<SnapshotEntry> list{snapshot(0, "hourly,daily"), snapshot(1, "hourly"),

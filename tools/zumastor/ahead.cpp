@@ -42,7 +42,7 @@ Ahead::Ahead(Volume& volume, const std::string& host, const std::string& remote,
         return;
     }
     Daemon daemon = volume.daemon();
-    SnapshotEntry taken = take_consistent(volume, daemon, kReplicateKind);
+    SnapshotEntry taken = take_consistent(volume, daemon, {SnapshotTag::need(kReplicateKind)});
     state->in_flight = taken.uuid;
     save_target_state(volume.paths().state, *state);
     replica_ = state->replica;

@@ -80,13 +80,15 @@ Exit import_old(const Args& args);
 Exit remount(const Args& args);
 // revert.cpp
 Exit revert(const Args& args);
+// kept.cpp
+Exit release_kept(const Args& args);
 // ssh_gate.cpp
 Exit ssh_gate(const Args& args);
 
 // ---- what several of them share ----
 
 // A snapshot of the volume's present content, its filesystem frozen meanwhile (snapshot.cpp).
-SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::string& tag);
+SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const NewSnapshot& wanted);
 // Mounts what is new, makes the links, deletes what the schedule drops and replication does not need.
 void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles);
 

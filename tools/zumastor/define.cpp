@@ -7,6 +7,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/exports.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/other_users.h"
@@ -71,6 +72,10 @@ Kind parse_custom(const std::string& text, std::int64_t most)
     }
     const std::string name = text.substr(0, comma);
     check_kind_name(name);
+    if (is_kept_kind(name)) {
+        throw Failure(Exit::usage, "--custom " + text + ": such snapshots are kept until they are released",
+                      "choose another name");
+    }
     if (std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), name) != kBuiltinKinds.end()) {
         throw Failure(Exit::usage, "--custom " + text + ": for this kind there is --" + name);
     }

@@ -9,6 +9,7 @@
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/holds.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/revert_state.h"
@@ -159,9 +160,13 @@ Exit define_source(const Args& args)
         confirm("what is on volume " + name + " will be overwritten with what " + source.host + " sends",
                 args.has("--yes"));
     }
+    std::optional<SnapshotEntry> kept;
     if (volume.config().master) {
         revive_for_unmount(volume);
         volume.unmount_all();
+        volume.start_devices();
+        Daemon daemon = volume.daemon();
+        kept = keep_origin(volume, daemon, kReversedKind);
         volume.config().master.reset();
         follow_samba(volume);
     }
@@ -172,6 +177,9 @@ Exit define_source(const Args& args)
     volume.start_devices();
     Troubles troubles;
     save_and_follow(before, volume.config(), troubles);
+    if (kept) {
+        tell_kept(volume.config(), *kept);
+    }
     std::printf("volume %s is a replica; ask for the first snapshot: zumastor replicate %s\n", name.c_str(),
                 name.c_str());
     tell_period(name, "source", source.period, source.stopped);

@@ -11,7 +11,10 @@
 #include "tools/zumastor/doctor.h"
 #include "tools/zumastor/doctor_units.h"
 #include "tools/zumastor/fstab.h"
+#include "tools/zumastor/kept.h"
+#include "tools/zumastor/lock.h"
 #include "tools/zumastor/other_users.h"
+#include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 #include "tools/zumastor/volume_view.h"
@@ -35,6 +38,7 @@ public:
                  "delete snapshots, or enlarge it: zumastor resize " + view_.config.name + " --snapshot max");
             room("metadata", view_.store->meta_blocks, view_.store->free_meta_blocks, "delete snapshots");
             squashed();
+            kept();
             sockets();
             program();
         }
@@ -88,6 +92,17 @@ private:
                         " was given up when the store was full, or failed: it has no content any more",
                     "remove it: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
                         std::to_string(snapshot.entry.id) + "; give the store more room");
+            }
+        }
+    }
+
+    // No fault; but a store that fills up with them has writes fail.
+    void kept()
+    {
+        for (const SnapshotView& snapshot : view_.snapshots) {
+            if (is_kept(snapshot.entry) && is_pinned(snapshot.entry)) {
+                add(Verdict::good, describe_kept(view_.config, snapshot.entry),
+                    advice_on_kept(view_.config, snapshot.entry));
             }
         }
     }

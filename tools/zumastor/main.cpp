@@ -182,6 +182,10 @@ constexpr std::array kRevert{
 };
 constexpr std::array kDoctor{
     OptionSpec{"--json", "", "for programs: one JSON document"},
+constexpr std::array kRelease{
+    OptionSpec{"-y,--yes", "", "do not ask before it is deleted"},
+    ZUMASTOR_DRY_RUN,
+};
 };
 
 constexpr std::array kCommands{
@@ -227,6 +231,9 @@ constexpr std::array kCommands{
                 "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevert, revert},
     CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
                 "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
+    CommandSpec{"release", "VOL SNAP",
+                "Delete a snapshot that was kept of what revert, reverse or receive --abort overwrote.",
+                kRelease, release_kept},
                 show_diff},
     CommandSpec{"send", "VOL [SNAP]", "Write a snapshot, or what changed since another, as a stream.", kSend,
                 send_stream},

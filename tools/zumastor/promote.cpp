@@ -56,7 +56,7 @@ void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, co
     if (state.reception) {
         note(volume.what() + ": an unfinished stream is taken back: back to snapshot " +
              std::to_string(last.id));
-        roll_back(volume, daemon, state);
+        take_back(volume, daemon, state);
     }
     if (!origin_equals(volume, daemon, last)) {
         throw Failure(Exit::mismatch,

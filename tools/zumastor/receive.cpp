@@ -156,7 +156,7 @@ std::optional<SnapshotEntry> prepare_origin(const Volume& volume, Daemon& daemon
         state.reception && state.reception->from == from && state.reception->to == format_uuid(header.to);
     if (state.reception && !goes_on) {
         note(volume.what() + ": an unfinished stream is taken back first");
-        roll_back(volume, daemon, state);
+        take_back(volume, daemon, state);
     }
     SnapshotEntry base = need_base(volume, daemon.list(), state, from);
     grow_to(volume, daemon, base.sectors); // else it has not all of it
@@ -368,7 +368,7 @@ Exit receive_stream(const Args& args)
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);
     refuse_wrong_role(volume);
-    roll_back(volume, daemon, state);
+    take_back(volume, daemon, state);
     return Exit::ok;
 }
 

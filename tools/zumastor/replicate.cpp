@@ -84,7 +84,7 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
     const ReplicaState replica = load_replica_state(volume.paths().state);
     if (!volume.config().source) {
         const auto taken = ahead != nullptr ? ahead->meant_for(offer.uuid) : std::nullopt;
-        return taken ? *taken : take_consistent(volume, daemon, kReplicateKind);
+        return taken ? *taken : take_consistent(volume, daemon, {SnapshotTag::need(kReplicateKind)});
     }
     if (replica.last.empty()) {
         throw Failure(Exit::not_found, volume.what() + " is a replica that has received nothing yet",

@@ -13,6 +13,7 @@
 #include "tools/replication/byte_stream.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/session.h"
@@ -22,9 +23,6 @@
 
 namespace zumastor {
 namespace {
-
-// The kind of the snapshot that holds what was here and nowhere else. No schedule drops it.
-const std::string kReversedKind = "reversed";
 
 // Who is to be followed: a target, or whom this volume was a replica of; HOST chooses.
 SourceRole new_source(const Volume& volume, const std::optional<std::string>& host)
@@ -103,17 +101,15 @@ void refuse_other_replica(const Volume& volume, const SourceRole& source, const 
     }
 }
 
-// What is only here must not be lost by going back to `common`.
-void keep_what_is_here(const Volume& volume, Daemon& daemon, const SnapshotEntry& common)
+// What is only here must not be lost by going back to `common`. Another snapshot that holds it is not enough:
+// a rotation, or replication, or a full store gives it up.
+std::optional<SnapshotEntry> keep_what_is_here(const Volume& volume, Daemon& daemon,
+                                               const SnapshotEntry& common)
 {
-    const SnapshotEntry newest = daemon.list().back();
-    if (origin_equals(volume, daemon, common) ||
-        (newest.uuid != common.uuid && !newest.squashed && origin_equals(volume, daemon, newest))) {
-        return;
+    if (origin_equals(volume, daemon, common)) {
+        return std::nullopt;
     }
-    const SnapshotEntry kept = take_consistent(volume, daemon, kReversedKind);
-    note(volume.what() + ": what is only here is kept in snapshot " + std::to_string(kept.id) + ", of kind " +
-         kReversedKind);
+    return keep_origin(volume, daemon, kReversedKind);
 }
 
 void become_replica(Volume& volume, Daemon& daemon, const SourceRole& source, const SnapshotEntry& common)
@@ -142,15 +138,27 @@ void become_replica(Volume& volume, Daemon& daemon, const SourceRole& source, co
     }
 }
 
+bool was_kept_since(const std::vector<SnapshotEntry>& list, const SnapshotEntry& base)
+{
+    return std::any_of(list.begin(), list.end(), [&](const SnapshotEntry& snapshot) {
+        return is_kept(snapshot) && is_pinned(snapshot) && snapshot.epoch > base.epoch;
+    });
+}
+
 // The origin becomes what the snapshot received last says, or the newest one that both had. A reception that
 // has been begun since goes on instead.
 void go_back(const Volume& volume, Daemon& daemon)
 {
     ReplicaState state = load_replica_state(volume.paths().state);
-    for (const SnapshotEntry& snapshot : daemon.list()) {
+    const std::vector<SnapshotEntry> list = daemon.list();
+    for (const SnapshotEntry& snapshot : list) {
         if (snapshot.uuid == state.last && !snapshot.squashed && !state.reception &&
             !origin_equals(volume, daemon, snapshot)) {
-            roll_back(volume, daemon, state);
+            if (was_kept_since(list, snapshot)) { // what is there may be a mixture, of an interrupted attempt
+                roll_back(volume, daemon, state);
+            } else {
+                take_back(volume, daemon, state);
+            }
             return;
         }
     }
@@ -184,8 +192,11 @@ bool turn_round(const Args& args)
             args.has("--yes"));
     volume.unmount_all();
     if (!volume.config().source) {
-        keep_what_is_here(volume, daemon, common);
+        const auto kept = keep_what_is_here(volume, daemon, common);
         become_replica(volume, daemon, source, common);
+        if (kept) {
+            tell_kept(volume.config(), *kept);
+        }
     }
     go_back(volume, daemon);
     remove_former_source(volume.paths().state);

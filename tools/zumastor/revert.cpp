@@ -18,6 +18,7 @@
 #include "tools/replication/devices.h"
 #include "tools/replication/write_back.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rollback.h"
@@ -25,8 +26,6 @@
 
 namespace zumastor {
 namespace {
-
-const std::string kUndoKind = "undo";
 
 void refuse_to_revert(const Volume& volume)
 {
@@ -73,7 +72,7 @@ std::string undo_snapshot(const Volume& volume, Daemon& daemon, const Args& args
     if (const auto begun = load_revert(volume.paths().state)) {
         return begun->undo;
     }
-    return args.has("--no-undo") ? "" : take_consistent(volume, daemon, kUndoKind).uuid.str();
+    return args.has("--no-undo") ? "" : keep_origin(volume, daemon, kUndoKind).uuid.str();
 }
 
 void write_content(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)
@@ -98,7 +97,10 @@ void tell(const Volume& volume, const std::vector<SnapshotEntry>& list, const Sn
     std::printf("volume %s holds what snapshot %" PRIu64 " holds", volume.config().name.c_str(), to.id);
     for (const SnapshotEntry& snapshot : list) {
         if (snapshot.uuid == undo) {
-            std::printf("; what it held is snapshot %" PRIu64, snapshot.id);
+            std::printf("; what it held is snapshot %" PRIu64 "\n", snapshot.id);
+            std::fflush(stdout);
+            tell_kept(volume.config(), snapshot);
+            return;
         }
     }
     std::printf("\n");

@@ -19,7 +19,12 @@ bool origin_equals(const Volume& volume, Daemon& daemon, const SnapshotEntry& ba
 void write_back(const Volume& volume, Daemon& daemon, const SnapshotEntry& to);
 
 // Makes the origin what the snapshot received last says, and forgets the reception. Other snapshots keep
-// their content. Can be repeated after an interruption. Throws Exit::not_found if there is no such snapshot.
+// their content. Can be repeated after an interruption. Throws Exit::not_found if there is no such snapshot,
+// Exit::store_full.
 void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state);
+
+// The same; but what somebody else than the stream has written to the origin, as far as that is known, is
+// kept first (kept.h).
+void take_back(const Volume& volume, Daemon& daemon, ReplicaState& state);
 
 } // namespace zumastor

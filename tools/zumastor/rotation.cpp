@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tools/common/text.h"
+#include "tools/zumastor/kept.h"
 
 namespace zumastor {
 namespace {
@@ -26,6 +27,9 @@ std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapsho
     std::map<std::string, std::uint64_t> seen; // how many of a kind are at least as new
     std::vector<std::uint64_t> out;
     for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot) {
+        if (is_kept(*snapshot)) {
+            continue; // until it is released, whatever else it is, and whatever a schedule says
+        }
         const std::vector<std::string> kinds = kinds_of(*snapshot);
         bool wanted = kinds.empty();
         for (const std::string& name : kinds) {

@@ -13,6 +13,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
 #include "tools/zumastor/holds.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
@@ -32,6 +33,10 @@ std::string need_tag(const VolumeConfig& config, const std::vector<std::string>&
     for (const std::string& kind : kinds) {
         if (kind == kReplicateKind) {
             throw Failure(Exit::usage, "snapshots of kind '" + kind + "' are replication's own",
+                          "choose another kind");
+        }
+        if (is_kept_kind(kind)) {
+            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' are those of what was overwritten",
                           "choose another kind");
         }
         const bool builtin =
@@ -71,16 +76,16 @@ void flush_device(const std::string& device)
 
 } // namespace
 
-SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const std::string& tag)
+SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const NewSnapshot& wanted)
 {
     refuse_half_reverted(volume.paths().state, volume.config().name);
     const auto mount = volume.origin_mount();
     if (!mount) {
         flush_device(volume.paths().origin_device);
-        return daemon.create(std::nullopt, SnapshotTag::need(tag), kCreateLimit);
+        return daemon.create(wanted, kCreateLimit);
     }
     Freeze freeze(mount->target, kFreezeLimit);
-    SnapshotEntry created = daemon.create(std::nullopt, SnapshotTag::need(tag), kCreateLimit);
+    SnapshotEntry created = daemon.create(wanted, kCreateLimit);
     if (freeze.thaw()) {
         return created;
     }
@@ -186,7 +191,7 @@ Exit take_snapshot(const Args& args)
         return Exit::ok;
     }
     check_interrupt();
-    const SnapshotEntry created = take_consistent(volume, daemon, tag);
+    const SnapshotEntry created = take_consistent(volume, daemon, {SnapshotTag::need(tag)});
     Troubles troubles;
     rotate_snapshots(volume, daemon, troubles);
     std::printf("%" PRIu64 "\n", created.id);
