@@ -132,6 +132,7 @@ private:
     void wait_for_disks();
     void wait_for_signal();
     void tell_opening();
+    void wait_for_hangup();
     void schedule_tick();
     void watch_store();
     void tell_squashed();
@@ -145,6 +146,7 @@ private:
     asio::posix::stream_descriptor disk_events_;
     asio::steady_timer tick_;
     asio::signal_set signals_;
+    asio::signal_set hangup_; // our terminal is gone, which is nothing to us, or the log was moved away
     HostProbe probe_;
     VolumeService service_;
     ControlContext context_;
@@ -174,7 +176,7 @@ snapstore::StoreConfig store_config(const Options& options)
 
 Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     : options_(options), disks_(disks), log_(log), disk_events_(io_, ::dup(disks.ring.event_fd())),
-      tick_(io_), signals_(io_, SIGTERM, SIGINT), probe_(host, disks.origin.device),
+      tick_(io_), signals_(io_, SIGTERM, SIGINT), hangup_(io_, SIGHUP), probe_(host, disks.origin.device),
       service_(disks.devices(), store_config(options), ServiceConfig{}, probe_, log),
       context_{service_,
                options.snapshot_first,
@@ -265,6 +267,16 @@ void Daemon::tell_opening()
     });
 }
 
+void Daemon::wait_for_hangup()
+{
+    hangup_.async_wait([this](const ErrorCode& error, int /*number*/) {
+        if (!error) {
+            log_.reopen();
+            wait_for_hangup();
+        }
+    });
+}
+
 void Daemon::schedule_tick()
 {
     const bool busy =
@@ -345,6 +357,7 @@ tl::expected<void, StartFailure> Daemon::start()
 {
     wait_for_disks();
     wait_for_signal();
+    wait_for_hangup();
     log_.log(0, "opening the snapshot store");
     tell_opening();
     bool opened = false;
@@ -404,6 +417,7 @@ void Daemon::stop()
     control_.close();
     tick_.cancel();
     signals_.cancel();
+    hangup_.cancel();
     disk_events_.close();
     io_.restart();
     io_.run(); // the handlers of what was closed: they own their connections

@@ -57,6 +57,7 @@ int main(int argc, char** argv)
         Options options = parse_options(argc, argv);
         make_absolute(options);
         (void)std::signal(SIGPIPE, SIG_IGN);
+        (void)std::signal(SIGHUP, SIG_IGN); // who starts us may go; the daemon listens to it when it is up
         Detached parent;
         if (!options.foreground) {
             auto detached = Detached::detach();

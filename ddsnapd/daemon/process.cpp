@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -153,8 +154,11 @@ tl::expected<void, std::string> use_memory_reserves()
 
 tl::expected<void, std::string> write_pid_file(const std::string& path)
 {
-    std::ofstream file(path, std::ios::trunc);
-    if (!(file << ::getpid() << '\n' << std::flush)) {
+    constexpr mode_t kMode = 0644; // whatever the umask: who may write to it has root send signals
+    const std::string text = fmt::format("{}\n", ::getpid());
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode));
+    if (!file || ::fchmod(file.get(), kMode) != 0 ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         return tl::unexpected<std::string>(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
     }
     return {};

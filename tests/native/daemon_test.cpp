@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -290,6 +292,29 @@ TEST(DaemonTest, ASignalEndsItWhileItOpens)
     EXPECT_NE(volume.log().find("stopping: Terminated"), std::string::npos) << volume.log();
     volume.start();
     volume.create();
+}
+
+TEST(DaemonTest, AHangupOpensTheLogAnew)
+{
+    Volume volume;
+    const mode_t before = ::umask(0);
+    ASSERT_EQ(volume.start_detached(), 0);
+    ::umask(before);
+    const int pid = volume.call({{"op", "hello"}}).at("pid").get<int>();
+    EXPECT_EQ(::getsid(pid), pid); // of its starter's session it is no part
+    std::filesystem::rename(volume.path("log"), volume.path("log.1"));
+    ASSERT_EQ(::kill(pid, SIGHUP), 0);
+    for (int i = 0; i < 10'000 && volume.log().find("opened anew") == std::string::npos; ++i) {
+        const timespec pause{0, 2'000'000}; // between two looks
+        (void)::nanosleep(&pause, nullptr);
+    }
+    EXPECT_NE(volume.log().find("the log is opened anew"), std::string::npos);
+    EXPECT_EQ(volume.call({{"op", "hello"}}).at("pid").get<int>(), pid);
+    using std::filesystem::perms;
+    EXPECT_EQ(std::filesystem::status(volume.path("log")).permissions(), perms{0640});
+    EXPECT_EQ(std::filesystem::status(volume.path("pid")).permissions(), perms{0644});
+    EXPECT_EQ(volume.terminate(), 0);
+    EXPECT_NE(volume.log().find("stopped"), std::string::npos);
 }
 
 TEST(DaemonTest, OneDaemonPerStore)
