@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -12,9 +13,9 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include <blkid/blkid.h>
 
@@ -67,47 +68,7 @@ std::string first_name_in_dev(std::string path)
     return path;
 }
 
-// mountinfo writes blanks and the like as \040.
-std::string unescape(const std::string& text)
-{
-    std::string plain;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size()) {
-            plain.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
-            i += 3;
-        } else {
-            plain.push_back(text[i]);
-        }
-    }
-    return plain;
-}
-
-std::optional<Mount> parse_mount(const std::string& line)
-{
-    const std::vector<std::string> fields = split(line, ' ');
-    const auto dash = std::find(fields.begin(), fields.end(), "-");
-    if (fields.size() < 6 || fields.end() - dash < 4) {
-        return std::nullopt;
-    }
-    const std::vector<std::string> number = split(fields[2], ':');
-    Mount mount;
-    mount.device = makedev(static_cast<unsigned>(std::stoul(number.at(0))),
-                           static_cast<unsigned>(std::stoul(number.at(1))));
-    mount.target = unescape(fields[4]);
-    mount.type = dash[1];
-    mount.source = unescape(dash[2]);
-    mount.options = fields[5] + "," + dash[3];
-    return mount;
-}
-
-std::string process_name(const std::string& pid)
-{
-    std::string name = read_text("/proc/" + pid + "/comm");
-    name.erase(name.find_last_not_of('\n') + 1);
-    return "process " + pid + " (" + name + ")";
-}
-
-// Calls visit(pid, what) for every process and every file that it holds, until visit returns true.
+// Calls visit(pid, what) for every process and every file that it holds.
 template <class Visit>
 void each_process_file(const Visit& visit)
 {
@@ -127,11 +88,28 @@ void each_process_file(const Visit& visit)
             }
         }
         for (const fs::path& file : files) {
-            if (visit(pid, file)) {
-                break;
-            }
+            visit(pid, file);
         }
     }
+}
+
+// The link in /proc/PID/fd has the rights that the file was opened with.
+bool may_write(const fs::path& file)
+{
+    struct stat link {};
+    return ::lstat(file.c_str(), &link) == 0 && (link.st_mode & S_IWUSR) != 0;
+}
+
+bool is_udev(const std::string& pid)
+{
+    const std::string name = read_text("/proc/" + pid + "/comm");
+    return name == "(udev-worker)\n" || name == "systemd-udevd\n" || name == "udevd\n";
+}
+
+// Of a mount there; empty if it is our own namespace.
+std::string place_of(const std::vector<MountNamespace>& spaces, const MountNamespace& space)
+{
+    return &space == &spaces.front() ? "" : " in the mount namespace of " + describe_process(space.process);
 }
 
 std::string describe_file(const fs::path& file)
@@ -217,90 +195,149 @@ std::string format_number(dev_t number)
     return std::to_string(major(number)) + ":" + std::to_string(minor(number));
 }
 
-std::vector<Mount> all_mounts()
+bool is_mount_of(const Mount& mount, dev_t number)
 {
-    std::vector<Mount> mounts;
-    std::ifstream in("/proc/self/mountinfo");
-    for (std::string line; std::getline(in, line);) {
-        if (auto mount = parse_mount(line)) {
-            mounts.push_back(std::move(*mount));
-        }
-    }
-    return mounts;
+    struct stat info {};
+    return mount.device == number ||
+           (major(mount.device) == 0 && mount.source.starts_with("/dev/") &&
+            ::stat(mount.source.c_str(), &info) == 0 && S_ISBLK(info.st_mode) && info.st_rdev == number);
 }
 
 std::vector<Mount> mounts_of(dev_t number)
 {
-    std::vector<Mount> mounts;
-    for (Mount& mount : all_mounts()) {
+    std::vector<Mount> mounts = all_mounts();
+    std::erase_if(mounts, [&](const Mount& mount) { return !is_mount_of(mount, number); });
+    return mounts;
+}
+
+namespace {
+
+using Uses = std::vector<std::pair<dev_t, std::string>>;
+
+void add_swaps(Uses& uses, const std::set<dev_t>& numbers)
+{
+    for (const std::string& line : split(read_text("/proc/swaps"), '\n')) {
         struct stat info {};
-        const bool same_source = major(mount.device) == 0 && mount.source.starts_with("/dev/") &&
-                                 ::stat(mount.source.c_str(), &info) == 0 && S_ISBLK(info.st_mode) &&
-                                 info.st_rdev == number;
-        if (mount.device == number || same_source) {
-            mounts.push_back(std::move(mount));
+        const std::string path = line.substr(0, line.find_first_of(" \t"));
+        if (!path.starts_with('/') || ::stat(path.c_str(), &info) != 0) {
+            continue;
+        }
+        if (S_ISBLK(info.st_mode) && numbers.count(info.st_rdev) != 0) {
+            uses.emplace_back(info.st_rdev, "used as swap");
+        } else if (S_ISREG(info.st_mode) && numbers.count(info.st_dev) != 0) {
+            uses.emplace_back(info.st_dev, "holding the swap file " + path);
         }
     }
-    return mounts;
+}
+
+// A loop device keeps a file or device, whichever process has set it up, in whichever namespace.
+void add_loops(Uses& uses, const std::set<dev_t>& numbers)
+{
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with("loop") || !fs::exists(entry.path() / "loop", error)) {
+            continue;
+        }
+        const UniqueFd fd(::open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+        loop_info64 info{};
+        if (!fd || ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) != 0) {
+            continue; // taken away meanwhile
+        }
+        for (const dev_t number : {info.lo_rdevice, info.lo_device}) {
+            if (numbers.count(number) != 0) {
+                uses.emplace_back(number, "used by /dev/" + name);
+            }
+        }
+    }
+}
+
+} // namespace
+
+std::vector<std::pair<dev_t, std::string>> stacked_on(const std::set<dev_t>& numbers)
+{
+    Uses uses;
+    add_swaps(uses, numbers);
+    std::error_code error;
+    for (const dev_t number : numbers) {
+        for (const auto& holder : fs::directory_iterator(sysfs(number) / "holders", error)) {
+            const std::string name = holder.path().filename().string();
+            std::string mapped = read_text("/sys/block/" + name + "/dm/name");
+            mapped.erase(mapped.find_last_not_of('\n') + 1);
+            uses.emplace_back(number,
+                              "used by " + (mapped.empty() ? "/dev/" + name : "/dev/mapper/" + mapped));
+        }
+    }
+    add_loops(uses, numbers);
+    return uses;
 }
 
 std::vector<std::string> holders_of(dev_t number)
 {
     std::vector<std::string> uses;
-    for (const Mount& mount : mounts_of(number)) {
-        uses.push_back("mounted at " + mount.target);
-    }
-    std::ifstream swaps("/proc/swaps");
-    for (std::string line; std::getline(swaps, line);) {
-        struct stat info {};
-        const std::string path = line.substr(0, line.find_first_of(" \t"));
-        if (::stat(path.c_str(), &info) == 0 && S_ISBLK(info.st_mode) && info.st_rdev == number) {
-            uses.emplace_back("used as swap");
+    const std::vector<MountNamespace> spaces = mount_namespaces();
+    for (const MountNamespace& space : spaces) {
+        for (const Mount& mount : space.mounts) {
+            if (is_mount_of(mount, number)) {
+                uses.push_back("mounted at " + mount.target + place_of(spaces, space));
+            }
         }
     }
-    std::error_code error;
-    for (const auto& holder : fs::directory_iterator(sysfs(number) / "holders", error)) {
-        const std::string name = holder.path().filename().string();
-        std::string mapped = read_text("/sys/block/" + name + "/dm/name");
-        mapped.erase(mapped.find_last_not_of('\n') + 1);
-        uses.push_back("used by " + (mapped.empty() ? "/dev/" + name : "/dev/mapper/" + mapped));
+    for (const auto& [device, use] : stacked_on({number})) {
+        uses.push_back(use);
     }
     return uses;
 }
 
-std::vector<std::string> processes_on(const std::vector<std::string>& targets)
+std::vector<FileUse> files_in_use(const std::set<dev_t>& numbers)
 {
-    std::set<dev_t> devices;
-    for (const std::string& target : targets) {
-        struct stat root {};
-        if (::stat(target.c_str(), &root) == 0) {
-            devices.insert(root.st_dev);
-        }
-    }
-    std::vector<std::string> found;
+    std::vector<FileUse> found;
+    std::set<std::pair<int, dev_t>> known;
     each_process_file([&](const std::string& pid, const fs::path& file) {
         struct stat info {};
-        if (::stat(file.c_str(), &info) != 0 || S_ISBLK(info.st_mode) || devices.count(info.st_dev) == 0) {
-            return false;
+        if (::stat(file.c_str(), &info) != 0) {
+            return; // closed meanwhile
         }
-        found.push_back(process_name(pid) + ": " + describe_file(file));
-        return true;
+        const bool device = S_ISBLK(info.st_mode);
+        const dev_t number = device ? info.st_rdev : info.st_dev;
+        const int process = std::stoi(pid);
+        if (numbers.count(number) != 0 && (device || known.emplace(process, number).second) &&
+            !is_udev(pid)) {
+            found.push_back({process, number, device, may_write(file),
+                             device ? "has the device open" : describe_file(file)});
+        }
     });
     return found;
 }
 
-std::vector<std::string> processes_with_device(dev_t number)
+std::vector<std::string> describe(const std::vector<FileUse>& uses)
 {
-    std::vector<std::string> found;
-    each_process_file([&](const std::string& pid, const fs::path& file) {
-        struct stat info {};
-        if (::stat(file.c_str(), &info) != 0 || !S_ISBLK(info.st_mode) || info.st_rdev != number) {
-            return false;
+    std::vector<std::string> lines;
+    std::set<int> told;
+    for (const FileUse& use : uses) {
+        if (told.insert(use.process).second) {
+            lines.push_back(describe_process(use.process) + (use.device ? " " : ": ") + use.text);
         }
-        found.push_back(process_name(pid) + " has the device open");
-        return true;
-    });
-    return found;
+    }
+    return lines;
+}
+
+std::vector<std::string> users_of(const std::string& target)
+{
+    struct stat root {};
+    if (::stat(target.c_str(), &root) != 0) {
+        return {};
+    }
+    std::vector<std::string> users = describe(files_in_use({root.st_dev}));
+    for (const auto& [device, use] : stacked_on({root.st_dev})) {
+        users.push_back(use);
+    }
+    for (const Mount& mount : all_mounts()) {
+        if (mount.target.starts_with(target + "/")) {
+            users.push_back(mount.source + " is mounted at " + mount.target);
+        }
+    }
+    return users;
 }
 
 UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& role)

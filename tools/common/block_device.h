@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ddsnapd/client/unique_fd.h"
+#include "tools/common/mount_table.h"
 
 namespace zumastor {
 
@@ -38,23 +41,35 @@ std::string format_number(dev_t number); // "252:3"
 
 // ---- who uses it -----------------------------------------------------------------------------
 
-struct Mount {
-    std::string source;
-    std::string target;
-    std::string type;
-    std::string options; // per mount, then per superblock
-    dev_t device = 0;
-};
-std::vector<Mount> all_mounts(); // /proc/self/mountinfo, in order
-// The mounts of the filesystem on that device. btrfs numbers its mounts otherwise, so sources count too.
+// Is it one of the filesystem on that device? btrfs numbers its mounts otherwise, so sources count too.
+bool is_mount_of(const Mount& mount, dev_t number);
+// Here, in this mount namespace.
 std::vector<Mount> mounts_of(dev_t number);
 
-// "mounted at /home", "swap", "used by dm-3 (vg-home)": one line per use; empty if nothing holds it.
+// "used as swap", "holding the swap file /x", "used by /dev/mapper/vg-home", "used by /dev/loop1": what uses
+// these devices, or filesystems on them, but mounts and processes. One for each use.
+std::vector<std::pair<dev_t, std::string>> stacked_on(const std::set<dev_t>& numbers);
+// The same, and "mounted at /home", "mounted at /data in the mount namespace of process 12 (sleep)": one line
+// per use; empty if nothing holds it.
 std::vector<std::string> holders_of(dev_t number);
-// "process 123 (bash): working directory /srv": who keeps the filesystems mounted there busy.
-std::vector<std::string> processes_on(const std::vector<std::string>& targets);
-// Who has the block device itself open.
-std::vector<std::string> processes_with_device(dev_t number);
+
+// A file of another process, or a directory that it is in, that is on one of some filesystems, or is one of
+// some devices.
+struct FileUse {
+    int process = 0;
+    dev_t number = 0;
+    bool device = false;
+    bool writes = false; // of what is open: for writing
+    std::string text;    // "open file /srv/a", "working directory /srv"; of a device "has the device open"
+};
+// One for each process and filesystem; all of devices. udev's own, which come and go with events, are not
+// among them.
+std::vector<FileUse> files_in_use(const std::set<dev_t>& numbers);
+// "process 123 (bash): working directory /srv": a line for each process.
+std::vector<std::string> describe(const std::vector<FileUse>& uses);
+// What keeps the filesystem that is mounted there busy: processes, and what stacked_on() knows; what is
+// mounted below it.
+std::vector<std::string> users_of(const std::string& target);
 
 // Opens for exclusive use: fails (Exit::busy, naming the holders) while it is mounted or mapped.
 ::ddsnap::UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& role);

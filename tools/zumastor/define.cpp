@@ -36,6 +36,12 @@ NewVolume new_volume_from(const Args& args)
     if (const auto directory = args.get("--snappath")) {
         config.snapshot_path = canonical(*directory);
     }
+    if (const Volume place(config);
+        is_below(canonical(place.snapshot_directory()), canonical(place.mount_point()))) {
+        throw Failure(
+            Exit::usage, place.snapshot_directory() + " is inside of the volume, where its users may write",
+            "choose another --snappath; --dotsnapshot of define master shows snapshots in the volume");
+    }
     config.mount_options = args.get("--mountopts").value_or("");
     config.snapshot_options = args.get("--snapmountopts").value_or("");
     check_snapshot_options(config.snapshot_options);

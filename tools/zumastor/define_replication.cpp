@@ -9,6 +9,7 @@
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/holds.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
@@ -58,6 +59,21 @@ Target& need_target(VolumeConfig& config, const std::string& host)
     }
     throw Failure(Exit::not_found, "volume " + config.name + " has no target " + host,
                   "see: zumastor status " + config.name + " --full");
+}
+
+// The configuration has been changed, as no cycle was to begin any more; a refusal changes it back.
+void take_out_or_keep(Volume& volume, const VolumeConfig& now, const VolumeConfig& before)
+{
+    try {
+        take_out_of_use(volume).reset();
+    } catch (const Failure&) {
+        Troubles troubles;
+        save_and_follow(now, before, troubles);
+        for (const std::string& trouble : troubles) {
+            note(trouble);
+        }
+        throw;
+    }
 }
 
 Volume& need_source(Volume& volume)
@@ -149,8 +165,8 @@ Exit define_source(const Args& args)
     source.bytes_per_second = rate_from(args);
     source.stopped = volume.config().source && volume.config().source->stopped;
     refuse_half_reverted(volume.paths().state, name);
-    if (volume.config().master) {
-        volume.refuse_if_used();
+    if (!volume.config().source) {
+        refuse_if_used(volume);
     }
     if (args.has("--dry-run")) {
         std::printf("would make volume %s a replica of %s\n", name.c_str(), source.host.c_str());
@@ -162,8 +178,7 @@ Exit define_source(const Args& args)
     }
     std::optional<SnapshotEntry> kept;
     if (volume.config().master) {
-        revive_for_unmount(volume);
-        volume.unmount_all();
+        const auto held = take_out_of_use(volume); // nobody writes until it is kept
         volume.start_devices();
         Daemon daemon = volume.daemon();
         kept = keep_origin(volume, daemon, kReversedKind);
@@ -228,14 +243,13 @@ Exit forget_source(const Args& args)
     Volume& volume = need_source(locked.volume);
     Troubles troubles;
     if (!args.has("--dry-run")) {
-        volume.refuse_if_used();
+        refuse_if_used(volume, Except::own_commands);
         const VolumeConfig before = volume.config();
         VolumeConfig after = before;
         after.source.reset();
         save_and_follow(before, after, troubles);
         end_cycle(volume, "");
-        revive_for_unmount(volume);
-        volume.unmount_all();
+        take_out_or_keep(volume, after, before);
         forget_cycle(volume.paths().state, "");
     }
     std::printf("volume %s %s no replica any more; its snapshots stay\n", volume.config().name.c_str(),
@@ -270,21 +284,26 @@ Exit start_source(const Args& args)
 Exit stop_source(const Args& args)
 {
     Troubles troubles;
+    bool was_stopped = false;
     {
         LockedVolume locked = lock_volume(args);
         VolumeConfig& config = need_source(locked.volume).config();
-        locked.volume.refuse_if_used();
+        refuse_if_used(locked.volume, Except::own_commands);
         if (args.has("--dry-run")) {
             std::printf("would unmount volume %s and its snapshots\n", config.name.c_str());
             return Exit::ok;
         }
         const VolumeConfig before = config;
+        was_stopped = config.source->stopped;
         config.source->stopped = true;
         save_and_follow(before, config, troubles);
     }
     end_cycle(Volume(load_config(args.need("VOL"))), ""); // it may wait for the lock
     LockedVolume locked = lock_volume(args);
-    locked.volume.unmount_all();
+    VolumeConfig before = locked.volume.config();
+    need_source(locked.volume);
+    before.source->stopped = was_stopped;
+    take_out_or_keep(locked.volume, locked.volume.config(), before);
     return conclude(troubles);
 }
 

@@ -7,6 +7,7 @@
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/samba.h"
@@ -62,10 +63,14 @@ void revive_for_unmount(Volume& volume)
 
 void stop_completely(Volume& volume)
 {
-    volume.refuse_if_used();
+    refuse_if_used(volume);
     rest_timers(volume.config());
-    revive_for_unmount(volume);
-    volume.unmount_all();
+    try {
+        take_out_of_use(volume).reset();
+    } catch (const Failure&) {
+        wake_timers(volume.config());
+        throw;
+    }
     volume.stop_devices();
 }
 
@@ -117,7 +122,7 @@ Exit stop_volume(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     if (args.has("--dry-run")) {
-        volume.refuse_if_used();
+        refuse_if_used(volume);
     }
     if (!dry_run(args, "unmount " + volume.what() + ", remove its devices and end its daemon")) {
         stop_for_good(volume);
@@ -129,10 +134,9 @@ Exit stop_master(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
-    volume.refuse_if_used();
+    refuse_if_used(volume);
     if (!dry_run(args, "unmount " + volume.what() + " and its snapshots")) {
-        revive_for_unmount(volume);
-        volume.unmount_all();
+        take_out_of_use(volume).reset();
     }
     return Exit::ok;
 }
@@ -143,7 +147,7 @@ Exit forget_volume(const Args& args)
     Volume& volume = locked.volume;
     const std::string& name = volume.config().name;
     if (dry_run(args, "stop " + volume.what() + " and remove " + volume.paths().config)) {
-        volume.refuse_if_used();
+        refuse_if_used(volume);
         return Exit::ok;
     }
     stop_for_good(volume);

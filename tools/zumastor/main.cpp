@@ -12,6 +12,8 @@ namespace {
     OptionSpec { "--dry-run", "", "check everything, say what would be done, do nothing" }
 #define ZUMASTOR_YES                                                                                         \
     OptionSpec { "-y,--yes", "", "do not ask before other data is destroyed" }
+#define ZUMASTOR_FORCE                                                                                       \
+    OptionSpec { "--force", "", "a replica that is in use: cut its users off, and say whom" }
 #define ZUMASTOR_WARN_AT                                                                                     \
     OptionSpec                                                                                               \
     {                                                                                                        \
@@ -58,6 +60,7 @@ constexpr std::array kDefineMaster{
     OptionSpec{"-p,--samba", "", "write the settings of a share for Samba that has previous versions"},
     OptionSpec{"-y,--yes", "",
                "a replica: promote it without asking; one that was: also if a stream to it was broken off"},
+    ZUMASTOR_FORCE,
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSchedule{
@@ -146,7 +149,7 @@ constexpr std::array kVerify{
     OptionSpec{"-q,--quiet", "", "do not show how far it has come"},
     OptionSpec{"--json", "", "for programs: one JSON document; how far it has come on stderr"},
 };
-constexpr std::array kPromote{ZUMASTOR_YES, ZUMASTOR_DRY_RUN};
+constexpr std::array kPromote{ZUMASTOR_FORCE, ZUMASTOR_YES, ZUMASTOR_DRY_RUN};
 constexpr std::array kReverse{ZUMASTOR_YES, ZUMASTOR_PROGRESS, ZUMASTOR_DRY_RUN};
 constexpr std::array kGate{
     OptionSpec{"--send", "", "the key may be sent these volumes' snapshots"},

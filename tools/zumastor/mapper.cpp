@@ -97,6 +97,26 @@ bool describe(dm_task* task, const NewDevice& device)
            (!device.snapshot || dm_task_set_ro(task) != 0);
 }
 
+bool is_taken(const std::string& uuid)
+{
+    const Task task = need_task(DM_DEVICE_INFO, "");
+    dm_info info{};
+    return dm_task_set_uuid(task.get(), uuid.c_str()) != 0 && dm_task_run(task.get()) != 0 &&
+           dm_task_get_info(task.get(), &info) != 0 && info.exists != 0;
+}
+
+// A device keeps its uuid as long as it lives, and one that was cut off lives as long as its users.
+// "ZUMASTOR-X-origin", "ZUMASTOR-X.2-origin", …
+NewDevice with_free_uuid(NewDevice device)
+{
+    const std::string wanted = device.uuid;
+    const std::size_t end = wanted.rfind('-');
+    for (int n = 2; end != std::string::npos && is_taken(device.uuid); ++n) {
+        device.uuid = wanted.substr(0, end) + "." + std::to_string(n) + wanted.substr(end);
+    }
+    return device;
+}
+
 bool create_and_wait(const NewDevice& device)
 {
     const Task task = need_task(DM_DEVICE_CREATE, device.name);
@@ -160,8 +180,9 @@ std::optional<Info> find(const std::string& name)
                 uuid != nullptr ? uuid : ""};
 }
 
-void create(const NewDevice& device, Udev udev)
+void create(const NewDevice& wanted, Udev udev)
 {
+    const NewDevice device = with_free_uuid(wanted);
     if (!(udev == Udev::awaited ? create_and_wait(device) : create_without_udev(device))) {
         throw failure("device " + device.name + " cannot be created");
     }
@@ -176,6 +197,39 @@ void remove(const std::string& name, Udev udev)
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
         throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);
     }
+}
+
+std::string cut_off(const std::string& name)
+{
+    const auto device = find(name);
+    const std::uint64_t sectors = length(name);
+    if (!device || sectors == 0) {
+        throw Failure(Exit::not_found, "device " + name + " is not there");
+    }
+    // Errors first, then the name: at no moment does a device of another name lead to the volume.
+    const Task load = need_task(DM_DEVICE_RELOAD, name);
+    const Task resume = need_task(DM_DEVICE_RESUME, name);
+    const bool errors = dm_task_add_target(load.get(), 0, sectors, "error", "") != 0 &&
+                        (!device->read_only || dm_task_set_ro(load.get()) != 0) &&
+                        dm_task_run(load.get()) != 0 && dm_task_skip_lockfs(resume.get()) != 0 &&
+                        dm_task_no_flush(resume.get()) != 0 && run_with_udev(resume.get(), 0);
+    if (!errors) {
+        throw failure("device " + name + ": its users cannot be cut off");
+    }
+    std::string other;
+    const std::string stem = name.substr(0, name.find('@')) + "@cut-off-";
+    for (int n = 1; other.empty() || find(other); ++n) {
+        other = stem + std::to_string(n);
+    }
+    const Task rename = need_task(DM_DEVICE_RENAME, name);
+    if (dm_task_set_newname(rename.get(), other.c_str()) == 0 || !run_with_udev(rename.get(), 0)) {
+        throw failure("device " + name + " cannot be renamed");
+    }
+    const Task gone = need_task(DM_DEVICE_REMOVE, other);
+    if (dm_task_deferred_remove(gone.get()) == 0 || !run_with_udev(gone.get(), 0)) {
+        throw failure("device " + other + " cannot be removed, not even later");
+    }
+    return other;
 }
 
 void resize(const NewDevice& device)

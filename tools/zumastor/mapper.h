@@ -25,7 +25,7 @@ std::optional<Info> find(const std::string& name);
 
 struct NewDevice {
     std::string name;
-    std::string uuid; // "ZUMASTOR-…"
+    std::string uuid; // "ZUMASTOR-…"; changed a little if one that was cut off still has it
     std::uint64_t sectors = 0;
     std::string parameters; // of the ddsnap target
     bool snapshot = false;  // read-only, and kept away from udev's scanning: the origin's links stay its own
@@ -35,6 +35,9 @@ struct NewDevice {
 enum class Udev : std::uint8_t { awaited, later };
 void create(const NewDevice& device, Udev udev = Udev::awaited);
 void remove(const std::string& name, Udev udev = Udev::awaited);
+// Whoever has it open gets errors from now on. It has another name afterwards, which no volume's device can
+// have, and is gone when its last user is; its own name is free. Returns the other name.
+std::string cut_off(const std::string& name);
 // Another length for the device's one ddsnap target: loads the new table and resumes with it. I/O waits
 // meanwhile, and none fails.
 void resize(const NewDevice& device);

@@ -17,6 +17,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/beneath.h"
 
 namespace zumastor {
 namespace {
@@ -90,6 +91,36 @@ std::optional<std::string> filesystem_on(const std::string& device)
     return found->type;
 }
 
+namespace {
+
+// `target`: how the kernel finds it; `shown`: what it is called.
+void mount_with(libmnt_context* context, const std::string& device, const std::string& target,
+                const std::string& shown, const std::string& type, const std::string& options)
+{
+    mnt_context_set_source(context, device.c_str());
+    mnt_context_set_target(context, target.c_str());
+    mnt_context_set_fstype(context, type.c_str());
+    if (!options.empty()) {
+        mnt_context_set_options(context, options.c_str());
+    }
+    const int result = mnt_context_mount(context);
+    if (result != 0 || mnt_context_get_status(context) != 1) {
+        if (type == "btrfs" && mnt_context_syscall_called(context) != 0 &&
+            mnt_context_get_syscall_errno(context) == EEXIST) {
+            throw Failure(
+                Exit::busy,
+                "cannot mount " + device + " at " + shown +
+                    ": a btrfs with the same uuid is mounted, which is its origin; Linux 6.7 is the "
+                    "first that mounts both (define master with --no-snapmount leaves snapshots alone)");
+        }
+        throw Failure(
+            Exit::failed, "cannot mount " + device + " at " + shown + ": " + reason(context, result),
+            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
+    }
+}
+
+} // namespace
+
 void mount_filesystem(const std::string& device, const std::string& target, const std::string& type,
                       const std::string& options)
 {
@@ -98,27 +129,15 @@ void mount_filesystem(const std::string& device, const std::string& target, cons
     if (error) {
         throw Failure(Exit::failed, "mount point " + target + ": " + error.message());
     }
+    mount_with(make_context().get(), device, target, target, type, options);
+}
+
+void mount_filesystem_at(const ddsnap::UniqueFd& directory, const std::string& shown,
+                         const std::string& device, const std::string& type, const std::string& options)
+{
     const Context context = make_context();
-    mnt_context_set_source(context.get(), device.c_str());
-    mnt_context_set_target(context.get(), target.c_str());
-    mnt_context_set_fstype(context.get(), type.c_str());
-    if (!options.empty()) {
-        mnt_context_set_options(context.get(), options.c_str());
-    }
-    const int result = mnt_context_mount(context.get());
-    if (result != 0 || mnt_context_get_status(context.get()) != 1) {
-        if (type == "btrfs" && mnt_context_syscall_called(context.get()) != 0 &&
-            mnt_context_get_syscall_errno(context.get()) == EEXIST) {
-            throw Failure(
-                Exit::busy,
-                "cannot mount " + device + " at " + target +
-                    ": a btrfs with the same uuid is mounted, which is its origin; Linux 6.7 is the "
-                    "first that mounts both (define master with --no-snapmount leaves snapshots alone)");
-        }
-        throw Failure(
-            Exit::failed, "cannot mount " + device + " at " + target + ": " + reason(context.get(), result),
-            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
-    }
+    mnt_context_disable_canonicalize(context.get(), 1); // it would be a path again
+    mount_with(context.get(), device, path_of(directory), shown, type, options);
 }
 
 void remount_filesystem(const std::string& device, const std::string& target, const std::string& options)
@@ -162,12 +181,16 @@ void unmount(const std::string& target)
     if (!busy) {
         throw Failure(Exit::failed, "cannot unmount " + target + ": " + reason(context.get(), result));
     }
-    const std::vector<std::string> users = processes_on({target});
-    throw Failure(Exit::busy,
-                  target +
-                      ": in use: " + (users.empty() ? "by no process that can be seen" : join(users, "; ")),
-                  users.empty() ? "look for mounts below it, loop devices, swap files and NFS exports"
-                                : "end these, then try again");
+    throw busy_mount(target);
+}
+
+Failure busy_mount(const std::string& target)
+{
+    const std::vector<std::string> users = users_of(target);
+    return Failure(Exit::busy,
+                   target + ": in use: " + (users.empty() ? "by nobody that can be seen" : join(users, "; ")),
+                   users.empty() ? "is it exported over NFS? exportfs -u, then exportfs -f"
+                                 : "end these, then try again");
 }
 
 void detach_mount(const std::string& target)
@@ -243,25 +266,6 @@ void bind_tree(const std::string& directory, const std::string& target)
     }
     if (::mount(directory.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) {
         throw errno_failure("cannot show " + directory + " at " + target);
-    }
-}
-
-void unbind_tree(const std::string& top)
-{
-    if (!is_mount_point(top)) {
-        return;
-    }
-    if (::mount(nullptr, top.c_str(), nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-        throw errno_failure("cannot separate " + top);
-    }
-    std::vector<std::string> targets;
-    for (const Mount& mount : all_mounts()) {
-        if (mount.target == top || mount.target.starts_with(top + "/")) {
-            targets.push_back(mount.target);
-        }
-    }
-    for (auto target = targets.rbegin(); target != targets.rend(); ++target) {
-        unmount(*target);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tools/common/block_device.h"
+#include "tools/common/failure.h"
 
 namespace zumastor {
 
@@ -20,8 +21,13 @@ std::optional<std::string> filesystem_on(const std::string& device);
 // Through libmount. Makes the directory. Throws with the system's reason.
 void mount_filesystem(const std::string& device, const std::string& target, const std::string& type,
                       const std::string& options);
+// The same at a directory that is open; `shown` is its path, for messages.
+void mount_filesystem_at(const ddsnap::UniqueFd& directory, const std::string& shown,
+                         const std::string& device, const std::string& type, const std::string& options);
 // Throws Exit::busy, naming who keeps it busy. Never lazy: what is unmounted is gone when it returns.
 void unmount(const std::string& target);
+// That what is mounted there is busy, naming by whom.
+Failure busy_mount(const std::string& target);
 // Other flags of what is mounted there: these, and no others. Throws with the system's reason.
 void remount_filesystem(const std::string& device, const std::string& target, const std::string& options);
 // Of a list of options those that the filesystem itself understands, not the kernel's (ro, noatime …).
@@ -47,7 +53,5 @@ bool is_mount_point(const std::string& target);
 void make_shared_mount(const std::string& directory);
 // Shows `directory` with everything mounted below it at `target` too.
 void bind_tree(const std::string& directory, const std::string& target);
-// Unmounts `top` and all below it, the deepest first, without touching what it is a copy of.
-void unbind_tree(const std::string& top);
 
 } // namespace zumastor

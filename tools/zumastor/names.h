@@ -15,6 +15,9 @@ void check_volume_name(const std::string& name);
 // The same for a kind of a rotation: "hourly", or one of the user's own.
 void check_kind_name(const std::string& name);
 
+// In the root of a volume: its snapshots.
+inline const std::string kDotSnapshot = ".snapshot";
+
 struct Paths {
     explicit Paths(const VolumeName& volume);
 

@@ -38,6 +38,22 @@ void refuse_devices_of_others(const NewVolume& wanted)
     }
 }
 
+// Not everybody who writes to a device opens it exclusively: programs, loop devices. Snapshots would not
+// notice.
+void refuse_written_device(const DeviceNode& device, const std::string& role)
+{
+    std::vector<FileUse> writers = files_in_use({device.number});
+    std::erase_if(writers, [](const FileUse& use) { return !use.device || !use.writes; });
+    std::vector<std::string> users = describe(writers);
+    for (const auto& [number, use] : stacked_on({device.number})) {
+        users.push_back(use);
+    }
+    if (!users.empty()) {
+        throw Failure(Exit::busy, role + " " + device.given + ": in use: " + join(users, ", "),
+                      "end that use first");
+    }
+}
+
 // Swapped devices are the mistake that destroys data: look for its signs.
 void check_order(const NewVolume& wanted)
 {
@@ -159,6 +175,7 @@ void check_new_devices(const NewVolume& wanted)
     if (wanted.paths.meta) {
         open_exclusive(*wanted.paths.meta, O_RDONLY, "metadata device");
     }
+    refuse_written_device(wanted.paths.origin, "origin");
     check_order(wanted);
     if (wanted.initialize) {
         check_store_fits(wanted.paths, wanted.format);

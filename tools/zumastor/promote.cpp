@@ -9,8 +9,10 @@
 #include <cstdio>
 
 #include "tools/common/process.h"
+#include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
@@ -18,6 +20,11 @@
 
 namespace zumastor {
 namespace {
+
+using ddsnap::UniqueFd;
+
+// The kind of the snapshot that holds what is overwritten. No schedule drops it.
+const std::string kTakenBackKind = "undo";
 
 void refuse_master(const Volume& volume)
 {
@@ -51,20 +58,49 @@ SnapshotEntry need_complete(const Volume& volume, Daemon& daemon, const ReplicaS
 }
 
 // A write that nobody knows of is not to become the master's content unnoticed.
-void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const SnapshotEntry& last)
+void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, const SnapshotEntry& last,
+                   bool force)
 {
     if (state.reception) {
         note(volume.what() + ": an unfinished stream is taken back: back to snapshot " +
              std::to_string(last.id));
         take_back(volume, daemon, state);
     }
-    if (!origin_equals(volume, daemon, last)) {
+    if (origin_equals(volume, daemon, last)) {
+        return;
+    }
+    if (!force) {
         throw Failure(Exit::mismatch,
                       volume.what() + " differs from snapshot " + last.uuid +
                           ", the last one received: it was written to in another way",
                       "take that back: zumastor receive --abort " + volume.config().name +
                           "; then promote again");
     }
+    const SnapshotEntry kept = take_consistent(volume, daemon, kTakenBackKind);
+    daemon.set_priority(kept.id, kNeverSquashed); // until the administrator has looked at it
+    note(volume.what() + " was written to in another way; that is taken back, and kept in snapshot " +
+         std::to_string(kept.id) + ", of kind " + kTakenBackKind);
+    roll_back(volume, daemon, state);
+}
+
+// In an emergency nobody is asked to leave. What was open leads nowhere any more, and the volume has new
+// devices, which only the new master uses.
+void make_way(Volume& volume)
+{
+    if (const InUse now = who_uses(volume); !now.users.empty()) {
+        cut_off(volume, now);
+        volume.start_devices();
+    }
+}
+
+// Of those who are in the way, with --force; without, they are why it is refused.
+std::string users_to_cut_off(const Volume& volume, const Args& args)
+{
+    if (!args.has("--force")) {
+        refuse_if_used(volume);
+        return {};
+    }
+    return join(who_uses(volume).users, "; ");
 }
 
 } // namespace
@@ -79,7 +115,7 @@ Exit promote(const Args& args)
     refuse_master(volume); // somebody may have been faster
     const MasterRole role = master_role_from(args);
     refuse_unshareable(volume, role);
-    volume.refuse_if_used();
+    const std::string in_the_way = users_to_cut_off(volume, args);
     if (!args.has("--dry-run")) {
         volume.start_devices();
     }
@@ -92,13 +128,21 @@ Exit promote(const Args& args)
         std::printf("would make volume %s a master, with the content of snapshot %llu%s\n", name.c_str(),
                     static_cast<unsigned long long>(last.id),
                     state.reception ? ", and take back an unfinished stream" : "");
+        if (!in_the_way.empty()) {
+            std::printf("would cut off: %s\n", in_the_way.c_str());
+        }
         return Exit::ok;
     }
     confirm("volume " + name + " becomes a master with the content of snapshot " + std::to_string(last.id) +
-                "; what " + source.host + " has newer than that is not in it",
+                "; what " + source.host + " has newer than that is not in it" +
+                (in_the_way.empty() ? "" : "; cut off from it will be: " + in_the_way),
             args.has("--yes"));
-    settle_origin(volume, daemon, state, last); // if it is refused, the replica still shows what it did
-    volume.unmount_all();
+    if (args.has("--force")) {
+        make_way(volume);
+    }
+    // If it is refused, the replica still shows what it did.
+    settle_origin(volume, daemon, state, last, args.has("--force"));
+    UniqueFd held = take_out_of_use(volume);
     save_former_source(volume.paths().state, {source, last.uuid});
     const VolumeConfig before = volume.config();
     volume.config().master = role;
@@ -106,6 +150,7 @@ Exit promote(const Args& args)
     Troubles troubles;
     save_and_follow(before, volume.config(), troubles);
     follow_samba(volume);
+    held.reset(); // for the filesystem
     if (volume.mount_all(troubles)) {
         std::printf("volume %s is a master now, mounted at %s\n", name.c_str(), volume.mount_point().c_str());
     } else {

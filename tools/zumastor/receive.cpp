@@ -21,6 +21,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
 #include "tools/zumastor/follow_size.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/received_ranges.h"
@@ -269,10 +270,7 @@ void refuse_wrong_role(const Volume& volume)
         throw Failure(Exit::missing, volume.what() + " is not started",
                       "start it: zumastor start volume " + volume.config().name);
     }
-    if (const auto mount = volume.origin_mount()) {
-        throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
-                      "a replica shows its snapshots; unmount it: umount " + mount->target);
-    }
+    refuse_if_origin_used(volume);
 }
 
 void settle(const Volume& volume, Daemon& daemon, ReplicaState& state)

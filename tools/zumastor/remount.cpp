@@ -6,6 +6,7 @@
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/timers.h"
@@ -89,6 +90,7 @@ void show(Volume& volume, Troubles& troubles)
 // place, the old one or the new.
 void move(Volume& volume, Volume& next, Troubles& troubles)
 {
+    refuse_if_mount_point_used(volume);
     try {
         volume.unmount_origin();
     } catch (const Failure&) {

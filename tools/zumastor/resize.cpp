@@ -10,6 +10,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/filesystem_size.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/replica_state.h"
 
@@ -59,6 +60,9 @@ std::string quantity(std::uint64_t bytes)
 void refuse_cut(const Volume& volume, std::uint64_t bytes)
 {
     const auto used = filesystem_bytes(volume.paths().origin_device);
+    if (!used) {
+        refuse_if_origin_used(volume); // by something that does not say how much of it it needs
+    }
     if (used && *used > bytes) {
         const auto mount = volume.origin_mount();
         throw Failure(

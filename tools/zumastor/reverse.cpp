@@ -13,6 +13,7 @@
 #include "tools/replication/byte_stream.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/rollback.h"
@@ -174,7 +175,7 @@ bool turn_round(const Args& args)
     const SourceRole source = new_source(volume, args.get("HOST"));
     const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
     refuse_other_replica(volume, source, hello);
-    volume.refuse_if_used();
+    refuse_if_used(volume);
     if (!args.has("--dry-run")) {
         revive_for_unmount(volume);
         volume.start_devices();
@@ -190,7 +191,7 @@ bool turn_round(const Args& args)
     }
     confirm(what + "; what was written since is kept in a snapshot of kind " + kReversedKind,
             args.has("--yes"));
-    volume.unmount_all();
+    const auto held = take_out_of_use(volume); // nobody writes until its content is what it is to be
     if (!volume.config().source) {
         const auto kept = keep_what_is_here(volume, daemon, common);
         become_replica(volume, daemon, source, common);

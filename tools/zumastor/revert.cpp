@@ -18,6 +18,7 @@
 #include "tools/replication/devices.h"
 #include "tools/replication/write_back.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
@@ -39,11 +40,7 @@ void refuse_to_revert(const Volume& volume)
         throw Failure(Exit::missing, volume.what() + " is not started",
                       "start it: zumastor start volume " + volume.config().name);
     }
-    if (const auto mount = volume.origin_mount()) {
-        throw Failure(Exit::busy, volume.what() + " is mounted at " + mount->target,
-                      "unmount it: zumastor stop master " + volume.config().name +
-                          ", or umount where it was mounted by hand");
-    }
+    refuse_if_origin_used(volume);
 }
 
 SnapshotEntry find_goal(const Volume& volume, Daemon& daemon, const std::string& text)

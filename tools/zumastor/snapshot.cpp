@@ -13,6 +13,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/freeze.h"
 #include "tools/zumastor/holds.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
@@ -79,19 +80,19 @@ void flush_device(const std::string& device)
 SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const NewSnapshot& wanted)
 {
     refuse_half_reverted(volume.paths().state, volume.config().name);
-    const auto mount = volume.origin_mount();
-    if (!mount) {
+    const std::optional<MountedOrigin> mounted = mounted_origin(volume);
+    if (!mounted) {
         flush_device(volume.paths().origin_device);
         return daemon.create(wanted, kCreateLimit);
     }
-    Freeze freeze(mount->target, kFreezeLimit);
+    Freeze freeze(mounted->path, kFreezeLimit);
     SnapshotEntry created = daemon.create(wanted, kCreateLimit);
     if (freeze.thaw()) {
         return created;
     }
     daemon.remove(created.id);
     throw Failure(Exit::failed,
-                  volume.what() + ": the snapshot took too long: " + mount->target +
+                  volume.what() + ": the snapshot took too long: " + mounted->shown +
                       " had to be thawed before it was taken; it is deleted again",
                   "is the store device stalled or overloaded?");
 }

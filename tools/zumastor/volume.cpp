@@ -15,6 +15,7 @@
 #include "tools/zumastor/device_claims.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
+#include "tools/zumastor/mounts.h"
 #include "tools/zumastor/nfs.h"
 #include "tools/zumastor/raw_origin.h"
 #include "tools/zumastor/systemd.h"
@@ -70,6 +71,8 @@ std::string Volume::snapshot_directory() const
 {
     return config_.snapshot_path.empty() ? paths_.default_snapshots : config_.snapshot_path;
 }
+
+std::string Volume::dot_snapshot() const { return canonical(mount_point()) + "/" + kDotSnapshot; }
 
 std::optional<Daemon> Volume::try_daemon() const { return Daemon::try_connect(paths_.server_socket, what()); }
 
@@ -297,7 +300,7 @@ void Volume::unmap_snapshot(std::uint64_t id, mapper::Udev udev) const
     }
     if (device->open_count > 0) {
         std::vector<std::string> users = holders_of(device->number);
-        const std::vector<std::string> processes = processes_with_device(device->number);
+        const std::vector<std::string> processes = describe(files_in_use({device->number}));
         users.insert(users.end(), processes.begin(), processes.end());
         if (!users.empty()) {
             throw Failure(Exit::busy, "/dev/mapper/" + name + ": in use: " + join(users, "; "),

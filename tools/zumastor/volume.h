@@ -31,7 +31,10 @@ public:
     std::string what() const { return "volume " + config_.name; }
     std::string mount_point() const;
     std::string snapshot_directory() const;
-    std::string dot_snapshot() const { return mount_point() + "/.snapshot"; }
+    // Where .snapshot is, if it is shown. Never to be followed: users may make a link of that name.
+    std::string dot_snapshot() const;
+    // Is it a mount of the origin, or of a snapshot?
+    bool is_ours(const Mount& mount) const;
 
     // ---- daemon and devices (volume.cpp) ----
 
@@ -55,8 +58,8 @@ public:
 
     // Removes devices, ends the daemon, detaches loop devices. Nothing may be mounted any more.
     void stop_devices();
-    // Throws Exit::busy, naming who, if anything but our own mounts uses the volume's devices.
-    void refuse_if_used() const;
+    // Numbers of the snapshots that have a device.
+    std::vector<std::uint64_t> mapped_snapshots() const;
 
     // ---- mounts (volume_mounts.cpp) ----
 
@@ -64,8 +67,10 @@ public:
     std::optional<Mount> origin_mount() const;
     // Origin, snapshots, links: as the master role says. False if there is no filesystem to mount yet.
     bool mount_all(Troubles& troubles);
+    // take_out_of_use() (in_use.h) is what commands call: it looks first, and undoes it if it fails.
     void unmount_all();
-    // What is mounted at the mount point only; snapshots stay. Throws Exit::busy, naming who uses it.
+    // What is mounted at the mount point only; snapshots stay, but for those in .snapshot. Throws Exit::busy,
+    // naming who uses it.
     void unmount_origin();
     // Takes all snapshots' mounts and devices away, and the links.
     void unmount_snapshots();
@@ -99,12 +104,16 @@ private:
     void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
                         Troubles& troubles) const;
     void take_away(std::uint64_t id) const;
+    void take_snapshots_away();
     // As the master role says; `snapshots`: all of the store.
     void follow_exports(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles) const;
     bool wants_snapshot_mounts() const noexcept;
-    void share_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
+    void empty_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
+    void show_dot_snapshot(Troubles& troubles) const;
+    void hide_dot_snapshot() const;
+    bool dot_snapshot_is_shown() const;
+    bool is_snapshot_directory(const Mount& mount) const;
     void unmap_unused(std::uint64_t shown) const;
-    std::vector<std::uint64_t> mapped_snapshots() const;
     std::string table_of(const StorePaths& paths, const std::string& id) const;
 
     VolumeConfig config_;

@@ -9,7 +9,9 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/beneath.h"
 #include "tools/zumastor/exports.h"
+#include "tools/zumastor/in_use.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/nfs.h"
@@ -62,6 +64,18 @@ bool mount_as_before(const std::string& device, const std::string& target, const
     return false;
 }
 
+// What is seen at a mount point; of several mounts the last one of the list is the uppermost.
+std::optional<Mount> uppermost(const std::string& place)
+{
+    std::optional<Mount> found;
+    for (Mount& mount : all_mounts()) {
+        if (mount.target == place) {
+            found = std::move(mount);
+        }
+    }
+    return found;
+}
+
 } // namespace
 
 std::optional<Mount> Volume::origin_mount() const
@@ -95,9 +109,10 @@ std::optional<std::string> Volume::mount_of_snapshot(std::uint64_t id) const
     return std::nullopt;
 }
 
-// What is mounted below the directory already would be hidden under the new mount, and is mounted again on
-// it.
-void Volume::share_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
+// Without mounts in it the directory of snapshots can become a mount that .snapshot is a copy of, and
+// .snapshot can go: what is mounted in there already would be hidden, or stay in copies of .snapshot
+// elsewhere.
+void Volume::empty_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
 {
     try {
         unmount_snapshots();
@@ -106,7 +121,44 @@ void Volume::share_snapshot_directory(const std::vector<SnapshotEntry>& snapshot
         refresh_links(snapshots);
         throw;
     }
-    make_shared_mount(snapshot_directory());
+}
+
+// In the volume's root, where its users may write.
+void Volume::show_dot_snapshot(Troubles& troubles) const
+{
+    if (dot_snapshot_is_shown()) {
+        return;
+    }
+    try {
+        Beneath(mount_point()).bind_tree(snapshot_directory(), kDotSnapshot);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        troubles.push_back(what() + ": its snapshots are not shown in .snapshot: " + failure.what() +
+                           (failure.next().empty() ? "" : "; " + failure.next()));
+    }
+}
+
+// A mount of the directory of snapshots itself: it shows the filesystem that the directory is on.
+bool Volume::is_snapshot_directory(const Mount& mount) const
+{
+    const fs::path directory = canonical(snapshot_directory());
+    return mount.device == device_at(all_mounts(), directory.parent_path().string());
+}
+
+bool Volume::dot_snapshot_is_shown() const
+{
+    const std::string place = dot_snapshot();
+    const std::vector<Mount> mounts = all_mounts();
+    return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& mount) {
+        return mount.target == place && is_snapshot_directory(mount);
+    });
+}
+
+void Volume::hide_dot_snapshot() const
+{
+    unmount_ours(dot_snapshot(), [this](const Mount& mount) { return is_snapshot_directory(mount); });
 }
 
 bool Volume::mount_all(Troubles& troubles)
@@ -127,65 +179,42 @@ bool Volume::mount_all(Troubles& troubles)
     }
     const std::vector<SnapshotEntry> snapshots = daemon().list();
     if (role.dot_snapshot && !is_mount_point(snapshot_directory())) {
-        share_snapshot_directory(snapshots, troubles);
+        empty_snapshot_directory(snapshots, troubles);
+        make_shared_mount(snapshot_directory());
+    }
+    if (!role.dot_snapshot && dot_snapshot_is_shown()) {
+        empty_snapshot_directory(snapshots, troubles);
     }
     mount_snapshots(snapshots, troubles);
     refresh_links(snapshots);
-    if (role.dot_snapshot && !is_mount_point(dot_snapshot())) {
-        bind_tree(snapshot_directory(), dot_snapshot());
-    }
-    if (!role.dot_snapshot) {
-        unbind_tree(canonical(dot_snapshot()));
+    if (role.dot_snapshot) {
+        show_dot_snapshot(troubles);
     }
     return true;
 }
 
-void Volume::refuse_if_used() const
+// With .snapshot the snapshots go first: what they are copied to in other mount namespaces goes only with
+// them, and the origin's own copies there stay as long as anything is mounted on them.
+void Volume::unmount_origin()
 {
-    std::vector<std::string> users;
-    std::vector<std::string> ours;
+    if (dot_snapshot_is_shown()) {
+        take_snapshots_away();
+        hide_dot_snapshot();
+    }
+    unmount_ours(canonical(mount_point()), [this](const Mount& mount) { return is_ours(mount); });
+}
+
+// Of the origin, or of a snapshot.
+bool Volume::is_ours(const Mount& mount) const
+{
     std::vector<std::string> names{paths_.origin_name};
     for (const std::uint64_t id : mapped_snapshots()) {
         names.push_back(paths_.snapshot_name(id));
     }
-    const std::vector<std::string> places{canonical(mount_point()), canonical(snapshot_directory()),
-                                          canonical(dot_snapshot())};
-    for (const std::string& name : names) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
         const auto device = mapper::find(name);
-        if (!device) {
-            continue;
-        }
-        for (const Mount& mount : mounts_of(device->number)) {
-            if (mount.target == places[0] || is_below(mount.target, places[1]) ||
-                is_below(mount.target, places[2])) {
-                ours.push_back(mount.target);
-            }
-        }
-        for (const std::string& use : holders_of(device->number)) {
-            const bool own_mount = std::any_of(ours.begin(), ours.end(), [&](const std::string& target) {
-                return use == "mounted at " + target;
-            });
-            if (!own_mount) {
-                users.push_back("/dev/mapper/" + name);
-                users.back().append(" is ").append(use);
-            }
-        }
-    }
-    if (!ours.empty()) {
-        const std::vector<std::string> processes = processes_on(ours);
-        users.insert(users.end(), processes.begin(), processes.end());
-    }
-    if (!users.empty()) {
-        throw Failure(Exit::busy, what() + ": in use: " + join(users, "; "), "end that use, then try again");
-    }
-}
-
-void Volume::unmount_origin()
-{
-    unbind_tree(canonical(dot_snapshot()));
-    if (is_mount_point(mount_point())) {
-        unmount(canonical(mount_point()));
-    }
+        return device && is_mount_of(mount, device->number);
+    });
 }
 
 void Volume::unmount_all()
@@ -194,17 +223,22 @@ void Volume::unmount_all()
     unmount_snapshots();
 }
 
-void Volume::unmount_snapshots()
+void Volume::take_snapshots_away()
 {
-    unbind_tree(canonical(dot_snapshot()));
-    const std::string top = canonical(snapshot_directory());
     refresh_links({});
     for (const std::uint64_t id : mapped_snapshots()) {
         take_away(id);
     }
-    if (is_mount_point(top)) {
-        unmount(top); // it was made one for .snapshot
+}
+
+void Volume::unmount_snapshots()
+{
+    take_snapshots_away();
+    if (dot_snapshot_is_shown()) {
+        hide_dot_snapshot();
     }
+    const std::string top = canonical(snapshot_directory()); // it may have been made a mount for .snapshot
+    unmount_ours(top, [this](const Mount& mount) { return is_snapshot_directory(mount); });
 }
 
 void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
@@ -215,7 +249,9 @@ void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& di
     const std::string target = snapshot_directory() + "/" + directory;
     try {
         if (const auto type = filesystem_on(device)) {
-            mount_filesystem(device, target, *type, snapshot_mount_options(*type, config_));
+            fs::create_directories(snapshot_directory());
+            const ddsnap::UniqueFd place = Beneath(snapshot_directory()).directory(directory);
+            mount_filesystem_at(place, target, device, *type, snapshot_mount_options(*type, config_));
         } else {
             note(label + " holds no filesystem: its device is " + device);
         }
@@ -256,6 +292,8 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
             return;
         }
     }
+    const auto before = uppermost(ours);
+    const bool replaces = before && is_ours(*before);
     // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
     const std::string aside = paths_.runtime + "/incoming";
     if (!mount_as_before(device, aside, ours, config_)) {
@@ -266,7 +304,7 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
         }
         mount_filesystem(device, aside, *type, snapshot_mount_options(*type, config_));
     }
-    if (is_mount_point(target)) {
+    if (replaces) {
         replace_mount(aside, ours);
     } else {
         bind_tree(aside, target);
@@ -283,11 +321,8 @@ void Volume::hide_snapshot(std::uint64_t id)
         return;
     }
     const std::string ours = canonical(mount_point());
-    for (const Mount& mount : mounts_of(device->number)) {
-        if (mount.target == ours) {
-            unmount(ours);
-        }
-    }
+    refuse_if_seen_elsewhere(*this, id);
+    unmount_ours(ours, [&](const Mount& mount) { return is_mount_of(mount, device->number); });
     take_away(id);
 }
 
@@ -383,6 +418,7 @@ void Volume::take_away(std::uint64_t id) const
 
 void Volume::drop_snapshot(Daemon& daemon, std::uint64_t id)
 {
+    refuse_if_seen_elsewhere(*this, id);
     take_away(id);
     daemon.remove(id);
 }
