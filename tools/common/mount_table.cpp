@@ -145,8 +145,7 @@ private:
 
 std::string folder_of(const std::string& process) { return "/proc/" + process; }
 
-// Mounts of which this process sees no more than another one in its namespace, as its root is the same, are
-// not read again.
+// Processes that share both see the same mounts, which are read once. (Many mounts times many processes.)
 using View = std::tuple<std::uint64_t, dev_t, ino_t>;
 
 std::optional<View> view_of(const std::string& process)
@@ -155,7 +154,7 @@ std::optional<View> view_of(const std::string& process)
     struct stat root {};
     if (::stat((folder_of(process) + "/ns/mnt").c_str(), &space) != 0 ||
         ::stat((folder_of(process) + "/root").c_str(), &root) != 0) {
-        return std::nullopt; // it has ended
+        return std::nullopt; // it has ended, or we may not know: its mounts can be read nevertheless
     }
     return View{space.st_ino, root.st_dev, root.st_ino};
 }
@@ -173,12 +172,17 @@ std::vector<int> all_processes()
     return processes;
 }
 
+// No two mounts have the same id, in whatever namespaces.
+bool has_mount(const MountNamespace& space, int id)
+{
+    return std::any_of(space.mounts.begin(), space.mounts.end(),
+                       [&](const Mount& mount) { return mount.id == id; });
+}
+
 void add_mounts(MountNamespace& space, std::vector<Mount> mounts)
 {
     for (Mount& mount : mounts) {
-        const bool known = std::any_of(space.mounts.begin(), space.mounts.end(),
-                                       [&](const Mount& other) { return other.id == mount.id; });
-        if (!known) {
+        if (!has_mount(space, mount.id)) {
             space.mounts.push_back(std::move(mount));
         }
     }
@@ -310,18 +314,21 @@ std::vector<MountNamespace> mount_namespaces()
     }
     for (const int process : all_processes()) {
         const auto view = view_of(std::to_string(process));
-        if (!view || !seen.insert(*view).second) {
+        if (view && !seen.insert(*view).second) {
             continue;
         }
         std::vector<Mount> mounts =
             parse_mounts(read_text(folder_of(std::to_string(process)) + "/mountinfo"));
+        if (mounts.empty()) {
+            continue;
+        }
         const auto known = std::find_if(spaces.begin(), spaces.end(), [&](const MountNamespace& space) {
-            return space.number == std::get<0>(*view);
+            return has_mount(space, mounts.front().id);
         });
         if (known != spaces.end()) {
             add_mounts(*known, std::move(mounts));
-        } else if (!mounts.empty()) {
-            spaces.push_back({std::get<0>(*view), process, std::move(mounts)});
+        } else {
+            spaces.push_back({view ? std::get<0>(*view) : 0, process, std::move(mounts)});
         }
     }
     return spaces;

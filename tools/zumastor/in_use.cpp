@@ -34,6 +34,7 @@ constexpr std::chrono::milliseconds kSettleLimit{10000};
 constexpr std::chrono::milliseconds kUdevLeaves{2000};
 constexpr int kClosingPollMs = 20; // a device's last closing has no event that could be waited for
 
+const std::string kByNfsClients = "by NFS clients: ";
 const std::string kEndThatUse = "end that use, then try again";
 
 std::vector<std::string> device_names(const Volume& volume)
@@ -70,7 +71,13 @@ int settled_count(const std::string& name, int explained)
 
 Failure used_by(const Volume& volume, const std::vector<std::string>& users)
 {
-    return Failure(Exit::busy, volume.what() + ": in use: " + join(users, "; "), kEndThatUse);
+    const bool nfs = std::any_of(users.begin(), users.end(),
+                                 [](const std::string& user) { return user.starts_with(kByNfsClients); });
+    return Failure(Exit::busy, volume.what() + ": in use: " + join(users, "; "),
+                   nfs ? kEndThatUse +
+                             "; what NFS clients have forgotten is let go when the server is stopped "
+                             "(rpc.nfsd 0)"
+                       : kEndThatUse);
 }
 
 class Inspection {
@@ -102,7 +109,7 @@ public:
         for (const auto& [number, name] : names_) {
             numbers.insert(number);
             if (const auto clients = nfs_clients_on(number); !clients.empty()) {
-                add(name, "by NFS clients: " + join(clients, ", "));
+                add(name, kByNfsClients + join(clients, ", "));
             }
         }
         for (const auto& [number, use] : stacked_on(numbers)) {

@@ -13,6 +13,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/in_use.h"
+#include "tools/zumastor/replica.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/samba.h"
 #include "tools/zumastor/systemd.h"
@@ -85,11 +86,12 @@ void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, co
 
 // In an emergency nobody is asked to leave. What was open leads nowhere any more, and the volume has new
 // devices, which only the new master uses.
-void make_way(Volume& volume)
+void make_way(Volume& volume, Daemon& daemon)
 {
     if (const InUse now = who_uses(volume); !now.users.empty()) {
         cut_off(volume, now);
         volume.start_devices();
+        show_newest(volume, daemon); // should it be refused yet
     }
 }
 
@@ -138,7 +140,7 @@ Exit promote(const Args& args)
                 (in_the_way.empty() ? "" : "; cut off from it will be: " + in_the_way),
             args.has("--yes"));
     if (args.has("--force")) {
-        make_way(volume);
+        make_way(volume, daemon);
     }
     // If it is refused, the replica still shows what it did.
     settle_origin(volume, daemon, state, last, args.has("--force"));
