@@ -13,7 +13,7 @@ from .common import HarnessError, VM
 # What it takes to reach the host's root: the bus, disks, the serial ports and the shared folders.
 WANTED = ("virtio_pci", "virtio_blk", "virtio_console", "9p", "9pnet_virtio", "overlay")
 # ... and for a root that is kept on a disk (--keep-root).
-WANTED_FOR_ROOT = ("crc32c_generic", "ext4")
+WANTED_FOR_ROOT = ("ext4",)
 BUSYBOX = pathlib.Path("/bin/busybox")
 # QEMU has the archive end 160 KiB below the end of the memory under 4 GiB, but SeaBIOS may use 256 KiB there for itself, for
 # instance the rings of disks, which can be written to when the archive is there already. What comes last is for that.
@@ -24,9 +24,25 @@ def _module_name(path):
     return pathlib.PurePath(path).name.split(".ko")[0].replace("-", "_")
 
 
+def _wanted_before(kernel):
+    """What a module asks for by the name of a service, such as the checksum that ext4's journal takes, which has another module
+    in each series: the modules for it, of several the one for every processor."""
+    modules, before = {}, {}
+    for line in (kernel.modules / "modules.alias").read_text().splitlines():
+        if line.startswith("alias crypto-"):
+            _, alias, module = line.split()
+            modules.setdefault(alias, []).append(module)
+    for line in (kernel.modules / "modules.softdep").read_text().splitlines():
+        if line.startswith("softdep "):
+            module, _, services = line.removeprefix("softdep ").partition(" pre: ")
+            found = [sorted(modules[s], key=lambda m: "generic" not in m)[0] for s in services.split() if s in modules]
+            before.setdefault(module.replace("-", "_"), []).extend(found)
+    return before
+
+
 def load_order(kernel, keep_root):
     """The wanted modules and all they need, each after what it needs (modules.dep lists the nearest need first)."""
-    needs, builtin = {}, set()
+    needs, builtin, before = {}, set(), _wanted_before(kernel)
     for line in (kernel.modules / "modules.dep").read_text().splitlines():
         path, _, rest = line.partition(":")
         needs[_module_name(path)] = (path, rest.split())
@@ -40,9 +56,8 @@ def load_order(kernel, keep_root):
         if name not in needs:
             raise HarnessError(f"kernel {kernel.release} has no module {name}")
         path, after = needs[name]
-        for need in reversed(after):
-            if need not in order:
-                add(_module_name(need))
+        for need in [*before.get(name, []), *map(_module_name, reversed(after))]:
+            add(need)
         if path not in order:
             order.append(path)
 
