@@ -12,6 +12,12 @@
 
 #include "dm-ddsnap.h"
 
+/*
+ * The smallest chunk there is, and what the store is read and written in. From Linux 6.15 on,
+ * devices may have larger blocks.
+ */
+#define DDSNAP_LARGEST_BLOCK 4096u
+
 static int parse_features(struct ddsnap *d, struct dm_arg_set *args)
 {
 	static const struct dm_arg max = { 0, 2, "Invalid number of feature arguments" };
@@ -97,6 +103,11 @@ static int get_devices(struct ddsnap *d, const char *store, const char *origin)
 	}
 	if (bdev_is_zoned(d->origin->bdev) || bdev_is_zoned(d->store->bdev)) {
 		ti->error = "Zoned devices are not supported";
+		return -EINVAL;
+	}
+	if (bdev_logical_block_size(d->origin->bdev) > DDSNAP_LARGEST_BLOCK ||
+	    bdev_logical_block_size(d->store->bdev) > DDSNAP_LARGEST_BLOCK) {
+		ti->error = "Devices with logical blocks over 4096 bytes are not supported";
 		return -EINVAL;
 	}
 	if (d->is_origin && ti->len > bdev_nr_sectors(d->origin->bdev)) {
