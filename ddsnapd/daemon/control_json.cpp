@@ -166,6 +166,24 @@ json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo&
             {"clients", context.service.sessions_of(info.id)}};
 }
 
+// As many as an administrator looks at; the number of all is beside it.
+json lost_json(const ControlContext& context)
+{
+    constexpr std::size_t kMost = 64;
+    json list = json::array();
+    for (const snapstore::LostChunk& lost : context.service.store().lost_chunks()) {
+        if (list.size() == kMost) {
+            break;
+        }
+        json snapshots = json::array();
+        for (const snapstore::SnapshotId id : lost.snapshots) {
+            snapshots.push_back(id.value);
+        }
+        list.push_back({{"chunk", lost.chunk.value}, {"snapshots", std::move(snapshots)}});
+    }
+    return list;
+}
+
 json volume_json(const ControlContext& context)
 {
     const auto info = context.service.store().info();
@@ -195,6 +213,8 @@ json volume_json(const ControlContext& context)
             {"state", info.failed ? "failed" : "normal"},
             {"failure", info.failed ? json(info.failure) : json()},
             {"given_up", info.given_up},
+            {"lost_chunks", info.lost_chunks},
+            {"lost", lost_json(context)},
             {"policy", context.snapshot_first ? "snapshot-first" : "origin-first"},
             {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},
             {"counters", std::move(counters)},

@@ -55,21 +55,24 @@ Result<void> Store::Impl::apply_add(const Entry& entry, bool replaying)
         if (!plausible(entry)) {
             return fail(Errc::corrupt, "journal: exception out of range");
         }
-        if (wanted && !entry.zero() && !chunks.mark_used(store_chunk)) {
+        if (wanted && entry.stored() && !chunks.mark_used(store_chunk)) {
             return fail(Errc::corrupt, "journal: store chunk used twice", store_offset(store_chunk).value);
         }
     } else {
         in_flight.erase(entry.key.key);
-        uncommitted -= entry.zero() ? 0U : 1U;
+        uncommitted -= entry.stored() ? 1U : 0U;
     }
     if (!wanted) { // the snapshot went while its chunk was copied
-        if (!replaying && !entry.zero()) {
+        if (!replaying && entry.stored()) {
             chunks.free_later(store_chunk);
         }
         return {};
     }
     if (!tree->insert(entry)) {
         return fail(Errc::corrupt, "journal: exception twice");
+    }
+    if (entry.lost()) {
+        lost_places.insert(entry.key);
     }
     if (is_private) { // so it is live
         snapshot->has_private = true;

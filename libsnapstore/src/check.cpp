@@ -47,6 +47,7 @@ Task<void> Store::Impl::check_damaged(CheckReport& report)
     blocks = Allocator(sb.meta.count);
     table = SnapshotTable{};
     attachments.clear();
+    lost_places = LostChunks{};
     snapshot_chain = TableChain{};
     attachment_chain = TableChain{};
     tree.emplace(nodes, blocks, sb.meta);
@@ -67,7 +68,7 @@ void Store::Impl::check_chunks(CheckReport& report) const
     std::uint64_t used = 0;
     tree->visit(Key{}, kEnd, 0, [&](const Entry& e, bool) {
         const Epoch at{e.key.epoch};
-        if (e.zero()) {
+        if (!e.stored()) {
             return true;
         }
         const std::uint64_t c = e.store_chunk();
@@ -158,7 +159,7 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
     for (Key cursor; cursor < kEnd;) {
         reads.clear();
         const auto collect = [&](const Entry& e, bool) {
-            if (e.zero() || e.key.is_private()) {
+            if (!e.stored() || e.key.is_private()) {
                 return true;
             }
             if (reads.size() == lease.chunks()) {

@@ -115,6 +115,8 @@ Superblock Store::Impl::freeze()
         next.data_chunks = new_geometry->data_chunks;
         next.meta.count = new_geometry->meta_blocks;
     }
+    next.incompat =
+        lost_places.count() > 0 ? next.incompat | kIncompatLostChunks : next.incompat & ~kIncompatLostChunks;
     next.generation = generation;
     next.incarnation = incarnation;
     next.journal_start = applied_sequence;

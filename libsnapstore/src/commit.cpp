@@ -115,7 +115,8 @@ Task<void> Store::Impl::commit_loop()
         ++counters.commits;
         counters.journal_blocks += batch.blocks;
         apply_batch(batch);
-        if (next_sequence - sb.journal_start >= sb.journal.count / 2 && !checkpoint_running) {
+        const bool half_full = next_sequence - sb.journal_start >= sb.journal.count / 2;
+        if ((half_full || mark_lost_chunks()) && !checkpoint_running) {
             start_checkpoint();
         }
         commit_done.wake_all();

@@ -193,12 +193,22 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
 {
     BufferPool::Lease lease = co_await lease_buffer(range.count);
     const auto leased = static_cast<std::uint32_t>(lease.chunks());
-    const ChunkRange part{range.first, std::min(range.count, leased)};
+    ChunkRange part{range.first, std::min(range.count, leased)};
+    bool unreadable = false;
     ++copies_moving;
-    auto read = co_await read_origin(part, lease.span(0, part.count));
+    auto read = co_await read_run(part, lease, unreadable);
     --copies_moving;
     if (!read) {
         co_return read;
+    }
+    if (unreadable) {
+        if (failed) {
+            co_return tl::unexpected(failure());
+        }
+        lose_chunk(part.first, newest);
+        range.first += Chunk{1};
+        --range.count;
+        co_return Result<void>{};
     }
     for (std::uint32_t done = 0; done < part.count;) {
         if (failed) {

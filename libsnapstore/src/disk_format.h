@@ -38,7 +38,9 @@ inline constexpr std::uint64_t kIncompatShrunkOrigin = 8;
 // All snapshots that are found in it are lost: a life before this one let the origin be written without
 // copies, as the store had failed. open() squashes them and takes the bit away (loss.cpp).
 inline constexpr std::uint64_t kIncompatLost = 16;
-inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin | kIncompatLost;
+// Exceptions of the tree may have kLostLocation.
+inline constexpr std::uint64_t kIncompatLostChunks = 32;
+inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin | kIncompatLost | kIncompatLostChunks;
 inline constexpr std::uint64_t kKnownRoCompat = 0;
 
 inline constexpr std::uint64_t kSuperblockBlock[2] = {1, 16};
@@ -153,6 +155,8 @@ static_assert(sizeof(journal_block_disk) == 4096);
 // ---- tree ----
 
 inline constexpr std::uint64_t kZeroLocation = std::uint64_t{1} << 63; // flag: all zeros, nothing stored
+// Flag, of shared exceptions, without a chunk: the origin could not be read when it was to be copied.
+inline constexpr std::uint64_t kLostLocation = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t kLocationMask = (std::uint64_t{1} << 56) - 1;
 
 struct entry_disk {

@@ -200,7 +200,9 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
 bool Store::Impl::plausible(const Entry& e) const noexcept
 {
     return e.key.chunk().value < sb.chunks_of(sb.greatest_size()) && e.key.epoch != 0 &&
-           e.key.epoch < epoch.value && (e.location & ~(kZeroLocation | kLocationMask)) == 0;
+           e.key.epoch < epoch.value &&
+           (e.lost() ? e.location == kLostLocation && !e.key.is_private()
+                     : (e.location & ~(kZeroLocation | kLocationMask)) == 0);
 }
 
 // Finds out which store chunks are used, and what else follows from the entries.
@@ -226,7 +228,7 @@ Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
     tree->visit(Key{}, Key{~std::uint64_t{0}, ~std::uint32_t{0}}, 0, [&](const Entry& e, bool) {
         if (!plausible(e)) {
             report("exception out of range", 0, e.key);
-        } else if (!e.zero() && !chunks.mark_used(e.store_chunk())) {
+        } else if (e.stored() && !chunks.mark_used(e.store_chunk())) {
             report("store chunk out of range or used twice", store_offset(e.store_chunk()).value, e.key);
         } else if (e.key.is_private()) {
             Snapshot* snapshot = table.find(Epoch{e.key.epoch});
@@ -237,6 +239,9 @@ Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
         } else {
             const bool same = previous.key.key == e.key.key;
             late_garbage = late_garbage || is_garbage(e, true, same ? previous.key.epoch : 0);
+        }
+        if (e.lost()) {
+            lost_places.insert(e.key);
         }
         previous = e;
         return true;

@@ -189,7 +189,7 @@ Task<Result<bool>> Store::Impl::data_matches(std::span<const std::byte> block, s
     for (std::size_t slot = 0; slot < used; slot += load_slot(block, slot).slots) {
         const record_disk record = load_slot(block, slot);
         const bool shared = record.type == static_cast<std::uint8_t>(RecordType::add_shared);
-        if (!shared || (record.location & kZeroLocation) != 0) {
+        if (!shared || (record.location & (kZeroLocation | kLostLocation)) != 0) {
             continue;
         }
         const std::uint64_t store_chunk = record.location & kLocationMask;

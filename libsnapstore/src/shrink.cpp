@@ -143,7 +143,7 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
                 cursor = e.key;
                 return false;
             }
-            if (e.zero() || e.store_chunk() < shrink->end) {
+            if (!e.stored() || e.store_chunk() < shrink->end) {
                 return true;
             }
             if (!e.key.is_private()) {

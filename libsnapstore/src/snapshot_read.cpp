@@ -31,7 +31,8 @@ std::optional<Entry> Store::Impl::lookup(const Snapshot& snapshot, Chunk chunk) 
     return entry && entry->key.key == key.key ? entry : std::nullopt;
 }
 
-// Fills `out`; says how many chunks that covers and whether some of them must be verified first.
+// Fills `out`; says how many chunks that covers, none from a lost one on, and whether some of them must be
+// verified first.
 std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
                                        std::uint32_t& covered_chunks, bool& unverified) const noexcept
 {
@@ -40,6 +41,9 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
     for (covered_chunks = 0; covered_chunks < range.count; ++covered_chunks) {
         const Chunk chunk{range.first.value + covered_chunks};
         const auto entry = lookup(snapshot, chunk);
+        if (entry && entry->lost()) {
+            break;
+        }
         Extent extent{chunk, 1, Extent::Kind::origin, Sectors{}};
         if (entry && entry->zero()) {
             extent.kind = Extent::Kind::zero;
@@ -85,6 +89,9 @@ Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange r
                                e.first.value * chunk_bytes());
             }
         }
+        if (chunks_covered == 0) {
+            co_return fail(Errc::io_error, kChunkLost, range.first.value * chunk_bytes());
+        }
         if (!unverified) {
             co_return used;
         }
@@ -120,7 +127,7 @@ Task<Result<void>> Store::Impl::verify_run(SnapshotId id, ChunkRange range, std:
         const Chunk chunk{range.first.value + next};
         const auto entry = lookup(**snapshot, chunk);
         const bool wanted =
-            entry && !entry->zero() && !entry->key.is_private() && !verified.test(entry->store_chunk());
+            entry && entry->stored() && !entry->key.is_private() && !verified.test(entry->store_chunk());
         if (count == 0 && !wanted) {
             continue;
         }

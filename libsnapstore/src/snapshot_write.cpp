@@ -128,6 +128,9 @@ Task<Result<void>> Store::Impl::read_snapshot_chunk(const Snapshot& snapshot, Ch
     if (!entry) {
         co_return co_await read_origin(ChunkRange{chunk, 1}, to);
     }
+    if (entry->lost()) {
+        co_return fail(Errc::io_error, kChunkLost, chunk.value * chunk_bytes());
+    }
     if (entry->zero()) {
         std::memset(to.data(), 0, to.size());
         co_return Result<void>{};

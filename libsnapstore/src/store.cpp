@@ -93,6 +93,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.sweeping = sweep_possible();
     info.failed = failed;
     info.failure = failed_what;
+    info.lost_chunks = lost_places.count();
     info.given_up = loss == Loss::recorded;
     return info;
 }
@@ -172,6 +173,8 @@ Epoch Store::epoch() const noexcept { return impl_->epoch; }
 StoreInfo Store::info() const noexcept { return impl_->info(); }
 const StoreCounters& Store::counters() const noexcept { return impl_->counters; }
 
+std::vector<LostChunk> Store::lost_chunks() const { return impl_->list_lost(); }
+
 std::vector<SnapshotInfo> Store::list() const
 {
     std::vector<SnapshotInfo> result;
@@ -225,7 +228,7 @@ void Store::dump(const std::function<void(const DumpEntry&)>& visit) const
     }
     const Key end{~std::uint64_t{0}, ~std::uint32_t{0}};
     impl_->tree->visit(Key{}, end, 0, [&](const Entry& e, bool) {
-        visit(DumpEntry{e.key.chunk(), Epoch{e.key.epoch}, e.key.is_private(), e.zero(),
+        visit(DumpEntry{e.key.chunk(), Epoch{e.key.epoch}, e.key.is_private(), e.zero(), e.lost(),
                         StoreChunk{e.store_chunk()}, e.crc});
         return true;
     });

@@ -26,6 +26,7 @@
 #include "in_flight.h"
 #include "io_group.h"
 #include "journal.h"
+#include "lost_chunks.h"
 #include "node.h"
 #include "planted_bugs.h"
 #include "snapshot_table.h"
@@ -50,6 +51,8 @@ struct Shrink {
     std::optional<Error> stopped; // it is to be given up
     bool final = false;           // nothing stops it any more
 };
+inline constexpr const char* kChunkLost =
+    "the chunk is lost: the origin could not be read when it was to be copied";
 inline constexpr Error kStoreFilledUp{Errc::no_space, "what is left of the snapshot store has filled up"};
 inline constexpr Error kZoneFilledUp{Errc::no_space, "what is left for metadata has filled up"};
 
@@ -179,6 +182,11 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     void claim(std::uint64_t first_key, std::uint32_t count);
     void unclaim(std::uint64_t first_key, std::uint32_t count);
     Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
+    Task<Result<void>> read_run(ChunkRange& part, const BufferPool::Lease& lease, bool& unreadable);
+    Task<bool> origin_answers(Chunk except, std::span<std::byte> scratch);
+    void lose_chunk(Chunk chunk, Epoch newest);
+    bool mark_lost_chunks() const noexcept; // the superblock does not say yet that there are some
+    std::vector<LostChunk> list_lost() const;
     Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
 
     // ---- resize (resize.cpp) ----
@@ -328,6 +336,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     SnapshotId next_id;
     std::vector<Attachment> attachments;
     bool attachments_dirty = false;
+    LostChunks lost_places;
     Bitmap verified; // store chunks whose checksum has been compared, or that this process wrote
     std::uint64_t uncommitted = 0; // chunks allocated, their record not yet applied
 

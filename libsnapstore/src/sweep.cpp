@@ -128,8 +128,10 @@ Store::Impl::Sweep Store::Impl::sweep_step()
     for (std::size_t i = 0; i < found; ++i) {
         const bool erased = tree->erase(garbage[i].key);
         SNAPSTORE_ASSERT(erased);
-        if (!garbage[i].zero()) {
+        if (garbage[i].stored()) {
             chunks.free_later(garbage[i].store_chunk());
+        } else if (garbage[i].lost()) {
+            lost_places.erase(garbage[i].key);
         }
     }
     counters.swept_entries += found;

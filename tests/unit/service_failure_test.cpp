@@ -141,5 +141,30 @@ TEST_F(StoreFailureTest, SnapshotFirstRefusesWritesAndGoesOnReading)
     EXPECT_FALSE(service->store().no_snapshots());
 }
 
+// A sector of the origin: the write is granted, readers get an error for that chunk alone, and nobody is told
+// more.
+TEST_F(StoreFailureTest, AnUnreadableSectorIsOneChunkOfTheSnapshots)
+{
+    const SnapshotId id = create();
+    FakeClient reader;
+    open_snapshot(reader, id, 2);
+    const auto welcome = open_origin(origin);
+    origin_disk.spoil_reads(3 * (std::uint64_t{1} << service->store().info().chunk_shift) + 512);
+    request(origin, Type::write, 5, {Chunk{2}, 3}, welcome.epoch);
+    run();
+    const auto grant = origin.take<Grant>();
+    EXPECT_EQ(grant.status, Status::ok);
+    EXPECT_EQ(grant.range.count, 3U);
+    EXPECT_TRUE(logged("the origin cannot be read at byte"));
+    std::uint64_t number = 0;
+    for (const std::uint64_t chunk : {2U, 3U, 4U}) {
+        request(reader, Type::snap_read, ++number, {Chunk{chunk}, 1});
+        run();
+        EXPECT_EQ(reader.take<wire::Extents>().status, chunk == 3 ? Status::io : Status::ok) << chunk;
+    }
+    EXPECT_FALSE(service->store().info().failed);
+    EXPECT_EQ(service->store().info().lost_chunks, 1U);
+}
+
 } // namespace
 } // namespace ddsnap::test

@@ -88,7 +88,7 @@ TEST(SuperblockTest, NothingThere)
 TEST(SuperblockTest, UnknownFeaturesAreNamed)
 {
     Superblock sb = example();
-    sb.incompat = 0x8000000000000020;
+    sb.incompat = 0x8000000000000040;
     const auto refused = unpack_superblock(packed(sb), sb.home());
     EXPECT_EQ(refused.error().code, Errc::unsupported);
     EXPECT_EQ(refused.error().where, sb.incompat);

@@ -275,8 +275,9 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
 TEST_F(StoreTest, FailedOriginReadIsThatRequestsErrorOnly)
 {
     ASSERT_TRUE(create());
-    world->origin().fail_request(1);
+    world->origin().fail_request(1, true);
     EXPECT_EQ(copy(0, 4).error().code, Errc::io_error);
+    world->origin().fail_request(0);
     EXPECT_FALSE(store().writable({Chunk{0}, 1}));
     EXPECT_TRUE(copy(0, 4));
     EXPECT_FALSE(store().info().failed);

@@ -58,6 +58,12 @@ struct ClientEntry {
     bool attached = false;
 };
 
+// The origin could not be read there when the chunk was to be copied.
+struct LostChunkEntry {
+    std::uint64_t chunk = 0;
+    std::vector<std::uint64_t> snapshots;
+};
+
 struct VolumeEntry {
     UuidText uuid;
     std::uint64_t origin_sectors = 0;
@@ -77,6 +83,8 @@ struct VolumeEntry {
     std::string failure;   // what has; empty from a daemon that does not tell
     bool given_up = false; // with it all snapshots; the origin is written without copies
     bool snapshot_first = false;
+    std::uint64_t lost_chunks = 0;
+    std::vector<LostChunkEntry> lost; // the first of them
     std::uint64_t uptime_ms = 0;
     std::vector<ClientEntry> clients;
     std::vector<std::pair<std::string, std::uint64_t>> counters;

@@ -62,7 +62,9 @@ void dump_exception(const snapstore::Store::DumpEntry& entry)
 {
     std::printf("chunk %" PRIu64 " epoch %u %s ", entry.chunk.value, entry.epoch.value,
                 entry.is_private ? "private" : "shared");
-    if (entry.zero) {
+    if (entry.lost) {
+        std::printf("lost\n");
+    } else if (entry.zero) {
         std::printf("zero\n");
     } else {
         std::printf("at %" PRIu64 " crc %08x\n", entry.location.value, entry.crc);

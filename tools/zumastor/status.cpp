@@ -64,6 +64,11 @@ ordered_json store_json(const VolumeConfig& config, const std::optional<VolumeEn
     object["sweeping"] = store->sweeping;
     object["failed"] = store->failed;
     object["given_up"] = store->given_up;
+    object["lost_chunks"] = store->lost_chunks;
+    object["lost"] = ordered_json::array();
+    for (const LostChunkEntry& lost : store->lost) {
+        object["lost"].push_back({{"chunk", lost.chunk}, {"snapshots", lost.snapshots}});
+    }
     object["policy"] = store->snapshot_first ? "snapshot-first" : "origin-first";
     return object;
 }
@@ -164,9 +169,30 @@ void print_overview(const std::vector<VolumeView>& views)
     std::fputs(format_table(rows).c_str(), stdout);
 }
 
+using Rows = std::vector<std::vector<std::string>>;
+
+// Places where snapshots have no content, as the origin could not be read when they were to be copied.
+void add_lost(const VolumeEntry& store, Rows& rows)
+{
+    constexpr std::size_t kMost = 8;
+    for (std::size_t i = 0; i < std::min(kMost, store.lost.size()); ++i) {
+        const LostChunkEntry& lost = store.lost[i];
+        std::vector<std::string> ids;
+        for (const std::uint64_t id : lost.snapshots) {
+            ids.push_back(std::to_string(id));
+        }
+        rows.push_back({"  lost", format_size(store.chunk_bytes) + " at byte " +
+                                      std::to_string(lost.chunk * store.chunk_bytes) + " of snapshot " +
+                                      (ids.empty() ? "being deleted" : join(ids, ", ")) +
+                                      ": the origin could not be read there"});
+    }
+    if (store.lost_chunks > kMost) {
+        rows.push_back({"  lost", std::to_string(store.lost_chunks) + " places in all"});
+    }
+}
+
 void print_usage(const VolumeView& view)
 {
-    using Rows = std::vector<std::vector<std::string>>;
     Rows rows;
     if (view.store) {
         const VolumeEntry& store = *view.store;
@@ -178,6 +204,7 @@ void print_usage(const VolumeView& view)
                 {"  journal", std::to_string(store.journal_used) + " of " +
                                   std::to_string(store.journal_blocks) + " blocks"},
                 {"  exceptions", std::to_string(store.exceptions)}};
+        add_lost(store, rows);
     }
     struct statvfs info {};
     if (view.mount && ::statvfs(view.mount->target.c_str(), &info) == 0) {

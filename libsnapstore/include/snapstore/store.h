@@ -128,7 +128,14 @@ struct StoreInfo {
     bool sweeping = false;        // a background delete is under way
     bool failed = false;
     const char* failure = ""; // if failed: what has
-    bool given_up = false;    // failed, and all snapshots are lost, durably: origin writes need no copies
+    std::uint64_t lost_chunks = 0;
+    bool given_up = false; // failed, and all snapshots are lost, durably: origin writes need no copies
+};
+
+// A chunk that snapshots have lost: the origin could not be read when it was to be copied.
+struct LostChunk {
+    Chunk chunk;
+    std::vector<SnapshotId> snapshots;
 };
 
 // Ever-growing counts since the store was opened.
@@ -247,8 +254,10 @@ public:
     // success only when data and records are durable (flushed). Concurrent calls for the same chunk
     // share one copy. Squashes as I6 says when space runs out; no_space only if nothing may be squashed. If
     // the store has failed: as give_up() says. Does not wait for read locks: these are the volume service's.
-    // The exceptions are made for the newest epoch at the time of the copy; if create() closes another
-    // epoch before the caller grants, the caller must ask again (compare epoch()).
+    // A chunk that the origin cannot deliver, though it delivers others, is lost to the snapshots that share
+    // it: they get io_error there. (Under snapshot_first, and if the origin delivers nothing: io_error for
+    // the write.) The exceptions are made for the newest epoch at the time of the copy; if create() closes
+    // another epoch before the caller grants, the caller must ask again (compare epoch()).
     Task<Result<void>> origin_write(ChunkRange range);
     // The store has failed (info().failed): all snapshots are given up, one whose creation failed with it
     // included. Success only when that is durable, in the superblock or in the witness, so that whoever opens
@@ -336,7 +345,8 @@ public:
     Epoch epoch() const noexcept;
     StoreInfo info() const noexcept;
     const StoreCounters& counters() const noexcept;
-    std::vector<SnapshotInfo> list() const; // by epoch; includes squashed ones, not deleting ones
+    std::vector<LostChunk> lost_chunks() const; // the first 1024 of info().lost_chunks
+    std::vector<SnapshotInfo> list() const;     // by epoch; includes squashed ones, not deleting ones
     std::optional<SnapshotInfo> find(SnapshotId id) const;
     SnapshotState state_of(SnapshotId id, bool& exists) const noexcept; // does not allocate
     SnapshotId next_id() const noexcept;
@@ -362,6 +372,7 @@ public:
         Epoch epoch;
         bool is_private = false;
         bool zero = false;
+        bool lost = false;
         StoreChunk location;
         std::uint32_t crc = 0;
     };
