@@ -9,9 +9,10 @@ failed() { # STEP REASON REMEDY
 
 # The one line of a program's output that says why it failed, most likely. What apt and make sum up with says nothing new.
 last_words() { # FILE
-    local line
+    local line summaries='Some index files failed|Unable to fetch some archives|returned an error code|^ninja: '
+    summaries+='|^make(\[[0-9]+\])?: \*\*\*|^dpkg-buildpackage: error: '
     line=$(grep -aiE '^(E|dpkg): |\berror\b|No space left|cannot|failed' "$1" |
-        grep -avE 'Some index files failed|Unable to fetch some archives|returned an error code|^make(\[[0-9]+\])?: \*\*\*|^ninja: ' |
+        grep -avE "$summaries" |
         tail -n 1)
     [[ -n $line ]] || line=$(grep -av '^\s*$' "$1" | tail -n 1)
     printf '%s\n' "${line:-it said nothing}"
