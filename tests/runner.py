@@ -33,8 +33,8 @@ def parse():
     add("--kernel", metavar="NAME", help="only with this one of the system's kernels (tests/vm/kernel list), as its usual one")
     processors = len(os.sched_getaffinity(0))
     add("--guests", type=int, default=min(2, processors), metavar="N",
-        help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor); if it is not 1, "
-        "one that mostly waits besides")
+        help="how many tests in guests or with sanitizers may run at once (default 2, or 1 with a single processor); if it is not "
+        "1, one that mostly waits besides")
     options = parser.parse_args()
     if options.guests < 1:
         parser.error("--guests is at least 1")

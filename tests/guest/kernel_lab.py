@@ -25,7 +25,8 @@ FIELDS = ("role session epoch chunk flags held queries answers sent received def
 
 
 def run(*argv, check=True, timeout=120):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout * SLOWNESS, check=False)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout * SLOWNESS,
+                          check=False)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(argv)}: {done.returncode}: {done.stdout}")
     return done

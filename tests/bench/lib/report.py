@@ -75,8 +75,8 @@ def counts(results, load, touch):
 
 def metadata(results):
     """What describing a copied GiB costs: bytes written beside the data, by kind, and how copies were batched."""
-    head = ["", "load", "KiB written per GiB copied", "KiB held per GiB copied", "journal blocks", "node writes", "checkpoints", "commits",
-            "chunks per commit", "copies' store writes"]
+    head = ["", "load", "KiB written per GiB copied", "KiB held per GiB copied", "journal blocks", "node writes",
+            "checkpoints", "commits", "chunks per commit", "copies' store writes"]
     rows = []
     for n in results.snapshots("ddsnap"):
         for load in results.plan.loads:

@@ -3,8 +3,8 @@
 """The cycles of tests/bench/run --replication, on host1 of two guests: cycles-guest.py PLAN.json RESULTS.
 
 host1 holds the volume, host2 its replica and, on another disk, the tree that rsync keeps up to date; both are reached
-through the same ssh connection, which is open already. Both hosts have the same disks: /dev/vda is empty, the others show the images twice each, in the
-plan's order. Writes a JSON object a line to RESULTS.
+through the same ssh connection, which is open already. Both hosts have the same disks: /dev/vda is empty, the others show the
+images twice each, in the plan's order. Writes a JSON object a line to RESULTS.
 """
 
 import json
