@@ -67,8 +67,19 @@ void print_volume(const VolumeEntry& volume, bool verbose)
                 format_size(used * volume.chunk_bytes).c_str(),
                 format_size(volume.store_chunks * volume.chunk_bytes).c_str(),
                 volume.meta_blocks - volume.free_meta_blocks, volume.meta_blocks);
+    if (volume.lost_chunks > 0) {
+        std::printf("lost      %" PRIu64 " places of snapshots, where the origin could not be read\n",
+                    volume.lost_chunks);
+    }
     if (!verbose) {
         return;
+    }
+    for (const LostChunkEntry& lost : volume.lost) {
+        std::vector<std::string> ids;
+        for (const std::uint64_t id : lost.snapshots) {
+            ids.push_back(std::to_string(id));
+        }
+        std::printf("lost      chunk %" PRIu64 " of snapshot %s\n", lost.chunk, join(ids, ", ").c_str());
     }
     std::printf("journal   %" PRIu64 " of %" PRIu64 " blocks, exceptions %" PRIu64 "%s\n",
                 volume.journal_used, volume.journal_blocks, volume.exceptions,
