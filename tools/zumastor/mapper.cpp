@@ -16,6 +16,7 @@
 #include <libdevmapper.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/kernel_messages.h"
 #include "tools/common/process.h"
 
 namespace zumastor::mapper {
@@ -69,8 +70,13 @@ Task need_task(int type, const std::string& name)
     return task;
 }
 
-Failure failure(const std::string& what, Exit code = Exit::failed)
+// The library's message is that an ioctl failed; why is in the kernel's log.
+Failure failure(const std::string& what, const KernelMessages& kernel, Exit code = Exit::failed)
 {
+    const std::string why = kernel.since({"device-mapper:", "ddsnap"});
+    if (!why.empty()) {
+        return Failure(code, what + ": the kernel says: " + why);
+    }
     return Failure(code, what + (last_message().empty() ? "" : ": " + last_message()));
 }
 
@@ -183,24 +189,27 @@ std::optional<Info> find(const std::string& name)
 void create(const NewDevice& wanted, Udev udev)
 {
     const NewDevice device = with_free_uuid(wanted);
+    const KernelMessages kernel;
     if (!(udev == Udev::awaited ? create_and_wait(device) : create_without_udev(device))) {
-        throw failure("device " + device.name + " cannot be created");
+        throw failure("device " + device.name + " cannot be created", kernel);
     }
 }
 
 void remove(const std::string& name, Udev udev)
 {
+    const KernelMessages kernel;
     const Task task = need_task(DM_DEVICE_REMOVE, name);
     dm_task_retry_remove(task.get()); // udev may still have it open for a moment
     const bool removed = udev == Udev::awaited ? run_with_udev(task.get(), 0) : dm_task_run(task.get()) != 0;
     if (!removed) {
         const bool busy = dm_task_get_errno(task.get()) == EBUSY;
-        throw failure("device " + name + " cannot be removed", busy ? Exit::busy : Exit::failed);
+        throw failure("device " + name + " cannot be removed", kernel, busy ? Exit::busy : Exit::failed);
     }
 }
 
 std::string cut_off(const std::string& name)
 {
+    const KernelMessages kernel;
     const auto device = find(name);
     const std::uint64_t sectors = length(name);
     if (!device || sectors == 0) {
@@ -214,7 +223,7 @@ std::string cut_off(const std::string& name)
                         dm_task_run(load.get()) != 0 && dm_task_skip_lockfs(resume.get()) != 0 &&
                         dm_task_no_flush(resume.get()) != 0 && run_with_udev(resume.get(), 0);
     if (!errors) {
-        throw failure("device " + name + ": its users cannot be cut off");
+        throw failure("device " + name + ": its users cannot be cut off", kernel);
     }
     std::string other;
     const std::string stem = name.substr(0, name.find('@')) + "@cut-off-";
@@ -223,27 +232,28 @@ std::string cut_off(const std::string& name)
     }
     const Task rename = need_task(DM_DEVICE_RENAME, name);
     if (dm_task_set_newname(rename.get(), other.c_str()) == 0 || !run_with_udev(rename.get(), 0)) {
-        throw failure("device " + name + " cannot be renamed");
+        throw failure("device " + name + " cannot be renamed", kernel);
     }
     const Task gone = need_task(DM_DEVICE_REMOVE, other);
     if (dm_task_deferred_remove(gone.get()) == 0 || !run_with_udev(gone.get(), 0)) {
-        throw failure("device " + other + " cannot be removed, not even later");
+        throw failure("device " + other + " cannot be removed, not even later", kernel);
     }
     return other;
 }
 
 void resize(const NewDevice& device)
 {
+    const KernelMessages kernel;
     const Task load = need_task(DM_DEVICE_RELOAD, device.name);
     if (dm_task_add_target(load.get(), 0, device.sectors, kTarget, device.parameters.c_str()) == 0 ||
         dm_task_run(load.get()) == 0) {
-        throw failure("device " + device.name + ": its new table cannot be loaded");
+        throw failure("device " + device.name + ": its new table cannot be loaded", kernel);
     }
     // Suspends the old table, which drains, and goes on with the new one. The filesystem need not be frozen:
     // it sees a longer device, or it was made smaller before.
     const Task resume = need_task(DM_DEVICE_RESUME, device.name);
     if (dm_task_skip_lockfs(resume.get()) == 0 || !run_with_udev(resume.get(), 0)) {
-        throw failure("device " + device.name + " cannot be resumed with its new table");
+        throw failure("device " + device.name + " cannot be resumed with its new table", kernel);
     }
 }
 

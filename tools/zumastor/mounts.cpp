@@ -16,6 +16,7 @@
 #include <libmount.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/kernel_messages.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/beneath.h"
 
@@ -49,6 +50,30 @@ std::string reason(libmnt_context* context, int result)
     std::string words = text.data();
     words.erase(words.find_last_not_of(" .\n") + 1);
     return words.empty() ? std::strerror(result < 0 ? -result : errno) : words;
+}
+
+// libmount knows an error's number, which is often that of something else; what is wrong is in the kernel's
+// log.
+Failure not_mounted(const std::string& what, libmnt_context* context, int result,
+                    const KernelMessages& kernel, const std::string& device, const std::string& type,
+                    const std::string& options)
+{
+    std::error_code error;
+    const std::string disk = fs::canonical(device, error).filename().string(); // dm-3, as the kernel names it
+    const std::string why = kernel.since({"(" + disk + ")", disk + ":", type.empty() ? "" : type + ":"});
+    const int number = mnt_context_syscall_called(context) != 0 ? mnt_context_get_syscall_errno(context) : 0;
+    std::string next = "options were: " + (options.empty() ? "none" : options);
+    if (number == ENODEV) {
+        next = "this kernel has no filesystem " + type + ": modprobe " + type;
+    } else if (number == ENOSYS || number == EINVAL || number == EUCLEAN) {
+        next += "; whether it is they, or the filesystem: " + (type.empty() ? "fsck" : "fsck." + type) +
+                " -n " + device + " (xfs: xfs_repair -n)";
+    }
+    return Failure(Exit::failed,
+                   what + ": " +
+                       (why.empty() ? reason(context, result) + " (the kernel's log has no more)"
+                                    : "the kernel says: " + why),
+                   next);
 }
 
 } // namespace
@@ -103,6 +128,7 @@ void mount_with(libmnt_context* context, const std::string& device, const std::s
     if (!options.empty()) {
         mnt_context_set_options(context, options.c_str());
     }
+    const KernelMessages kernel;
     const int result = mnt_context_mount(context);
     if (result != 0 || mnt_context_get_status(context) != 1) {
         if (type == "btrfs" && mnt_context_syscall_called(context) != 0 &&
@@ -113,9 +139,8 @@ void mount_with(libmnt_context* context, const std::string& device, const std::s
                     ": a btrfs with the same uuid is mounted, which is its origin; Linux 6.7 is the "
                     "first that mounts both (define master with --no-snapmount leaves snapshots alone)");
         }
-        throw Failure(
-            Exit::failed, "cannot mount " + device + " at " + shown + ": " + reason(context, result),
-            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
+        throw not_mounted("cannot mount " + device + " at " + shown, context, result, kernel, device, type,
+                          options);
     }
 }
 
@@ -150,11 +175,11 @@ void remount_filesystem(const std::string& device, const std::string& target, co
     // gives way to the others (do_remount() in fs/namespace.c).
     mnt_context_set_options(context.get(),
                             ("remount,relatime" + (options.empty() ? "" : "," + options)).c_str());
+    const KernelMessages kernel;
     const int result = mnt_context_mount(context.get());
     if (result != 0 || mnt_context_get_status(context.get()) != 1) {
-        throw Failure(
-            Exit::failed, "cannot change the mount at " + target + ": " + reason(context.get(), result),
-            "options were: " + (options.empty() ? "none" : options) + "; see the kernel log: dmesg");
+        throw not_mounted("cannot change the mount at " + target, context.get(), result, kernel, device, "",
+                          options);
     }
 }
 
