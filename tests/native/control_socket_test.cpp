@@ -81,6 +81,10 @@ TEST_F(ControlSocketTest, BadRequestsAreAnswered)
     EXPECT_EQ(volume.refusal({{"op", "get"}}), "invalid");
     EXPECT_EQ(volume.refusal({{"op", "get"}, {"snapshot", -1}}), "invalid");
     EXPECT_EQ(volume.refusal({{"op", "create"}, {"name", std::string(64, 'x')}}), "invalid");
+    for (const char* text : {"../x", "$(touch x)", "\x1b[2J", "a\nb", "-x"}) { // they come from other hosts
+        EXPECT_EQ(volume.refusal({{"op", "create"}, {"name", text}}), "invalid") << text;
+        EXPECT_EQ(volume.refusal({{"op", "create"}, {"tag", text}}), "invalid") << text;
+    }
     EXPECT_EQ(volume.refusal({{"op", "create"}, {"priority", 128}}), "invalid");
     EXPECT_EQ(volume.refusal({{"op", "delete"}, {"snapshot", 1}, {"force", "yes"}}), "invalid");
     EXPECT_EQ(volume.refusal({{"op", "delete"}, {"snapshot", 1}}), "not_found");
