@@ -54,6 +54,37 @@ TEST(Exports, SnapshotsAreReadOnlyAndHaveAnIdentityOfTheirOwn)
     EXPECT_EQ(format_exports("v", clients, {}), "");
 }
 
+// exportfs -r makes the server's table anew, and loses whomever it cannot look up just then.
+TEST(Exports, OnlyOurOwnAreTouched)
+{
+    using Commands = std::vector<std::vector<std::string>>;
+    const std::string one = "/run/1 a.example(ro,fsid=01) 10.0.0.0/8(ro,fsid=01)\n";
+    const std::string two = "/run/2 a.example(ro,fsid=02) fd00::1(ro,fsid=02)\n";
+    const std::string table =
+        "/srv/x\tother.example(rw,fsid=7)\n/run/1\ta.example(ro)\n/run/1\t10.0.0.0/8(ro)\n";
+    EXPECT_EQ(exportfs_commands(one, one, table), Commands{}); // it is so already
+    EXPECT_EQ(exportfs_commands(one, "# nothing\n" + two, table),
+              (Commands{{"-u", "a.example:/run/1"},
+                        {"-u", "10.0.0.0/8:/run/1"},
+                        {"-i", "-o", "ro,fsid=02", "a.example:/run/2"},
+                        {"-i", "-o", "ro,fsid=02", "[fd00::1]:/run/2"}}));
+    EXPECT_EQ(exportfs_commands(one, "", ""), Commands{}); // the server was started anew, without it
+    EXPECT_EQ(exportfs_commands(one, one, "").size(), 2U);
+    EXPECT_EQ(exportfs_commands(one, "/run/1 a.example(ro,fsid=09)\n", table),
+              (Commands{{"-u", "10.0.0.0/8:/run/1"}, {"-i", "-o", "ro,fsid=09", "a.example:/run/1"}}));
+    EXPECT_EQ(exportfs_commands("/run/a\\040b *(ro)\n", "", "/run/a\\040b\t*(ro)\n"),
+              (Commands{{"-u", "*:/run/a b"}}));
+}
+
+TEST(Exports, NamesAreTheClientsThatMustBeLookedUp)
+{
+    EXPECT_EQ(names_in_table(
+                  "/a\tb.example(rw)\n/a\t10.0.0.1(rw)\n/a\t10.0.0.0/8(rw)\n/a\t*(ro)\n/a\t*.example(ro)\n"
+                  "/a\t@trusted(ro)\n/a\tfd00::1(ro)\n/b c.example(ro)\n/d\tgss/krb5(ro)\n"),
+              (std::set<std::string>{"b.example", "c.example"}));
+    EXPECT_TRUE(names_in_table("").empty());
+}
+
 TEST(Nfs, KnowsWhichClientsHaveFilesOfAFilesystemOpen)
 {
     std::string directory = (std::filesystem::temp_directory_path() / "exports_test.XXXXXX").string();

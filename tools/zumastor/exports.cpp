@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/exports.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +13,7 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "tools/common/block_device.h"
@@ -27,6 +31,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExports = "/etc/exports";
 constexpr const char* kExportsFolder = "/etc/exports.d";
 constexpr const char* kOurPrefix = "zumastor-";
+constexpr const char* kServersTable = "/var/lib/nfs/etab"; // what is exported; exportfs keeps it
 constexpr std::chrono::milliseconds kExportfsLimit{30000}; // it may look up names of hosts
 constexpr std::chrono::milliseconds kReleaseLimit{5000};
 constexpr std::chrono::milliseconds kFlushLimit{30000}; // until the server's caches can be emptied
@@ -132,37 +137,94 @@ std::string file_of(const std::string& volume)
     return std::string(kExportsFolder) + "/" + kOurPrefix + volume + ".exports";
 }
 
+// Neither an address or network, nor a pattern, netgroup or everybody.
+bool is_host_name(const std::string& client)
+{
+    std::array<unsigned char, sizeof(in6_addr)> address{};
+    return !client.empty() && client.find_first_of("*?[/@<") == std::string::npos &&
+           !client.starts_with("gss/") && ::inet_pton(AF_INET, client.c_str(), address.data()) != 1 &&
+           ::inet_pton(AF_INET6, client.c_str(), address.data()) != 1;
+}
+
 bool is_server_installed() { return fs::exists("/usr/sbin/exportfs") || fs::exists("/sbin/exportfs"); }
 
-// Makes the server follow the files. What it has against exports of others is not said here: it may be that
-// the volume is not mounted just now.
-void follow_files(const std::string& ours)
+// Of a line of our file: the directory, and each client with its options.
+struct Exported {
+    std::string client;
+    std::string path;
+    std::string options;
+    bool operator==(const Exported&) const = default;
+    std::string word() const // as exportfs takes it
+    {
+        const bool colons = client.find(':') != std::string::npos && !client.starts_with('[');
+        return (colons ? "[" + client + "]" : client) + ":" + path;
+    }
+};
+
+std::vector<Exported> exports_in(const std::string& text)
+{
+    std::vector<Exported> all;
+    for (const std::vector<std::string>& words : words_of(text)) {
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            const ExportClient client = parse_client(words[i], {});
+            all.push_back({client.host, words.front(), join(client.options, ",")});
+        }
+    }
+    return all;
+}
+
+// exportfs reads the server's table, looks up every name in it, and writes it again: without those that it
+// could not look up. So nothing is changed while a name of anybody's cannot be.
+void refuse_to_lose_others()
+{
+    for (const std::string& host : names_in_table(read_text(kServersTable))) {
+        addrinfo hints{}; // no flags: without any, addresses count only if this host has some of their kind
+        hints.ai_socktype = SOCK_STREAM;
+        addrinfo* found = nullptr;
+        const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+        if (error != 0) {
+            throw Failure(Exit::failed,
+                          "the name of NFS client " + host + " cannot be looked up (" +
+                              ::gai_strerror(error) +
+                              "): exportfs would end its exports, so nothing was changed",
+                          "see that names can be looked up, or write its address in /etc/exports; then "
+                          "repeat this command");
+        }
+        ::freeaddrinfo(found);
+    }
+}
+
+void run_exportfs(const std::vector<std::string>& arguments)
+{
+    std::vector<std::string> command{"exportfs"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const ProgramResult done = run_program(command, kExportfsLimit);
+    if (done.status != 0) {
+        throw Failure(Exit::failed, join(command, " ") + ": " + done.output,
+                      "see exports(5), and the files in /etc/exports.d");
+    }
+}
+
+// Makes the server follow our file, and touches no export that is not in it (exportfs -r would make the
+// table anew, for everybody).
+void follow_files(const std::string& before, const std::string& after)
 {
     if (!is_server_installed()) {
         return; // any more: nobody to be told
     }
-    const ProgramResult done = run_program({"exportfs", "-r"}, kExportfsLimit);
-    if (done.status == 0) {
-        return;
+    const auto commands = exportfs_commands(before, after, read_text(kServersTable));
+    if (!commands.empty()) {
+        refuse_to_lose_others();
     }
-    std::vector<std::string> complaints;
-    for (const std::string& line : split(done.output, '\n')) {
-        for (const std::vector<std::string>& words : words_of(ours)) {
-            if (!words.empty() && line.find(words.front()) != std::string::npos) {
-                complaints.push_back(line);
-                break;
-            }
-        }
-    }
-    if (!complaints.empty() || done.output.empty()) {
-        throw Failure(Exit::failed, "exportfs -r: " + join(complaints, "; "),
-                      "see exports(5), and the files in /etc/exports.d");
+    for (const std::vector<std::string>& arguments : commands) {
+        run_exportfs(arguments);
     }
 }
 
 void write_exports(const std::string& volume, const std::string& text)
 {
     const std::string path = file_of(volume);
+    const std::string before = read_text(path);
     if (text.empty()) {
         std::error_code error;
         const bool removed = fs::remove(path, error);
@@ -177,7 +239,7 @@ void write_exports(const std::string& volume, const std::string& text)
         fs::create_directories(kExportsFolder, error);
         write_text(path, text);
     }
-    follow_files(text);
+    follow_files(before, text);
 }
 
 // The file without the lines of `path`.
@@ -212,7 +274,7 @@ void refuse_if_open(const std::string& path)
     }
 }
 
-// The server lets go of what is exported to nobody when its caches are emptied. `exportfs -r` has asked for
+// The server lets go of what is exported to nobody when its caches are emptied. exportfs has asked for
 // that, and the kernel may have put it off: see empty_nfs_caches(). Later answers of mountd's come back into
 // them, too.
 void unmount_when_released(const std::string& path)
@@ -279,6 +341,46 @@ std::string format_exports(const std::string& volume, const std::vector<ExportCl
         text += "\n";
     }
     return text;
+}
+
+std::vector<std::vector<std::string>> exportfs_commands(const std::string& before, const std::string& after,
+                                                        const std::string& table)
+{
+    const std::vector<Exported> old = exports_in(before);
+    const std::vector<Exported> now = exports_in(after);
+    std::set<std::string> served;
+    for (const std::vector<std::string>& words : words_of(table)) {
+        served.insert(words.empty() ? "" : words.front());
+    }
+    std::vector<std::vector<std::string>> commands;
+    for (const Exported& one : old) {
+        const bool gone = std::none_of(now.begin(), now.end(), [&](const Exported& other) {
+            return other.client == one.client && other.path == one.path;
+        });
+        if (gone && served.contains(one.path)) {
+            commands.push_back({"-u", one.word()});
+        }
+    }
+    for (const Exported& one : now) {
+        const bool known = std::find(old.begin(), old.end(), one) != old.end();
+        if (!known || !served.contains(one.path)) { // the server may have been told otherwise since
+            commands.push_back({"-i", "-o", one.options, one.word()});
+        }
+    }
+    return commands;
+}
+
+std::set<std::string> names_in_table(const std::string& table)
+{
+    std::set<std::string> names;
+    for (const std::vector<std::string>& words : words_of(table)) {
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            if (std::string client = parse_client(words[i], {}).host; is_host_name(client)) {
+                names.insert(std::move(client));
+            }
+        }
+    }
+    return names;
 }
 
 std::vector<ExportClient> need_export_clients(const std::string& directory)

@@ -5,6 +5,7 @@
 // The volume's lock is held by who changes one of these files. exportfs(8) must be installed.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,13 @@ std::vector<ExportClient> need_export_clients(const std::string& directory);
 // it is: it may have been started before they were mounted.
 void export_snapshots(const std::string& volume, const std::vector<ExportClient>& clients,
                       const std::vector<ExportedSnapshot>& snapshots);
+// What exportfs(8) is to be told when our file changes: exports of others are none of its business. `table`:
+// what is exported now (/var/lib/nfs/etab).
+std::vector<std::vector<std::string>> exportfs_commands(const std::string& before, const std::string& after,
+                                                        const std::string& table);
+// Clients there that are known by their names, which exportfs looks up.
+std::set<std::string> names_in_table(const std::string& table);
+
 void end_exports(const std::string& volume); // of any of them
 
 // Unmounts a snapshot that may be exported. While a client of version 4 has a file of it open it throws
