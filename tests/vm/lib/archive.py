@@ -42,12 +42,10 @@ class KernelSet:
 
 
 class Apt:
-    """apt with the configuration of one system: this one's; or as `options` (-o NAME=VALUE …) or the file `config` say,
-    which is read before this machine's configuration, so that with another Dir in it nothing of that is left."""
+    """This system's apt, with its configuration."""
 
-    def __init__(self, options=(), config=None):
-        self.options = [str(o) for o in options]
-        self.environment = os.environ | {"LC_ALL": "C"} | ({"APT_CONFIG": str(config)} if config else {})
+    def __init__(self):
+        self.environment = os.environ | {"LC_ALL": "C"}
 
     def names(self, prefix):
         return self._query("pkgnames", prefix).split()
@@ -68,23 +66,23 @@ class Apt:
 
     def update(self):
         lists = pathlib.Path(self._setting("Dir::State::lists/d"))
-        command = " ".join(["apt-get", *self.options, "update"])
+        command = "apt-get update"
         if not os.access(lists if lists.exists() else lists.parent, os.W_OK):
             raise HarnessError(f"the package lists are absent or too old, and you may not write to {lists}",
                                remedy=f"as root: {command}")
         say("fetching the package lists (apt-get update)")
         # Without the first option apt takes a list that it could not fetch for a success.
-        run(["apt-get", "-qq", "-o", "APT::Update::Error-Mode=any", "-o", "DPkg::Lock::Timeout=600", *self.options, "update"],
+        run(["apt-get", "-qq", "-o", "APT::Update::Error-Mode=any", "-o", "DPkg::Lock::Timeout=600", "update"],
             remedy=f"see that this machine reaches the package archive, then as root: {command}", env=self.environment)
 
     def download(self, packages, into):
         """The files of the packages into a folder, complete and checked, or an error."""
-        run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", *self.options, "download", *packages], cwd=into,
+        run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *packages], cwd=into,
             remedy="see that this machine reaches the package archive, and run the same command again", env=self.environment)
 
     def _query(self, *arguments, program="apt-cache"):
         # Its status says "none of these", too, which is an answer.
-        return subprocess.run([program, *self.options, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        return subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True, check=False, env=self.environment).stdout
 
     def _setting(self, name):

@@ -97,20 +97,6 @@ class Kernel:
         return self.packaged("System.map")
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where kernels come from: the archives of one system, and what its names stand for."""
-    name: str = ""  # "" is this machine's own; it is part of names in the cache
-    apt: archive.Apt = archive.HOST
-    series: dict = dataclasses.field(default_factory=lambda: SERIES)
-
-    def key(self, series):
-        return f"{self.name}-{series}" if self.name else series
-
-
-HOST = Source()
-
-
 def names(system=systems.HOST):
     """What there is for a system, the usual one first."""
     from .debug_kernels import NAMES  # which needs this module
@@ -121,28 +107,27 @@ def default():
     return next(iter(SERIES))
 
 
-def get(series, update=False, source=HOST):
+def get(series, update=False):
     """The kernel that stands for a series, downloaded if the cache has none (or if told to look for a newer)."""
     if series.startswith("debug-"):
         from . import debug_kernels  # which needs this module
         return debug_kernels.get(series)
-    if series not in source.series:
-        raise HarnessError(f"no kernel '{series}' (there are: {', '.join(source.series)})", step="the kernel",
+    if series not in SERIES:
+        raise HarnessError(f"no kernel '{series}' (there are: {', '.join(SERIES)})", step="the kernel",
                            remedy="name one of these after --kernel")
     cache = cache_dir()
-    key = source.key(series)
-    pointer = cache / f"{key}.json"
-    with step(f"kernel {key}, into {cache}"), locked(cache / f".lock-{key}"):
-        for litter in cache.glob(f".fetch-{key}.*"):  # of a run that was killed: we have the lock
+    pointer = cache / f"{series}.json"
+    with step(f"kernel {series}, into {cache}"), locked(cache / f".lock-{series}"):
+        for litter in cache.glob(f".fetch-{series}.*"):  # of a run that was killed: we have the lock
             shutil.rmtree(litter)
         if not update:
-            kernel = _cached(cache, key)
+            kernel = _cached(cache, series)
             if kernel:
                 return kernel
         try:
-            kernel = _fetch(cache, series, source)
+            kernel = _fetch(cache, series)
         except HarnessError as error:
-            kernel = _cached(cache, key)
+            kernel = _cached(cache, series)
             if kernel is None:
                 raise
             say(f"{last_words(error.reason)}\nusing kernel {kernel.release}, which is in {cache} from earlier")
@@ -154,7 +139,7 @@ def get(series, update=False, source=HOST):
 
 def cached(series):
     """The release that stands for a series now; None if none was fetched."""
-    kernel = _cached(cache_dir(), HOST.key(series))
+    kernel = _cached(cache_dir(), series)
     return kernel.release if kernel else None
 
 
@@ -162,15 +147,15 @@ def _kernel(cache, release):
     return Kernel(release, cache / release)
 
 
-def _cached(cache, key):
-    """The kernel of the cache that stands for a name: the one last chosen, or else the newest that was fetched for it."""
+def _cached(cache, series):
+    """The kernel of the cache that stands for a series: the one last chosen, or else the newest that was fetched for it."""
     releases = []
     for record in cache.glob("*/fetched.json"):
-        if json.loads(record.read_text())["for"] == key and record.with_name("vmlinux").exists():
+        if json.loads(record.read_text())["for"] == series and record.with_name("vmlinux").exists():
             releases.append(record.parent.name)
     releases.sort(key=archive.by_version)
     try:
-        releases.append(json.loads((cache / f"{key}.json").read_text())["release"])
+        releases.append(json.loads((cache / f"{series}.json").read_text())["release"])
     except (FileNotFoundError, ValueError, KeyError):  # none, or a half one: made anew
         pass
     kernels = [_kernel(cache, release) for release in reversed(releases)]
@@ -217,30 +202,30 @@ def _has_room(cache):
 
 # --- packages ----------------------------------------------------------------------------------------------------------
 
-def _fetch(cache, series, source):
+def _fetch(cache, series):
     """The newest kernel that the archive has all packages of. Lists that are older than the archive are fetched again, once."""
-    sets, problem = archive.kernel_sets(source.apt, series, source.series[series]), None
+    sets, problem = archive.kernel_sets(archive.HOST, series, SERIES[series]), None
     complete = [s for s in sets if not s.missing]
     if complete:
         try:
-            return _take(cache, sets, complete[0], series, source)
+            return _take(cache, sets, complete[0], series)
         except HarnessError as error:
             problem = error
             say(f"{error.reason}\nthat may be as the package lists are older than the archive")
     try:
-        source.apt.update()
+        archive.HOST.update()
     except HarnessError as error:  # if it is for another source of packages, there may be something new all the same
-        renewed = archive.kernel_sets(source.apt, series, source.series[series])
+        renewed = archive.kernel_sets(archive.HOST, series, SERIES[series])
         if renewed == sets:
             if problem:
                 error.reason = f"{problem.reason}\n{error.reason}"
             raise
         say(error.reason)
-    sets = archive.kernel_sets(source.apt, series, source.series[series])
+    sets = archive.kernel_sets(archive.HOST, series, SERIES[series])
     for kernel_set in sets:
         if not kernel_set.missing:
             try:
-                return _take(cache, sets, kernel_set, series, source)
+                return _take(cache, sets, kernel_set, series)
             except HarnessError as error:
                 problem = error
                 say(f"{error.reason}\nkernel {kernel_set.release} cannot be had")
@@ -248,10 +233,10 @@ def _fetch(cache, series, source):
         raise problem
     lacking = "; ".join(f"{s.release} lacks {s.missing}" for s in sets) or f"none is named linux-image-{series}.*"
     raise HarnessError(f"the package archive has no complete kernel {series}: {lacking}",
-                       remedy=f"see that the package sources have {source.series[series]} (apt-cache policy); or try later")
+                       remedy=f"see that the package sources have {SERIES[series]} (apt-cache policy); or try later")
 
 
-def _take(cache, sets, chosen, series, source):
+def _take(cache, sets, chosen, series):
     for newer in sets[:sets.index(chosen)]:
         why = f"lacks {newer.missing}" if newer.missing else "cannot be downloaded"
         say(f"kernel {newer.release} is newer, but not complete in the package archive: it {why}")
@@ -262,15 +247,14 @@ def _take(cache, sets, chosen, series, source):
         return kernel
     _has_room(cache)
     say(f"downloading kernel {chosen.release} and its headers into {cache} (once; about 100 MB)")
-    key = source.key(series)
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".fetch-{key}.", dir=cache))
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".fetch-{series}.", dir=cache))
     try:
-        source.apt.download(chosen.packages, scratch)
+        archive.HOST.download(chosen.packages, scratch)
         for package in sorted(scratch.glob("*.deb")):
             run(["dpkg", "-x", package, scratch / "root"])
             package.unlink()
         _finish(Kernel(chosen.release, scratch), final=kernel.home)
-        (scratch / "fetched.json").write_text(json.dumps({"for": key, "packages": [str(p) for p in chosen.packages]}) + "\n")
+        (scratch / "fetched.json").write_text(json.dumps({"for": series, "packages": [str(p) for p in chosen.packages]}) + "\n")
         scratch.chmod(0o755)
         run(["sync", "-f", scratch])  # so that a power cut finds none of it behind the new name without its content
         if kernel.home.exists():
