@@ -186,11 +186,47 @@ void confirm(const std::string& question, bool yes)
     }
 }
 
+std::string need_text(const std::string& path)
+{
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 4096> block{};
+    ssize_t n = file ? 1 : -1;
+    while (n > 0 || (n < 0 && file && errno == EINTR)) {
+        n = ::read(file.get(), block.data(), block.size());
+        text.append(block.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+    }
+    if (n < 0) {
+        throw errno_failure(path + " cannot be read");
+    }
+    return text;
+}
+
 std::string read_text(const std::string& path)
 {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    try {
+        return need_text(path);
+    } catch (const Failure&) {
+        return {};
+    }
 }
+
+namespace {
+
+bool write_all(int fd, const std::string& text)
+{
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        done += n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+    return true;
+}
+
+} // namespace
 
 void write_text(const std::string& path, const std::string& text, unsigned mode)
 {
@@ -199,8 +235,7 @@ void write_text(const std::string& path, const std::string& text, unsigned mode)
     if (!file) {
         throw errno_failure("cannot write " + temporary);
     }
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0 ||
+    if (::fchmod(file.get(), mode) != 0 || !write_all(file.get(), text) || ::fsync(file.get()) != 0 ||
         ::rename(temporary.c_str(), path.c_str()) != 0) {
         const int error = errno;
         ::unlink(temporary.c_str());

@@ -30,9 +30,12 @@ bool wait_for_exit(int pid, std::chrono::milliseconds limit);
 // Asks on the terminal; without one, or if the answer is not yes, throws. `yes`: the answer is known.
 void confirm(const std::string& question, bool yes);
 
-// The content of a (small) file; empty if it cannot be read.
+// The content of a (small) file; empty if it cannot be read, or is none.
 std::string read_text(const std::string& path);
-// Replaces the file at once: written beside it, flushed, renamed. Throws.
+// The same, but throws then.
+std::string need_text(const std::string& path);
+// Replaces the file at once: written beside it, flushed, renamed. It has this mode, whatever the umask.
+// Throws.
 void write_text(const std::string& path, const std::string& text, unsigned mode = 0644);
 
 } // namespace zumastor

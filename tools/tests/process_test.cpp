@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/common/process.h"
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -49,6 +51,31 @@ TEST_F(FindInPath, WithoutPathWhereProgramsUsuallyAre)
     EXPECT_EQ(find_in_path("no-such-program"), "");
     ::setenv("PATH", "", 1);
     EXPECT_EQ(find_in_path("sh"), "");
+}
+
+TEST(Text, HasItsModeWhateverTheUmask)
+{
+    std::string directory = (std::filesystem::temp_directory_path() / "process_test.XXXXXX").string();
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    const std::string path = directory + "/text";
+    for (const unsigned mask : {0u, 077u, 0777u}) {
+        const mode_t before = ::umask(static_cast<mode_t>(mask));
+        write_text(path, "content\n");
+        write_text(path + ".secret", "content\n", 0600);
+        ::umask(before);
+        EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms{0644}) << mask;
+        EXPECT_EQ(std::filesystem::status(path + ".secret").permissions(), std::filesystem::perms{0600});
+        EXPECT_EQ(read_text(path), "content\n");
+    }
+    std::filesystem::remove_all(directory);
+}
+
+TEST(Text, OfWhatIsNoFileIsAnErrorOrNothing)
+{
+    EXPECT_EQ(read_text("/proc"), "");
+    EXPECT_THROW(need_text("/proc"), Failure);
+    EXPECT_THROW(need_text("/nowhere/at/all"), Failure);
+    EXPECT_EQ(need_text("/proc/self/comm"), "tools_test\n");
 }
 
 } // namespace

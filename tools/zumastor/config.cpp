@@ -405,13 +405,26 @@ VolumeConfig load_config(const std::string& name)
 {
     const VolumeName judged = VolumeName::need(name);
     const std::string path = Paths(judged).config;
-    if (!config_exists(name)) {
+    if (!config_exists(name) &&
+        !std::filesystem::is_symlink(path)) { // a link to nowhere is something to be said
         const std::vector<std::string> others = list_volumes();
         throw Failure(Exit::not_found, "there is no volume '" + name + "'",
                       others.empty() ? "define it first: zumastor define volume " + name + " ORIGIN SNAPSTORE"
                                      : "there are: " + join(others, ", "));
     }
-    return parse_config(read_text(path), judged, path);
+    return parse_config(need_text(path), judged, path);
+}
+
+std::optional<VolumeConfig> try_load_config(const std::string& name)
+{
+    try {
+        return load_config(name);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        return std::nullopt;
+    }
 }
 
 void save_config(const VolumeConfig& config)

@@ -99,6 +99,8 @@ std::string format_config(const VolumeConfig& config);
 
 bool config_exists(const std::string& name);
 VolumeConfig load_config(const std::string& name); // Exit::not_found, naming the volumes that exist
+// For those who look at all volumes: nothing if it cannot be read, which status and doctor say.
+std::optional<VolumeConfig> try_load_config(const std::string& name);
 void save_config(const VolumeConfig& config);
 void remove_config(const std::string& name);
 std::vector<std::string> list_volumes(); // sorted

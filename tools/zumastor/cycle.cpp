@@ -12,6 +12,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
+#include "tools/common/text.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/timers.h"
@@ -179,31 +180,43 @@ void end_cycle(const Volume& volume, const std::string& host)
     }
 }
 
-CycleRecord run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle)
+CycleRecord run_cycle(Volume& volume, const std::string& host, Troubles& troubles,
+                      const std::function<void(Troubles&)>& cycle)
 {
     const VolumeLock lock = lock_cycle(volume, host);
     const std::string& directory = volume.paths().state;
     CycleRecord record = load_cycle(directory, host);
+    // It is not for the record's sake that there are cycles.
+    const auto write_down = [&](Troubles& to) {
+        attempt(to, "how the cycle went is not written down", [&] { save_cycle(directory, host, record); });
+    };
     record.begun_ns = now_ns();
     record.ended_ns = 0;
     record.code = 0;
     record.error.clear();
     record.next.clear();
-    save_cycle(directory, host, record);
+    Troubles own;
+    write_down(own);
+    own.clear();     // said at the end, if it is so still
+    Troubles unsaid; // a failure is said by who has begun the cycle
     try {
-        cycle();
+        cycle(own);
     } catch (const Failure& failure) {
         note_failure(record, failure.code(), failure.what(), failure.next());
-        save_cycle(directory, host, record);
+        write_down(unsaid);
         throw;
     } catch (const std::exception& error) {
         note_failure(record, Exit::failed, std::string("unexpected: ") + error.what(), "");
-        save_cycle(directory, host, record);
+        write_down(unsaid);
         throw;
+    }
+    if (!own.empty()) {
+        note_failure(record, Exit::partly, join(own, "; "), "");
     }
     record.ended_ns = now_ns();
     note_success(volume, host, record);
-    save_cycle(directory, host, record);
+    write_down(own);
+    troubles.insert(troubles.end(), own.begin(), own.end());
     return record;
 }
 

@@ -18,7 +18,7 @@ struct CycleRecord {
     std::uint64_t begun_ns = 0; // the last attempt; 0: there was none. Nanoseconds since 1970, as all here
     std::uint64_t ended_ns = 0; // 0: it has not ended, or was killed
     int code = 0;               // its exit code
-    std::string error;          // empty: it succeeded
+    std::string error;          // empty: it succeeded; with the code of "partly done" the transfer did
     std::string next;
     std::uint64_t success_ns = 0; // end of the last one that succeeded; 0: none did
     std::string snapshot;         // UUID of what the replica had then
@@ -39,8 +39,10 @@ std::optional<int> cycle_at_work(const std::string& volume, const std::string& h
 // Ends the cycle that is at work, in order, and returns when it has ended. Throws Exit::busy if it does not.
 void end_cycle(const Volume& volume, const std::string& host);
 
-// Runs `cycle` under its lock and writes down how it went. Throws what it throws.
-CycleRecord run_cycle(Volume& volume, const std::string& host, const std::function<void()>& cycle);
+// Runs `cycle` under its lock and writes down how it went. Throws what it throws. What it could not do beside
+// the transfer is in the troubles, and in the record: with the code of a command that is partly done.
+CycleRecord run_cycle(Volume& volume, const std::string& host, Troubles& troubles,
+                      const std::function<void(Troubles&)>& cycle);
 
 // One that succeeded, for a log: what was sent where, how much, how long it took. `bytes`: of its stream.
 std::string describe_cycle(const Volume& volume, const std::string& host, const CycleRecord& record,

@@ -182,6 +182,7 @@ Exit define_master(const Args& args)
     if (load_config(args.need("VOL")).source) {
         return promote(args);
     }
+    const VolumeLock no_reception(args.need("VOL"), "receive"); // it would be mounted under the writer
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     const std::string name = volume.config().name;

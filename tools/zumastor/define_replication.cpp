@@ -269,12 +269,12 @@ Exit start_source(const Args& args)
         LockedVolume locked = lock_volume(args);
         need_source(locked.volume).start_devices();
     }
-    show_received(volume);
+    Troubles troubles;
+    show_received(volume, troubles);
     LockedVolume locked = lock_volume(args);
     VolumeConfig& config = need_source(locked.volume).config();
     const VolumeConfig before = config;
     config.source->stopped = false;
-    Troubles troubles;
     save_and_follow(before, config, troubles);
     wake_timers(config);
     mark_started(config.name);

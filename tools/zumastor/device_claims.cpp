@@ -63,9 +63,8 @@ std::vector<Claim> claims_of_others(const VolumeConfig& config)
 {
     std::vector<VolumeConfig> others;
     for (const std::string& name : list_volumes()) {
-        try {
-            others.push_back(load_config(name));
-        } catch (const Failure&) { // `status` and the doctor name it
+        if (auto other = try_load_config(name)) { // else `status` and the doctor name it
+            others.push_back(std::move(*other));
         }
     }
     return common_claims(config, others);

@@ -204,7 +204,10 @@ private:
 
     void cycle(const std::string& direction, const CycleRecord& record, std::uint64_t period)
     {
-        if (!record.error.empty()) {
+        if (record.code == static_cast<int>(Exit::partly)) {
+            add(Verdict::warning, "the last cycle " + direction + " did not do all: " + record.error,
+                "see: zumastor status " + view_.config.name);
+        } else if (!record.error.empty()) {
             add(Verdict::fault, "the last cycle " + direction + " failed: " + record.error, record.next,
                 exit_of_peer(record.code).value_or(Exit::failed));
         }
@@ -214,6 +217,26 @@ private:
                 "the last cycle " + direction + " that succeeded ended at " +
                     format_rfc3339(record.success_ns),
                 "see: zumastor status " + view_.config.name);
+        }
+    }
+
+    // However it was received: pushed, pulled, by hand.
+    void shown(const SourceRole& source)
+    {
+        const std::string& name = view_.config.name;
+        const std::string last = load_replica_state(Paths(name).state).last;
+        const auto snapshot =
+            std::find_if(view_.snapshots.begin(), view_.snapshots.end(),
+                         [&](const auto& one) { return one.entry.uuid == last && !one.entry.squashed; });
+        if (source.stopped || snapshot == view_.snapshots.end() || VolumeLock::holder(name, "receive")) {
+            return; // nothing to show, or just being switched
+        }
+        const Volume volume(view_.config);
+        if (!volume.shows(snapshot->entry.id)) {
+            add(Verdict::warning,
+                "snapshot " + std::to_string(snapshot->entry.id) + ", received last, is not what " +
+                    volume.mount_point() + " shows",
+                "why, says: zumastor start source " + name, Exit::partly);
         }
     }
 
@@ -231,6 +254,7 @@ private:
         }
         if (replication.source && view_.config.source) {
             const SourceRole& source = *view_.config.source;
+            shown(source);
             cycle("from " + source.host, replication.source->cycle.record,
                   source.stopped ? 0 : source.period);
         }

@@ -4,6 +4,8 @@
 // by timers.target; and has zumastor@VOL.service wanted by multi-user.target and by the devices of the
 // volume: one that appears late brings it up when it appears. It tells udev, too, which disks are beneath
 // volumes. A configuration that is not understood costs its own volume only.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -105,6 +107,7 @@ bool generate_all(const fs::path& directory)
 
 int main(int argc, char** argv)
 {
+    ::umask(022);
     zumastor::set_program_name("zumastor-generator");
     if (argc != 2 && argc != 4) {
         zumastor::report("usage: zumastor-generator NORMAL-DIR [EARLY-DIR LATE-DIR]", "systemd runs it");

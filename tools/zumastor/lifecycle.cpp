@@ -25,14 +25,14 @@ bool dry_run(const Args& args, const std::string& what)
     return args.has("--dry-run");
 }
 
-void start_and_remember(Volume& volume)
+void start_and_remember(Volume& volume, Troubles& troubles)
 {
     const std::string uuid = volume.config().uuid;
     volume.start_devices();
     if (volume.config().uuid != uuid) {
-        save_config(volume.config());
+        attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
     }
-    wake_timers(volume.config());
+    attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
 }
 
 } // namespace
@@ -89,10 +89,11 @@ Exit start_volume(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
+    Troubles troubles;
     if (!dry_run(args, "start ddsnapd and create " + volume.paths().origin_device)) {
-        start_and_remember(volume);
+        start_and_remember(volume, troubles);
     }
-    return Exit::ok;
+    return conclude(troubles);
 }
 
 Exit start_master(const Args& args)
@@ -107,8 +108,8 @@ Exit start_master(const Args& args)
     if (dry_run(args, "start " + volume.what() + " and mount it at " + volume.mount_point())) {
         return Exit::ok;
     }
-    start_and_remember(volume);
     Troubles troubles;
+    start_and_remember(volume, troubles);
     if (!volume.mount_all(troubles)) {
         throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
                       "make one: mkfs.ext4 " + volume.paths().origin_device);

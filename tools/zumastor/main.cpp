@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor: volumes with snapshots that are taken, rotated and mounted.
+#include <sys/stat.h>
+
 #include <array>
 
 #include "tools/zumastor/commands.h"
@@ -183,12 +185,12 @@ constexpr std::array kRevert{
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,
 };
-constexpr std::array kDoctor{
-    OptionSpec{"--json", "", "for programs: one JSON document"},
 constexpr std::array kRelease{
     OptionSpec{"-y,--yes", "", "do not ask before it is deleted"},
     ZUMASTOR_DRY_RUN,
 };
+constexpr std::array kDoctor{
+    OptionSpec{"--json", "", "for programs: one JSON document"},
 };
 
 constexpr std::array kCommands{
@@ -232,11 +234,11 @@ constexpr std::array kCommands{
                 "Change the mount point, the mount options, or both ('-': as it is).", kDryRun, remount},
     CommandSpec{"revert", "VOL SNAP",
                 "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevert, revert},
-    CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
-                "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
     CommandSpec{"release", "VOL SNAP",
                 "Delete a snapshot that was kept of what revert, reverse or receive --abort overwrote.",
                 kRelease, release_kept},
+    CommandSpec{"diff", "VOL SNAP1 [SNAP2]",
+                "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiff,
                 show_diff},
     CommandSpec{"send", "VOL [SNAP]", "Write a snapshot, or what changed since another, as a stream.", kSend,
                 send_stream},
@@ -272,4 +274,10 @@ constexpr ToolSpec kTool{"zumastor", "Snapshots of volumes: taken, rotated, moun
 } // namespace
 } // namespace zumastor
 
-int main(int argc, char** argv) { return zumastor::run_tool(zumastor::kTool, argc, argv); }
+int main(int argc, char** argv)
+{
+    // Others than root get to the mounts by way of what is made here, and nobody else may write to it,
+    // whatever shell, unit or ssh a command comes from. What is for root alone has that mode of its own.
+    ::umask(022);
+    return zumastor::run_tool(zumastor::kTool, argc, argv);
+}

@@ -31,6 +31,12 @@ const DeviceNode& superblock_device(const StorePaths& paths)
 
 void refuse_devices_of_others(const NewVolume& wanted)
 {
+    for (const std::string& name : list_volumes()) {
+        if (!try_load_config(name)) {
+            note(std::string(kConfigDirectory) + "/" + name +
+                 ".toml cannot be read: whether its devices are others is not known");
+        }
+    }
     refuse_owned_store(wanted.paths);
     for (const Claim& claim : claims_of_others(wanted.config)) {
         throw Failure(Exit::busy, claim.what + " belongs to volume " + claim.volume,

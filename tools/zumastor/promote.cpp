@@ -13,6 +13,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/in_use.h"
+#include "tools/zumastor/kept.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/samba.h"
@@ -77,10 +78,9 @@ void settle_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, co
                       "take that back: zumastor receive --abort " + volume.config().name +
                           "; then promote again");
     }
-    const SnapshotEntry kept = take_consistent(volume, daemon, kTakenBackKind);
-    daemon.set_priority(kept.id, kNeverSquashed); // until the administrator has looked at it
-    note(volume.what() + " was written to in another way; that is taken back, and kept in snapshot " +
-         std::to_string(kept.id) + ", of kind " + kTakenBackKind);
+    const SnapshotEntry kept = keep_origin(volume, daemon, kTakenBackKind);
+    note(volume.what() + " was written to in another way; that is taken back");
+    tell_kept(volume.config(), kept);
     roll_back(volume, daemon, state);
 }
 

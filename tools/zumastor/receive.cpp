@@ -11,11 +11,13 @@
 //   between its parts or while it comes, becomes no snapshot, unless it is where the stream writes, too.
 //   `reception` is on disk before the first byte is written, and goes only after the snapshot is there: a
 //   crash at any moment leaves a replica that knows what it was doing.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
+#include "tools/common/block_device.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
@@ -325,6 +327,9 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
 
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
+    // Nobody mounts it, or puts anything else on it, while it is written to.
+    const auto held =
+        open_exclusive(need_block_device(volume.paths().origin_device, "origin"), O_RDONLY, "origin");
     auto device = std::make_unique<DeviceWriter>(volume.paths().origin_device);
     const auto got = apply(volume, reader, *device, state, ranges, progress);
     Daemon after = volume.daemon(); // it may have been started again during the transfer
@@ -356,11 +361,13 @@ Exit receive_stream(const Args& args)
     const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
     if (!args.has("--abort")) {
         const Received received = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
-        if (volume.config().source) {
-            show_received(volume);
-        }
         std::printf("%llu\n", static_cast<unsigned long long>(received.snapshot.id));
-        return Exit::ok;
+        std::fflush(stdout);
+        Troubles troubles;
+        if (volume.config().source) {
+            show_received(volume, troubles);
+        }
+        return conclude(troubles);
     }
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);

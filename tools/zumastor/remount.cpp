@@ -56,7 +56,8 @@ void refuse_bad_place(const Volume& volume, const Volume& next)
         refuse_within(place, own, volume);
     }
     for (const std::string& other : list_volumes()) {
-        if (other != name && canonical(Volume(load_config(other)).mount_point()) == place) {
+        const auto config = other != name ? try_load_config(other) : std::nullopt;
+        if (config && canonical(Volume(*config).mount_point()) == place) {
             const std::string reason = " is the mount point of volume " + other;
             throw Failure(Exit::exists, place + reason);
         }

@@ -135,6 +135,15 @@ void repair_origin(const Volume& volume, const SnapshotEntry& snapshot, bool cha
     }
 }
 
+void show_again(Volume& volume)
+{
+    Troubles troubles;
+    show_received(volume, troubles);
+    for (const std::string& trouble : troubles) {
+        note(trouble);
+    }
+}
+
 } // namespace
 
 void repair_from(Volume& volume, const SnapshotEntry& snapshot, int fd)
@@ -154,10 +163,10 @@ void repair_from(Volume& volume, const SnapshotEntry& snapshot, int fd)
         }
         repair_origin(volume, snapshot, changes);
     } catch (const std::runtime_error&) {
-        show_received(volume);
+        show_again(volume);
         throw;
     }
-    show_received(volume);
+    show_again(volume);
 }
 
 } // namespace zumastor

@@ -23,30 +23,24 @@ void show_newest(Volume& volume, Daemon& daemon)
     }
 }
 
-void show_received(Volume& volume)
+void show_received(Volume& volume, Troubles& troubles)
 {
-    const VolumeLock lock(volume.config().name);
-    Troubles troubles;
-    try {
+    const std::string received = volume.what() + ": what was received";
+    attempt(troubles, received, [&] {
+        const VolumeLock lock(volume.config().name);
         Daemon daemon = volume.daemon();
-        show_newest(volume, daemon);
-        rotate_snapshots(volume, daemon, troubles);
-        drop_replication_snapshots(volume, daemon, troubles);
-    } catch (const Failure& failure) {
-        if (failure.code() == Exit::interrupted) {
-            throw;
-        }
-        troubles.emplace_back(failure.what());
-    }
-    for (const std::string& trouble : troubles) {
-        note(volume.what() + ": received, but: " + trouble);
-    }
+        attempt(troubles, received + " is not shown", [&] { show_newest(volume, daemon); });
+        attempt(troubles, received + " is there, but nothing is rotated",
+                [&] { rotate_snapshots(volume, daemon, troubles); });
+        attempt(troubles, received + " is there, but no old snapshot is deleted",
+                [&] { drop_replication_snapshots(volume, daemon, troubles); });
+    });
 }
 
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
-    update_bookmarks(volume, daemon);
-    sync_holds(volume, daemon);
+    attempt(troubles, "what replication needs is not noted", [&] { update_bookmarks(volume, daemon); });
+    attempt(troubles, "what replication needs is not held", [&] { sync_holds(volume, daemon); });
     const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
     for (const SnapshotEntry& snapshot : daemon.list()) {
         if (snapshot.tag != kReplicateKind || needed.count(snapshot.uuid) > 0) {

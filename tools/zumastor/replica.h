@@ -8,8 +8,9 @@
 namespace zumastor {
 
 // The newest complete snapshot is mounted at the volume's mount point, and the others as the role wants it;
-// what the rotation drops is deleted. Takes the volume's lock. What cannot be done is said, not thrown.
-void show_received(Volume& volume);
+// what the rotation drops is deleted. Takes the volume's lock. What cannot be done becomes a trouble, and is
+// not thrown.
+void show_received(Volume& volume, Troubles& troubles);
 
 // The newest complete snapshot at the volume's mount point, if there is one. The caller has the volume's
 // lock.

@@ -94,7 +94,7 @@ SnapshotEntry choose(Volume& volume, Daemon& daemon, const ReplicaOffer& offer, 
 }
 
 // The replica has it: the next cycle is based on it.
-void remember_sent(Volume& volume, const UuidText& replica, const std::string& sent)
+void remember_sent(Volume& volume, const UuidText& replica, const std::string& sent, Troubles& troubles)
 {
     const VolumeLock lock(volume.config().name);
     TargetState target = load_target_state(volume.paths().state, replica);
@@ -103,12 +103,10 @@ void remember_sent(Volume& volume, const UuidText& replica, const std::string& s
     target.marked.clear(); // its bookmark has another base
     save_target_state(volume.paths().state, target);
     release_former_base(volume.paths().state, replica);
-    Daemon daemon = volume.daemon(); // it may have been started again during the transfer
-    Troubles troubles;
-    drop_replication_snapshots(volume, daemon, troubles);
-    for (const std::string& trouble : troubles) {
-        note(trouble);
-    }
+    attempt(troubles, "old snapshots of replication stay", [&] {
+        Daemon daemon = volume.daemon(); // it may have been started again during the transfer
+        drop_replication_snapshots(volume, daemon, troubles);
+    });
 }
 
 // The same for a replica that asks, if it is known which target it is: once it has been pushed to.
@@ -145,6 +143,7 @@ std::uint64_t transmit(const Volume& volume, const SendEnds& ends, const stream:
 struct SessionEnd {
     bool more = false;       // another one is needed to finish the cycle
     std::uint64_t bytes = 0; // of the stream
+    Troubles troubles{};     // what could not be done beside it
 };
 
 // The sender's end. `ahead`: null if this side was asked to send.
@@ -197,7 +196,7 @@ SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions op
         }
         end.bytes = transmit(volume, *ends, options, args, pipes);
     }
-    remember_sent(volume, offer.uuid, sent);
+    remember_sent(volume, offer.uuid, sent, end.troubles);
     return end;
 }
 
@@ -235,8 +234,9 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
         throw Refused(failure);
     }
     write_line(pipes.to, format(result));
-    show_received(volume); // while the other side tidies up; it waits for our end
-    return {plan.more, received.bytes};
+    SessionEnd end{plan.more, received.bytes};
+    show_received(volume, end.troubles); // while the other side tidies up; it waits for our end
+    return end;
 }
 
 // A session with a peer whose connection may break.
@@ -244,8 +244,12 @@ template <class Session>
 SessionEnd with_peer(Peer& peer, const std::string& host, const Session& session)
 {
     try {
-        const SessionEnd end = session(Pipes{peer.from(), peer.to()});
-        if (const int status = peer.finish(); status != 0) {
+        SessionEnd end = session(Pipes{peer.from(), peer.to()});
+        const int status = peer.finish();
+        if (status == static_cast<int>(Exit::partly)) { // what was to be sent is there
+            end.troubles.push_back(host +
+                                   ": not all was done there after the transfer; its own message is above");
+        } else if (status != 0) {
             throw Failure(Exit::failed,
                           host + ": zumastor there ended with exit code " + std::to_string(status));
         }
@@ -273,7 +277,7 @@ std::vector<std::string> remote_words(const char* verb, const std::string& volum
 }
 
 // Both return the length of what was sent.
-std::uint64_t push(Volume& volume, const Target& target, Args args)
+std::uint64_t push(Volume& volume, const Target& target, Args args, Troubles& troubles)
 {
     if (target.full) {
         args.add("--full", {});
@@ -288,12 +292,13 @@ std::uint64_t push(Volume& volume, const Target& target, Args args)
             return send_session(volume, args, options, target.host, pipes, &ahead);
         });
         bytes += end.bytes;
+        troubles.insert(troubles.end(), end.troubles.begin(), end.troubles.end());
         more = end.more;
     }
     return bytes;
 }
 
-std::uint64_t pull(Volume& volume, const Args& args)
+std::uint64_t pull(Volume& volume, const Args& args, Troubles& troubles)
 {
     const SourceRole& source = *volume.config().source;
     const std::string remote = source.volume.empty() ? volume.config().name : source.volume;
@@ -303,6 +308,7 @@ std::uint64_t pull(Volume& volume, const Args& args)
         const SessionEnd end =
             with_peer(peer, source.host, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
         bytes += end.bytes;
+        troubles.insert(troubles.end(), end.troubles.begin(), end.troubles.end());
         more = end.more;
     }
     return bytes;
@@ -314,11 +320,12 @@ bool wants_a_line(const Args& args)
     return !args.has("--quiet") && !args.has("--json") && ::isatty(STDERR_FILENO) == 0;
 }
 
-void one_cycle(Volume& volume, const std::string& host, const Args& args, bool tell)
+void one_cycle(Volume& volume, const std::string& host, const Args& args, bool tell, Troubles& troubles)
 {
     std::uint64_t bytes = 0;
-    const CycleRecord done = run_cycle(volume, host, [&] {
-        bytes = host.empty() ? pull(volume, args) : push(volume, *find_target(volume.config(), host), args);
+    const CycleRecord done = run_cycle(volume, host, troubles, [&](Troubles& own) {
+        bytes = host.empty() ? pull(volume, args, own)
+                             : push(volume, *find_target(volume.config(), host), args, own);
     });
     if (tell) {
         note(describe_cycle(volume, host, done, bytes));
@@ -358,17 +365,14 @@ Exit serve_session(const Args& args, bool sends)
     const Pipes pipes{0, 1};
     (void)std::signal(SIGPIPE, SIG_IGN); // a peer that has gone is an error with a text
     try {
-        if (sends) {
-            send_session(volume, args, send_options(args), {}, pipes, nullptr);
-        } else {
-            receive_session(volume, args, pipes);
-        }
+        return conclude((sends ? send_session(volume, args, send_options(args), {}, pipes, nullptr)
+                               : receive_session(volume, args, pipes))
+                            .troubles);
     } catch (const Refused& refused) {
         return refused.code();
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what());
     }
-    return Exit::ok;
 }
 
 Exit replicate(const Args& args)
@@ -390,20 +394,21 @@ Exit replicate(const Args& args)
     }
     Troubles troubles;
     Exit first = Exit::ok;
+    std::size_t failed = 0;
     for (const std::string& host : hosts) {
         try {
-            one_cycle(volume, host, stream_args, tell);
+            one_cycle(volume, host, stream_args, tell, troubles);
         } catch (const Failure& failure) {
             if (hosts.size() == 1 || failure.code() == Exit::interrupted) {
                 throw;
             }
-            first = troubles.empty() ? failure.code() : first;
+            first = failed++ == 0 ? failure.code() : first;
             troubles.push_back(host + ": " + failure.what() +
                                (failure.next().empty() ? "" : "; " + failure.next()));
         }
     }
     const Exit partly = conclude(troubles);
-    return troubles.size() == hosts.size() ? first : partly;
+    return failed == hosts.size() ? first : partly;
 }
 
 } // namespace zumastor

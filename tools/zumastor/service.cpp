@@ -52,12 +52,12 @@ void start_in_role(const Args& args, Troubles& troubles)
     const std::string uuid = volume.config().uuid;
     volume.start_devices();
     if (volume.config().uuid != uuid) {
-        save_config(volume.config());
+        attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
     }
     if (volume.config().master && !volume.mount_all(troubles)) {
         note(volume.paths().origin_device + " holds no filesystem to mount");
     }
-    wake_timers(volume.config());
+    attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
 }
 
 Exit start(const Args& args)
@@ -70,7 +70,7 @@ Exit start(const Args& args)
     start_in_role(args, troubles);
     Volume volume(load_config(name));
     if (volume.config().source && !volume.config().source->stopped) {
-        show_received(volume);
+        show_received(volume, troubles);
     }
     return conclude(troubles);
 }

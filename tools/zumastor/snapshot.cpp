@@ -132,11 +132,13 @@ void print_plan(const Volume& volume, Daemon& daemon, const std::string& tag)
 
 void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
-    update_bookmarks(volume, daemon);
-    sync_holds(volume, daemon); // what is held cannot be deleted
+    const std::string& state = volume.paths().state;
+    attempt(troubles, "what replication needs is not noted", [&] { update_bookmarks(volume, daemon); });
+    // What is held cannot be deleted; what replication noted before is held.
+    attempt(troubles, "what replication needs is not held", [&] { sync_holds(volume, daemon); });
     std::vector<SnapshotEntry> snapshots = daemon.list();
-    volume.mount_snapshots(snapshots, troubles);
-    const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
+    attempt(troubles, "snapshots are not mounted", [&] { volume.mount_snapshots(snapshots, troubles); });
+    const std::set<std::string> needed = snapshots_in_use(state);
     std::vector<std::uint64_t> out = rotated_out(snapshots, volume.config().schedule);
     std::erase_if(out, [&](std::uint64_t id) {
         return std::any_of(snapshots.begin(), snapshots.end(), [&](const SnapshotEntry& snapshot) {
@@ -146,7 +148,7 @@ void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
     std::erase_if(snapshots, [&](const SnapshotEntry& snapshot) {
         return std::find(out.begin(), out.end(), snapshot.id) != out.end();
     });
-    volume.refresh_links(snapshots); // before their targets go
+    attempt(troubles, "the links", [&] { volume.refresh_links(snapshots); }); // before their targets go
     rotate(volume, daemon, out, troubles);
 }
 
@@ -193,9 +195,10 @@ Exit take_snapshot(const Args& args)
     }
     check_interrupt();
     const SnapshotEntry created = take_consistent(volume, daemon, {SnapshotTag::need(tag)});
-    Troubles troubles;
-    rotate_snapshots(volume, daemon, troubles);
     std::printf("%" PRIu64 "\n", created.id);
+    std::fflush(stdout);
+    Troubles troubles;
+    attempt(troubles, "no snapshot is rotated", [&] { rotate_snapshots(volume, daemon, troubles); });
     return conclude(troubles);
 }
 

@@ -290,6 +290,7 @@ Exit show_status(const Args& args)
 {
     std::vector<VolumeView> views;
     const bool one = args.has("VOL");
+    bool unreadable = false;
     if (one) {
         views.push_back(view_of(args.need("VOL")));
         if (const auto snapshot = args.get("SNAP")) {
@@ -297,9 +298,11 @@ Exit show_status(const Args& args)
         }
     } else {
         for (const std::string& name : list_volumes()) {
-            views.push_back(view_of(name));
+            views.push_back(view_or_problem(name));
+            unreadable = unreadable || views.back().state == kUnreadable;
         }
     }
+    const Exit result = unreadable ? Exit::partly : Exit::ok;
     if (args.has("--json")) {
         ordered_json volumes = ordered_json::array();
         for (const VolumeView& view : views) {
@@ -307,7 +310,7 @@ Exit show_status(const Args& args)
         }
         const ordered_json document{{"version", kStatusVersion}, {"volumes", volumes}};
         std::puts(document.dump(2, ' ', false, ordered_json::error_handler_t::replace).c_str());
-        return Exit::ok;
+        return result;
     }
     const bool full = args.has("--full");
     if (!one && !full) {
@@ -325,7 +328,7 @@ Exit show_status(const Args& args)
                         view.next.c_str());
         }
     }
-    return Exit::ok;
+    return result;
 }
 
 } // namespace zumastor

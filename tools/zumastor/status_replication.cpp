@@ -184,8 +184,11 @@ void add_cycle(Rows& rows, const CycleView& cycle, bool full)
         rows.push_back({"    last cycle", format_rfc3339(record.begun_ns) +
                                               ": it was killed, or the power failed; the next goes on"});
     } else if (!record.error.empty()) {
-        rows.push_back({"    last cycle", format_rfc3339(record.ended_ns) + " failed, exit code " +
-                                              std::to_string(record.code) + ": " + record.error});
+        rows.push_back({"    last cycle",
+                        format_rfc3339(record.ended_ns) +
+                            (record.code == static_cast<int>(Exit::partly) ? " did not do all, exit code "
+                                                                           : " failed, exit code ") +
+                            std::to_string(record.code) + ": " + record.error});
         if (!record.next.empty()) {
             rows.push_back({"    next", record.next});
         }

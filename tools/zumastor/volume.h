@@ -15,11 +15,9 @@
 #include "tools/zumastor/config.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/names.h"
+#include "tools/zumastor/troubles.h"
 
 namespace zumastor {
-
-// What went wrong with single snapshots while the rest was done: the command ends with Exit::partly.
-using Troubles = std::vector<std::string>;
 
 class Volume {
 public:
@@ -80,6 +78,8 @@ public:
     // A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old
     // one goes on reading it.
     void show_snapshot(const SnapshotEntry& snapshot);
+    // Whether it is what the mount point shows; also if it holds no filesystem, and so cannot be.
+    bool shows(std::uint64_t id) const;
     // Unmounts and unmaps it, wherever it is shown, so that what it holds may be written. Throws Exit::busy,
     // naming who reads it.
     void hide_snapshot(std::uint64_t id);

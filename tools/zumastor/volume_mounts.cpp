@@ -43,6 +43,13 @@ void replace_link(const fs::path& link, const std::string& target)
     }
 }
 
+void clear_mounts(const std::string& target)
+{
+    while (is_mount_point(target)) {
+        unmount(target);
+    }
+}
+
 // Mounts as what is at `shown` now: to look for what a device holds takes longer than to mount it. False if
 // nothing is there, or that does not do.
 bool mount_as_before(const std::string& device, const std::string& target, const std::string& shown,
@@ -296,6 +303,7 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     const bool replaces = before && is_ours(*before);
     // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
     const std::string aside = paths_.runtime + "/incoming";
+    clear_mounts(aside); // an attempt that was broken off
     if (!mount_as_before(device, aside, ours, config_)) {
         const auto type = filesystem_on(device);
         if (!type) {
@@ -304,14 +312,32 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
         }
         mount_filesystem(device, aside, *type, snapshot_mount_options(*type, config_));
     }
-    if (replaces) {
-        replace_mount(aside, ours);
-    } else {
-        bind_tree(aside, target);
+    try {
+        if (replaces) {
+            replace_mount(aside, ours);
+        } else {
+            bind_tree(aside, target);
+        }
+    } catch (const Failure&) {
+        clear_mounts(aside); // else the snapshot could never be deleted
+        throw;
     }
     unmount(aside);
     renew_nfs_exports();
     unmap_unused(snapshot.id);
+}
+
+bool Volume::shows(std::uint64_t id) const
+{
+    const auto device = mapper::find(paths_.snapshot_name(id));
+    if (!device) {
+        return false;
+    }
+    const std::vector<Mount> mounts = mounts_of(device->number);
+    const std::string ours = canonical(mount_point());
+    return std::any_of(mounts.begin(), mounts.end(),
+                       [&](const Mount& mount) { return mount.target == ours; }) ||
+           !filesystem_on(paths_.snapshot_device(id));
 }
 
 void Volume::hide_snapshot(std::uint64_t id)
@@ -352,8 +378,10 @@ void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubl
     const std::map<std::uint64_t, std::string> directories = directory_names(snapshots);
     for (const SnapshotEntry& snapshot : snapshots) {
         if (!snapshot.squashed && !mount_of_snapshot(snapshot.id)) {
-            map_snapshot(paths, snapshot);
-            mount_snapshot(snapshot, directories.at(snapshot.id), troubles);
+            attempt(troubles, "snapshot " + std::to_string(snapshot.id) + " is not mounted", [&] {
+                map_snapshot(paths, snapshot);
+                mount_snapshot(snapshot, directories.at(snapshot.id), troubles);
+            });
         }
     }
     follow_exports(snapshots, troubles);

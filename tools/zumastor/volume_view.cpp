@@ -85,6 +85,23 @@ std::string start_command(const VolumeConfig& config)
            config.name;
 }
 
+VolumeView view_or_problem(const std::string& name)
+{
+    try {
+        return view_of(name);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        VolumeView view;
+        view.config.name = name;
+        set_state(view, kUnreadable, failure.what(),
+                  failure.next().empty() ? "zumastor doctor " + name + " says more, if there is more to say"
+                                         : failure.next());
+        return view;
+    }
+}
+
 VolumeView view_of(const std::string& name)
 {
     const Volume volume(load_config(name));

@@ -23,7 +23,9 @@ struct SnapshotView {
 
 struct VolumeView {
     VolumeConfig config;
-    std::string state; // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected
+    // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected, half_reverted,
+    // unreadable
+    std::string state;
     std::string problem; // empty when it runs
     std::string next;
     std::string device; // of the origin; empty: not mapped
@@ -37,5 +39,10 @@ struct VolumeView {
 std::string start_command(const VolumeConfig& config);
 
 VolumeView view_of(const std::string& name);
+
+// For a list of all: a volume whose configuration or state cannot be read is an entry of its own, and hides
+// no other.
+inline const std::string kUnreadable = "unreadable";
+VolumeView view_or_problem(const std::string& name);
 
 } // namespace zumastor
