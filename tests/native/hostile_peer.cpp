@@ -14,7 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,12 +67,15 @@ void add_lines(std::vector<Attack>& attacks, const std::string& line)
     const json flat = sample.flatten();
     for (const auto& [field, value] : flat.items()) {
         const json::json_pointer pointer(field);
-        for (const std::string& text : texts()) {
+        // Of what has the wrong type anyway, one will do: a process is begun for each.
+        const std::size_t most_texts = value.is_string() ? texts().size() : 1;
+        const std::size_t most_numbers = value.is_string() ? 1 : kNumbers.size();
+        for (const std::string& text : std::span(texts()).first(most_texts)) {
             json changed = sample;
             changed[pointer] = text;
             attacks.push_back({field + " = " + readable(text), {changed.dump() + "\n"}, only_shown(field)});
         }
-        for (const std::string& number : kNumbers) {
+        for (const std::string& number : std::span(kNumbers).first(most_numbers)) {
             json changed = sample;
             changed[pointer] = "HERE";
             std::string raw = changed.dump();
@@ -239,6 +242,7 @@ int main(int argc, char** argv)
         return 2;
     }
     (void)std::signal(SIGPIPE, SIG_IGN);
+    (void)std::setvbuf(stdout, nullptr, _IOLBF, 0); // each attack is seen as it is made
     int bad = 0;
     for (const Attack& attack : attacks_of(argv[1])) {
         const Outcome outcome = run(attack, argv + 2);
