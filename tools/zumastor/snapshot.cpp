@@ -85,7 +85,7 @@ SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const NewSna
         flush_device(volume.paths().origin_device);
         return daemon.create(wanted, kCreateLimit);
     }
-    Freeze freeze(mounted->path, kFreezeLimit);
+    Freeze freeze(mounted->path, mapper::find(volume.paths().origin_name)->number, kFreezeLimit);
     SnapshotEntry created = daemon.create(wanted, kCreateLimit);
     if (freeze.thaw()) {
         return created;

@@ -99,7 +99,7 @@ ordered_json volume_json(const VolumeView& view)
     for (const SnapshotView& snapshot : view.snapshots) {
         snapshots.push_back(snapshot_json(snapshot));
     }
-    return {{"name", config.name},
+    return {{"name", view.name},
             {"state", view.state},
             {"problem", text_or_null(view.problem)},
             {"next", text_or_null(view.next)},
@@ -160,7 +160,7 @@ void print_overview(const std::vector<VolumeView>& views)
         {"VOLUME", "STATE", "SIZE", "STORE USED", "SNAPSHOTS", "MOUNTED AT"}};
     for (const VolumeView& view : views) {
         const bool known = view.store.has_value();
-        rows.push_back({view.config.name, view.state,
+        rows.push_back({view.name, view.state,
                         known ? format_size(view.store->origin_sectors * kSectorBytes) : "-",
                         known ? store_use(*view.store) : "-",
                         known ? std::to_string(view.snapshots.size()) : "-",
@@ -237,7 +237,7 @@ std::string schedule_text(const VolumeConfig& config)
 
 void print_volume(const VolumeView& view, bool usage, bool full)
 {
-    std::vector<std::vector<std::string>> rows{{"volume", view.config.name + ": " + view.state},
+    std::vector<std::vector<std::string>> rows{{"volume", view.name + ": " + view.state},
                                                {"  origin", view.config.origin},
                                                {"  store", view.config.store}};
     if (!view.problem.empty()) {
@@ -320,11 +320,11 @@ Exit show_status(const Args& args)
         if (one || full) {
             print_volume(view, full || args.has("--usage"), full);
         } else if (args.has("--usage")) {
-            std::puts(view.config.name.c_str());
+            std::puts(view.name.c_str());
             print_usage(view);
         }
         if (!one && !full && !view.problem.empty()) {
-            std::printf("%s: %s; next: %s\n", view.config.name.c_str(), view.problem.c_str(),
+            std::printf("%s: %s; next: %s\n", view.name.c_str(), view.problem.c_str(),
                         view.next.c_str());
         }
     }

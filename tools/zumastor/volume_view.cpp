@@ -94,7 +94,8 @@ VolumeView view_or_problem(const std::string& name)
             throw;
         }
         VolumeView view;
-        view.config.name = name;
+        view.config.name = VolumeName::from(name).value_or(VolumeName{});
+        view.name = shown(name, kMostShown);
         set_state(view, kUnreadable, failure.what(),
                   failure.next().empty() ? "zumastor doctor " + name + " says more, if there is more to say"
                                          : failure.next());
@@ -107,6 +108,7 @@ VolumeView view_of(const std::string& name)
     const Volume volume(load_config(name));
     VolumeView view;
     view.config = volume.config();
+    view.name = view.config.name;
     if (mapper::find(volume.paths().origin_name)) {
         view.device = volume.paths().origin_device;
         view.mount = volume.origin_mount();

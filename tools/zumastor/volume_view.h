@@ -23,6 +23,7 @@ struct SnapshotView {
 
 struct VolumeView {
     VolumeConfig config;
+    std::string name; // as it is shown: of a file that is no volume's, that file's
     // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected, half_reverted,
     // unreadable
     std::string state;
