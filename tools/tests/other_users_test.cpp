@@ -35,7 +35,7 @@ protected:
     VolumeConfig volume(const std::string& name, const std::string& origin, const std::string& store) const
     {
         VolumeConfig config;
-        config.name = name;
+        config.name = VolumeName::need(name);
         config.origin = root_ + "/" + origin;
         config.store = root_ + "/" + store;
         return config;

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tools/common/failure.h"
+
 namespace zumastor {
 namespace {
 

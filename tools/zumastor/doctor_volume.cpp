@@ -223,7 +223,7 @@ private:
     // However it was received: pushed, pulled, by hand.
     void shown(const SourceRole& source)
     {
-        const std::string& name = view_.config.name;
+        const VolumeName& name = view_.config.name;
         const std::string last = load_replica_state(Paths(name).state).last;
         const auto snapshot =
             std::find_if(view_.snapshots.begin(), view_.snapshots.end(),

@@ -5,12 +5,15 @@
 #include <filesystem>
 #include <map>
 
+#include "tools/common/text.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rotation.h"
 
 namespace zumastor {
 namespace {
+
+constexpr std::size_t kMostShown = 64; // characters of a file's name that is no volume's
 
 void set_state(VolumeView& view, const std::string& state, const std::string& problem = {},
                const std::string& next = {})
