@@ -216,14 +216,14 @@ Exit define_master(const Args& args)
 
 void read_schedule(const Args& args, std::vector<Kind>& schedule)
 {
-    constexpr std::int64_t kMostKept = 60000; // below the number of snapshots that a store can have
+    constexpr std::int64_t kMostAsked = 60000; // below the number of snapshots that a store can have
     for (const std::string& kind : kBuiltinKinds) {
         if (const auto count = args.get("--" + kind)) {
-            set_kind(schedule, kind, static_cast<std::uint64_t>(need_integer(*count, kind, 0, kMostKept)));
+            set_kind(schedule, kind, static_cast<std::uint64_t>(need_integer(*count, kind, 0, kMostAsked)));
         }
     }
     for (const std::string& text : args.all("--custom")) {
-        const Kind kind = parse_custom(text, kMostKept);
+        const Kind kind = parse_custom(text, kMostAsked);
         set_kind(schedule, kind.name, kind.keep);
     }
 }

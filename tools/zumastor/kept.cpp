@@ -69,7 +69,9 @@ SnapshotEntry keep_origin(const Volume& volume, Daemon& daemon, const std::strin
     if (newest != list.rend() && origin_equals(volume, daemon, *newest)) {
         return *newest;
     }
-    return take_consistent(volume, daemon, {SnapshotTag::need(kind), SnapshotName::from(kind + "-" + format_directory(now_ns())).value(),
+    return take_consistent(volume, daemon,
+                           {SnapshotTag::need(kind),
+                            SnapshotName::from(kind + "-" + format_directory(now_ns())).value(),
                             kNeverSquashed});
 }
 

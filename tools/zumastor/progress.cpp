@@ -29,7 +29,7 @@ Progress::Progress(const Args& args, const stream::Header& header)
     : total_(header.chunks), chunk_bytes_(header.chunk_bytes())
 {
     if (args.has("--json")) {
-        style_ = Style::json;
+        style_ = Style::as_json;
     } else if (args.has("--quiet")) {
         style_ = Style::quiet;
     } else {
@@ -65,7 +65,7 @@ std::string Progress::json(const char* event, std::uint64_t chunks, std::uint64_
 
 void Progress::show(std::uint64_t chunks, std::uint64_t bytes)
 {
-    if (style_ != Style::line && style_ != Style::json) {
+    if (style_ != Style::line && style_ != Style::as_json) {
         return;
     }
     const auto now = Clock::now();
@@ -75,7 +75,7 @@ void Progress::show(std::uint64_t chunks, std::uint64_t bytes)
         return;
     }
     next_ = now + kInterval;
-    if (style_ == Style::json) {
+    if (style_ == Style::as_json) {
         (void)std::fprintf(stderr, "%s\n", json("progress", chunks, bytes, seconds).c_str());
         return;
     }
@@ -90,7 +90,7 @@ void Progress::finish(std::uint64_t chunks, std::uint64_t bytes)
 {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     estimate_.reached(seconds, chunks);
-    if (style_ == Style::json) {
+    if (style_ == Style::as_json) {
         (void)std::fprintf(stderr, "%s\n", json("end", chunks, bytes, seconds).c_str());
     } else if (style_ != Style::quiet) {
         const double rate = seconds > 0 ? static_cast<double>(chunks) / seconds : 0; // over all

@@ -22,7 +22,7 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    enum class Style : std::uint8_t { quiet, line, json, end_only };
+    enum class Style : std::uint8_t { quiet, line, as_json, end_only };
 
     std::string text(std::uint64_t chunks, std::uint64_t bytes, double rate) const;
     std::string json(const char* event, std::uint64_t chunks, std::uint64_t bytes, double seconds) const;

@@ -160,11 +160,10 @@ void print_overview(const std::vector<VolumeView>& views)
         {"VOLUME", "STATE", "SIZE", "STORE USED", "SNAPSHOTS", "MOUNTED AT"}};
     for (const VolumeView& view : views) {
         const bool known = view.store.has_value();
-        rows.push_back({view.name, view.state,
-                        known ? format_size(view.store->origin_sectors * kSectorBytes) : "-",
-                        known ? store_use(*view.store) : "-",
-                        known ? std::to_string(view.snapshots.size()) : "-",
-                        view.mount ? view.mount->target : "-"});
+        rows.push_back(
+            {view.name, view.state, known ? format_size(view.store->origin_sectors * kSectorBytes) : "-",
+             known ? store_use(*view.store) : "-", known ? std::to_string(view.snapshots.size()) : "-",
+             view.mount ? view.mount->target : "-"});
     }
     std::fputs(format_table(rows).c_str(), stdout);
 }
@@ -324,8 +323,7 @@ Exit show_status(const Args& args)
             print_usage(view);
         }
         if (!one && !full && !view.problem.empty()) {
-            std::printf("%s: %s; next: %s\n", view.name.c_str(), view.problem.c_str(),
-                        view.next.c_str());
+            std::printf("%s: %s; next: %s\n", view.name.c_str(), view.problem.c_str(), view.next.c_str());
         }
     }
     return result;
