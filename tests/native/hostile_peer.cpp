@@ -80,7 +80,9 @@ void add_lines(std::vector<Attack>& attacks, const std::string& line)
             changed[pointer] = "HERE";
             std::string raw = changed.dump();
             raw.replace(raw.find("\"HERE\""), 6, number);
-            attacks.push_back({field + " = " + number, {raw + "\n"}});
+            std::string what = field;
+            what.append(" = ").append(number);
+            attacks.push_back({what, {raw + "\n"}});
         }
     }
     for (const std::string& raw :

@@ -175,7 +175,7 @@ TEST_F(LostChunkTest, ResizesLeaveItLost)
     begin();
     const SnapshotId id = take();
     world->origin().spoil_reads(std::uint64_t{250} * 4096);
-    ASSERT_TRUE(world->run(store().resize_origin(Sectors{240 * 8})));
+    ASSERT_TRUE(world->run(store().resize_origin(Sectors{std::uint64_t{240} * 8})));
     EXPECT_EQ(read(id, 250), kLost);
     EXPECT_EQ(read(id, 251), 252);
     world->kill();

@@ -38,7 +38,7 @@ std::string text_of_kernel_record(std::string_view record)
 std::string KernelMessages::since(const std::vector<std::string>& words) const
 {
     constexpr std::size_t kShown = 3;
-    constexpr std::size_t kLongest = 300; // bytes of each
+    constexpr std::size_t kLongestRecord = 300; // bytes of each
     std::vector<std::string> found;
     std::array<char, 8192> record{}; // one at a time
     while (log_) {
@@ -53,7 +53,7 @@ std::string KernelMessages::since(const std::vector<std::string>& words) const
         if (std::any_of(words.begin(), words.end(), [&](const std::string& word) {
                 return !word.empty() && text.find(word) != std::string::npos;
             })) {
-            found.push_back(shown(text, kLongest));
+            found.push_back(shown(text, kLongestRecord));
         }
     }
     if (found.size() > kShown) {

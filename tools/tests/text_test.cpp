@@ -116,10 +116,8 @@ TEST(Text, WhatIsShownIsOneHarmlessLine)
     EXPECT_EQ(shown("a\nb\rc\td\x1b[2J\x7f"s, 100), "a\\nb\\rc\\td\\x1b[2J\\x7f");
     EXPECT_EQ(shown("\0"s, 100), "\\x00");
     EXPECT_EQ(shown("\xc2\x9b[31m", 100), "\\u009b[31m"); // CSI in one character
-    EXPECT_EQ(shown("\xe2\x80\xae"
-                    "fdp.exe",
-                    100),
-              "\\u202efdp.exe"); // from right to left
+    const std::string right_to_left{'\xe2', '\x80', '\xae'};
+    EXPECT_EQ(shown(right_to_left + "fdp.exe", 100), "\\u202efdp.exe");
     EXPECT_EQ(shown("\xff\xc0\x80\xed\xa0\x80", 100), "\\xff\\xc0\\x80\\xed\\xa0\\x80");
     EXPECT_EQ(shown("\xe2\x82", 100), "\\xe2\\x82");
     EXPECT_EQ(shown(std::string(10, 'a'), 10), std::string(10, 'a'));

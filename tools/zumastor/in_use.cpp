@@ -287,14 +287,14 @@ UniqueFd need_for_ourselves(const Volume& volume)
 }
 
 // What our own mounts of a volume are, to be made again.
-struct Shown {
+struct ShownMounts {
     bool at_mount_point = false;
     bool snapshots = false;
 };
 
-Shown shown_now(const Volume& volume)
+ShownMounts shown_now(const Volume& volume)
 {
-    Shown shown;
+    ShownMounts shown;
     const Inspection now(volume, device_names(volume));
     const std::string mount_point = canonical(volume.mount_point());
     for (const Mount& mount : now.spaces().front().mounts) {
@@ -307,7 +307,7 @@ Shown shown_now(const Volume& volume)
     return shown;
 }
 
-void show_again(Volume& volume, const Shown& shown)
+void show_again(Volume& volume, const ShownMounts& shown)
 {
     Troubles troubles;
     Daemon daemon = volume.daemon();
@@ -391,7 +391,7 @@ UniqueFd take_out_of_use(Volume& volume)
 {
     refuse_if_used(volume);
     revive_for_unmount(volume);
-    const Shown shown = shown_now(volume);
+    const ShownMounts shown = shown_now(volume);
     try {
         volume.unmount_all();
         return need_for_ourselves(volume);

@@ -25,9 +25,6 @@ namespace {
 
 using ddsnap::UniqueFd;
 
-// The kind of the snapshot that holds what is overwritten. No schedule drops it.
-const std::string kTakenBackKind = "undo";
-
 void refuse_master(const Volume& volume)
 {
     const std::string& name = volume.config().name;

@@ -20,7 +20,7 @@ constexpr std::size_t kQuoted = 200; // bytes of what was said instead
     throw BadLine(std::string("its field '") + name + "' " + wrong);
 }
 
-std::string quoted(const std::string& text) { return "'" + shown(text, kQuoted) + "'"; }
+std::string quoted_field(const std::string& text) { return "'" + shown(text, kQuoted) + "'"; }
 
 } // namespace
 
@@ -84,7 +84,7 @@ VolumeName volume_field(const json& object, const char* name)
     const std::string text = text_field(object, name);
     auto volume = VolumeName::from(text);
     if (!volume) {
-        bad_field(name, "is no name of a volume: " + quoted(text));
+        bad_field(name, "is no name of a volume: " + quoted_field(text));
     }
     return std::move(*volume);
 }
@@ -94,7 +94,7 @@ UuidText uuid_field(const json& object, const char* name)
     const std::string text = text_field(object, name);
     auto uuid = UuidText::from(text);
     if (!uuid) {
-        bad_field(name, "is no UUID: " + quoted(text));
+        bad_field(name, "is no UUID: " + quoted_field(text));
     }
     return std::move(*uuid);
 }
@@ -128,10 +128,10 @@ std::vector<UuidText> uuids_field(const json& object, const char* name)
 
 std::uint64_t chunk_bytes_field(const json& object, const char* name)
 {
-    constexpr std::uint64_t kLeast = 4096;
-    constexpr std::uint64_t kMost = 1U << 20;
-    const std::uint64_t bytes = number_field(object, name, kMost);
-    if (bytes < kLeast || !std::has_single_bit(bytes)) {
+    constexpr std::uint64_t kLeastChunk = 4096;
+    constexpr std::uint64_t kMostChunk = 1U << 20;
+    const std::uint64_t bytes = number_field(object, name, kMostChunk);
+    if (bytes < kLeastChunk || !std::has_single_bit(bytes)) {
         bad_field(name, "is no size of chunks: " + std::to_string(bytes));
     }
     return bytes;
@@ -150,7 +150,7 @@ std::vector<std::string> texts_of(const std::vector<UuidText>& uuids) { return {
 
 Failure not_understood(const std::string& whose, const std::string& reason, const std::string& line)
 {
-    return Failure(Exit::failed, whose + " is not understood: " + reason + "; it said: " + quoted(line),
+    return Failure(Exit::failed, whose + " is not understood: " + reason + "; it said: " + quoted_field(line),
                    "is zumastor there, and does nothing else write to this connection, like a greeting in "
                    "~/.bashrc?");
 }
