@@ -25,8 +25,8 @@ SKIPPED = 77  # a test's exit status for "this cannot be tested here", with a wo
 
 # What the sanitizers' tests are made of. Not the variants with planted bugs: what they do wrong is known.
 ASAN = ("daemon_test", "fuzz-client-replay", "fuzz-config-replay", "fuzz-control-replay", "fuzz-service-replay",
-        "fuzz-store-replay", "fuzz-stream-replay", "service_test", "simulation", "snapstore_allocation_test",
-        "snapstore_test", "stream_test", "tools_test")
+        "fuzz-session-replay", "fuzz-store-replay", "fuzz-stream-replay", "service_test", "simulation",
+        "snapstore_allocation_test", "snapstore_test", "stream_test", "tools_test")
 TSAN = ("daemon_test", "stream_test")  # the engine and the volume service have one thread
 
 # tests/vm is a program with a package "lib" of its own.
