@@ -231,7 +231,10 @@ struct ddsnap {
 
 	s64 snapshot; /* -1: the origin */
 	u8 client[DDSNAP_UUID_LEN];
-	/* Whose device this is, from the first WELCOME on; zeros before. */
+	/*
+	 * Whose device this is, from the first WELCOME on; zeros before. The receiver's alone. Kept
+	 * through suspends: only another table may be of another volume.
+	 */
 	u8 volume_uuid[DDSNAP_UUID_LEN];
 	u8 snapshot_uuid[DDSNAP_UUID_LEN];
 	unsigned int features; /* arguments given in the table */

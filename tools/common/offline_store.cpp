@@ -275,7 +275,7 @@ std::string precious_content(const DeviceNode& device)
 std::string initialize_store(const StorePaths& paths, const InitOptions& options)
 {
     check_store_fits(paths, options);
-    refuse_owned_store(paths);
+    refuse_owned_store(paths); // callers do so before they ask anybody; here nobody can forget it
     OpenDevices open;
     open_all_exclusive(open, paths);
     snapstore::FramePool frames;
