@@ -24,7 +24,8 @@ std::vector<Claim> common_claims(const VolumeConfig& config, const std::vector<V
 std::vector<Claim> claims_of_others(const VolumeConfig& config);
 
 // Throws Exit::busy, naming both volumes and what they share. No lock is held on the other volumes: of two
-// that are defined or started at the same moment, the daemons' exclusive opening of the devices lets one go on.
+// that are defined or started at the same moment, the daemons' exclusive opening of the devices lets one go
+// on.
 void refuse_claimed(const VolumeConfig& config);
 
 } // namespace zumastor

@@ -327,9 +327,9 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
 
     protect_shown(volume.paths().state, daemon, state.last);
     Progress progress(args, header);
-    // Nobody mounts it, or puts anything else on it, while it is written to. Not sooner: taking back what a
-    // broken stream left (prepare_origin) counts who has the device open. A failure here is as one of the
-    // transfer's: what has come is noted, and the next cycle goes on.
+    // Nobody mounts it, or puts anything else on it, while it is written to. Who used it before was refused
+    // at the beginning (refuse_wrong_role). A failure here is like one of the transfer's: what has come is
+    // noted, and the next cycle goes on.
     const auto held =
         open_exclusive(need_block_device(volume.paths().origin_device, "origin"), O_RDONLY, "origin");
     auto device = std::make_unique<DeviceWriter>(volume.paths().origin_device);
