@@ -45,6 +45,7 @@ ServiceError to_service_error(const snapstore::Error& error)
         case Errc::too_small:
         case Errc::mismatch:
         case Errc::not_a_store:
+        case Errc::other_origin:
             return Code::invalid;
         case Errc::stopping:
             return Code::stopping;

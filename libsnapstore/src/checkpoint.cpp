@@ -51,7 +51,7 @@ bool Store::Impl::anything_to_checkpoint() const noexcept
 {
     return tree->dirty() || table.dirty() || attachments_dirty || applied_sequence != sb.journal_start ||
            chunks.pending() != 0 || blocks.pending() != 0 || mark_clean != sb.clean ||
-           incarnation != sb.incarnation || new_geometry.has_value();
+           incarnation != sb.incarnation || new_geometry.has_value() || origin_record_wanted;
 }
 
 Task<Result<void>> Store::Impl::write_checkpoint()
@@ -130,6 +130,9 @@ Superblock Store::Impl::freeze()
     next.snapshot_count = table.all().size();
     next.attachment_table = attachment_chain.head();
     next.attachment_count = attachments.size();
+    renew_samples();
+    next.origin = origin;
+    origin_record_wanted = false;
     chunks.freeze();
     blocks.freeze();
     frozen_nodes = tree->nodes();

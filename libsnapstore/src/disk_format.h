@@ -58,6 +58,16 @@ struct area_disk {
 
 inline constexpr std::uint32_t kSuperblockClean = 1; // flags: closed in order
 
+inline constexpr std::size_t kOriginIdentity = 256; // bytes
+inline constexpr std::size_t kOriginSamples = 64;
+
+struct origin_sample_disk {
+    le64 block;
+    le32 epoch; // 0: unused
+    le32 crc;   // CRC-32C of the block
+};
+static_assert(sizeof(origin_sample_disk) == 16);
+
 struct superblock_disk {
     block_header_disk header;
     std::array<std::byte, 16> uuid;
@@ -86,9 +96,11 @@ struct superblock_disk {
     le64 snapshot_count;
     le64 attachment_table;
     le64 attachment_count;
-    std::array<std::byte, 128> owner; // text for people, NUL-padded
-    le64 largest_origin;              // sectors; 0 without kIncompatShrunkOrigin
-    std::array<std::byte, 3728> reserved;
+    std::array<std::byte, 128> owner;                       // text for people, NUL-padded
+    le64 largest_origin;                                    // sectors; 0 without kIncompatShrunkOrigin
+    std::array<std::byte, kOriginIdentity> origin_identity; // words, NUL-padded (origin_record.h)
+    std::array<origin_sample_disk, kOriginSamples> origin_samples;
+    std::array<std::byte, 2448> reserved;
 };
 static_assert(sizeof(superblock_disk) == 4096);
 

@@ -51,6 +51,7 @@ Task<Result<void>> Store::Impl::read_superblocks()
         }
     }
     sb = std::move(*main);
+    origin = sb.origin;
     co_return Result<void>{};
 }
 
@@ -126,6 +127,9 @@ Task<Result<OpenReport>> Store::Impl::open()
         ok = co_await find_loss(report);
     }
     if (ok) {
+        ok = co_await check_origin(report);
+    }
+    if (ok) {
         ok = may_go_on_opening(); // for the last time: from here on it writes
     }
     if (!ok) {
@@ -164,6 +168,9 @@ Task<Result<void>> Store::Impl::close()
     }
     while (loss == Loss::recording) {
         co_await loss_settled.wait();
+    }
+    while (sampling) {
+        co_await sampled.wait();
     }
     if (failed) {
         co_return tl::unexpected(failure());

@@ -18,6 +18,7 @@ enum class PlantedBug {
     resize_before_durable, // a resize is answered before the superblock is written
     delta_ignores_private, // a delta knows nothing of writes to snapshots
     loss_not_recorded, // the store fails, and origin writes go on without a record that snapshots are lost
+    stale_samples,     // what the store knows of its origin counts although it was written since
     // A store shrinks, and
     moved_before_written,   // the tree names a chunk's new place before the data are there
     old_place_reused_early, // a moved chunk's old place is free before the move is durable

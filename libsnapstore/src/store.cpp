@@ -95,6 +95,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.failure = failed_what;
     info.lost_chunks = lost_places.count();
     info.given_up = loss == Loss::recorded;
+    info.origin_samples = origin.count();
     return info;
 }
 
@@ -105,6 +106,8 @@ Store::~Store() = default;
 
 FramePool& Store::frames() noexcept { return impl_->frame_pool; }
 Task<Result<OpenReport>> Store::open() { return impl_->open(); }
+void Store::set_origin_identity(std::string_view identity) noexcept { impl_->origin.set_identity(identity); }
+std::string_view Store::origin_identity() const noexcept { return impl_->origin.identity_text(); }
 void Store::stop_opening() noexcept { impl_->opening_stopped = true; }
 Task<Result<void>> Store::close() { return impl_->close(); }
 

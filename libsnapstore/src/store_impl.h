@@ -11,6 +11,7 @@
 //   checkpoint.cpp                    tree and tables → durable
 //   space.cpp, sweep.cpp              what to do when the store is full; removing garbage
 //   loss.cpp                          what to do when it has failed
+//   origin_check.cpp                  is this the origin that the store is of?
 //   check.cpp, store.cpp              verification; the façade
 //
 // Life of a store chunk: free → allocated for a copy (uncommitted) → named by the tree once its record is
@@ -28,6 +29,7 @@
 #include "journal.h"
 #include "lost_chunks.h"
 #include "node.h"
+#include "origin_record.h"
 #include "planted_bugs.h"
 #include "snapshot_table.h"
 #include "snapstore/store.h"
@@ -295,6 +297,17 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     void lose_snapshots(Epoch newest, OpenReport& report);
     Task<Result<void>> forget_loss();
 
+    // ---- which origin (origin_check.cpp) ----
+    Task<Result<void>> check_origin(OpenReport& report);
+    Task<Result<void>> compare_samples(OpenReport& report);
+    bool whole_in(std::uint64_t block, Sectors size) const noexcept; // the chunk that it is in
+    bool unwritten_since(std::uint64_t block, Epoch snapshot) const noexcept;
+    void renew_samples() noexcept;
+    void sample_origin(); // from tick()
+    std::optional<std::uint64_t> choose_sample() noexcept;
+    Task<void> take_sample(std::uint64_t block, Epoch newest, OriginSample& into);
+    bool origin_record_old() const noexcept; // the one on disk
+
     // ---- failure and diagnosis ----
     void fail_store(const char* what, std::uint64_t where = 0);
     Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
@@ -399,6 +412,16 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::vector<std::uint32_t> sweep_targets; // epochs that are done when this pass ends
     std::uint64_t ticks = 0;
     std::uint64_t nodes_wanted = 0; // free ones, by a step of the sweep that stands still
+
+    // Which origin.
+    OriginRecord origin; // goes to disk with each checkpoint
+    AlignedBuffer sample_buffer{kBlockSize.value};
+    bool sampling = false;          // a block is being read
+    WaitQueue sampled;              // none is any more
+    Epoch sampled_for;              // newest live snapshot then
+    std::uint32_t sample_tries = 0; // blocks that may still be read for this snapshot
+    std::uint64_t sample_random = 0;
+    bool origin_record_wanted = false; // on disk: reason enough for a checkpoint
     bool refill_asked = false;
 };
 

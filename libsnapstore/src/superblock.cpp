@@ -110,6 +110,12 @@ Superblock convert(const superblock_disk& disk)
     const auto* text = reinterpret_cast<const char*>(disk.owner.data());
     sb.owner.assign(text, ::strnlen(text, disk.owner.size() - 1));
     sb.largest_origin = Sectors{disk.largest_origin};
+    const auto* identity = reinterpret_cast<const char*>(disk.origin_identity.data());
+    sb.origin.set_identity({identity, ::strnlen(identity, disk.origin_identity.size())});
+    for (std::size_t i = 0; i < kOriginSamples; ++i) {
+        const origin_sample_disk& sample = disk.origin_samples[i];
+        sb.origin.samples[i] = OriginSample{sample.block, sample.epoch, sample.crc};
+    }
     return sb;
 }
 
@@ -145,6 +151,13 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
     disk.attachment_table = sb.attachment_table;
     disk.attachment_count = sb.attachment_count;
     disk.largest_origin = sb.largest_origin.value;
+    std::memcpy(disk.origin_identity.data(), sb.origin.identity.data(), disk.origin_identity.size());
+    for (std::size_t i = 0; i < kOriginSamples; ++i) {
+        origin_sample_disk& sample = disk.origin_samples[i];
+        sample.block = sb.origin.samples[i].block;
+        sample.epoch = sb.origin.samples[i].epoch;
+        sample.crc = sb.origin.samples[i].crc;
+    }
     std::memcpy(disk.owner.data(), sb.owner.data(), std::min(sb.owner.size(), disk.owner.size() - 1));
     store_disk(block, disk);
     seal_block(block, kSuperblockMagic, sb.home(), uuid_prefix(sb.uuid), sb.generation);

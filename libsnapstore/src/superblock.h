@@ -11,6 +11,7 @@
 #include <string>
 
 #include "disk_format.h"
+#include "origin_record.h"
 #include "snapstore/error.h"
 
 namespace snapstore {
@@ -51,6 +52,7 @@ struct Superblock {
     std::uint64_t attachment_count = 0;
     std::string owner;      // at most 127 bytes
     Sectors largest_origin; // the origin's greatest length ever, if it was shrunk since; else 0
+    OriginRecord origin;
 
     bool operator==(const Superblock&) const = default;
 

@@ -153,6 +153,7 @@ void Store::Impl::tick(bool force)
     if (active > 0 && !force && !making_space && ticks % kBusyTicks != 0) {
         return;
     }
+    sample_origin();
     ask_released();
     const int steps = making_space ? 64 : 4;
     for (int i = 0; i < steps && !failed; ++i) {

@@ -64,6 +64,8 @@ constexpr std::array kBugs{
               PlantedBug::places_not_revoked),
     in_engine("delta-no-private", "a delta knows nothing of writes to snapshots", 500,
               PlantedBug::delta_ignores_private),
+    in_engine("stale-samples", "a block counts for what the store knows of its origin after it was written",
+              500, PlantedBug::stale_samples),
     in_service("grant-before-commit", "GRANT goes out before the copy is durable", 500,
                ServiceBug::grant_before_commit),
     in_service("barrier-no-drain", "a snapshot is committed without waiting for HELD", 500,

@@ -219,6 +219,19 @@ TEST(JournalTest, MalformedRecordsAreRefused)
 
 // The format is what the stored samples say. SNAPSTORE_WRITE_SAMPLES=1 makes them anew: only on a change of
 // the format's version.
+TEST(SampleTest, WhatIsKnownOfTheOriginIsUnderstood)
+{
+    Superblock sb = example();
+    sb.origin.set_identity("wwid=naa.5000c500a1b2c3d4 fs=0a1b2c3d-0000-4000-8000-123456789abc");
+    sb.origin.samples.front() = OriginSample{0x123456789, 7, 0xdeadbeef};
+    sb.origin.samples.back() = OriginSample{3, 9, 0x01020304};
+    const auto block = zumastor::test::sample("superblock-origin.hex", packed(sb));
+    const auto unpacked = unpack_superblock(block, sb.home());
+    ASSERT_TRUE(unpacked);
+    EXPECT_EQ(*unpacked, sb);
+    EXPECT_EQ(block, packed(sb));
+}
+
 TEST(SampleTest, SuperblockIsUnderstood)
 {
     const auto block = zumastor::test::sample("superblock.hex", packed(example()));

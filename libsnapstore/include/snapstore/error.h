@@ -24,6 +24,7 @@ enum class Errc : std::uint8_t {
     invalid,      // an argument is out of range
     stopping,     // the store is closing
     failed,       // an earlier I/O error has put the store out of service
+    other_origin, // the origin is not the one that the store is of
 };
 
 // A failure with its place. `what` is a string literal, never freed.

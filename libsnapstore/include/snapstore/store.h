@@ -130,6 +130,7 @@ struct StoreInfo {
     const char* failure = ""; // if failed: what has
     std::uint64_t lost_chunks = 0;
     bool given_up = false; // failed, and all snapshots are lost, durably: origin writes need no copies
+    std::uint64_t origin_samples = 0; // blocks of the origin whose content it remembers
 };
 
 // A chunk that snapshots have lost: the origin could not be read when it was to be copied.
@@ -156,12 +157,24 @@ struct StoreCounters {
     std::uint64_t moved_chunks = 0; // because the store was made smaller
 };
 
+// What to do if the origin is not the one that the store is of (OpenReport::origin_compared).
+enum class OtherOrigin : std::uint8_t {
+    refuse,         // Errc::other_origin
+    keep_snapshots, // it is meant; snapshots show what it holds where they share chunks with it
+    lose_snapshots, // it is meant; all snapshots are squashed
+};
+
 struct OpenReport {
     bool clean = false; // closed in order the last time
     std::uint64_t replayed_records = 0;
     std::uint64_t discarded_blocks = 0; // torn or unverified tail
     std::uint64_t deleting = 0;         // snapshots whose sweep goes on
     std::uint64_t lost = 0;             // snapshots given up by an earlier life, whose store had failed
+    // Blocks of the origin whose content the store knows, and those of them that hold something else.
+    std::uint64_t origin_compared = 0;
+    std::uint64_t origin_differing = 0;
+    bool origin_renamed = false;  // another identity, but the same content
+    bool origin_accepted = false; // it is another one, and was meant
 };
 
 struct Damage {
@@ -188,6 +201,10 @@ struct StoreConfig {
     // False: origin first (I6). True: no snapshot is ever squashed or given up; origin writes that need a
     // copy fail instead, with no_space or failed.
     bool snapshot_first = false;
+    // Of the origin's device, as words "kind=value" (origin_record.h): what is known of it besides its
+    // content. Empty: nothing; what the store remembers stays then.
+    std::string origin_identity{};
+    OtherOrigin other_origin = OtherOrigin::refuse;
 };
 
 // Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
@@ -238,6 +255,11 @@ public:
     // Loads the metadata, replays the journal, checkpoints. Nothing else may be called before it is done.
     // A second open() is an error.
     Task<Result<OpenReport>> open();
+    // Which origin this is, from now on: durable with the next checkpoint or close(). For what has changed
+    // since open(), a filesystem that was made anew for example.
+    void set_origin_identity(std::string_view identity) noexcept;
+    // As the store remembers it, also after an open() that was refused for it. Empty: it does not.
+    std::string_view origin_identity() const noexcept;
     // Has an open() under way end soon with `stopping`, if it still reads; it has written nothing then.
     void stop_opening() noexcept;
     // Ends background work at a safe point, checkpoints, marks the store clean. No operation may be in
