@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
+#include "ddsnapd/client/origin_identity.h"
 #include "ddsnapd/daemon/allocations.h"
 #include "ddsnapd/daemon/control_server.h"
 #include "ddsnapd/daemon/data_server.h"
@@ -128,6 +129,8 @@ private:
     void turn();
     void run_until(const bool& done);
     snapstore::Task<void> open_store(bool& done);
+    std::string cannot_open(const snapstore::Error& error);
+    void tell_opened(const snapstore::OpenReport& report);
     snapstore::Task<void> close_store(bool& done);
     void wait_for_disks();
     void wait_for_signal();
@@ -166,18 +169,19 @@ private:
     bool closed_ = false; // the store: nothing may be asked of it any more
 };
 
-snapstore::StoreConfig store_config(const Options& options)
+snapstore::StoreConfig store_config(const Options& options, const Disks& disks)
 {
     snapstore::StoreConfig config;
     config.node_cache = snapstore::Bytes{options.cache_bytes};
     config.snapshot_first = options.snapshot_first;
+    config.origin_identity = identity_of_device(disks.origin.fd.get());
     return config;
 }
 
 Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     : options_(options), disks_(disks), log_(log), disk_events_(io_, ::dup(disks.ring.event_fd())),
       tick_(io_), signals_(io_, SIGTERM, SIGINT), hangup_(io_, SIGHUP), probe_(host, disks.origin.device),
-      service_(disks.devices(), store_config(options), ServiceConfig{}, probe_, log),
+      service_(disks.devices(), store_config(options, disks), ServiceConfig{}, probe_, log),
       context_{service_,
                options.snapshot_first,
                options.store,
@@ -201,30 +205,64 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     }
 }
 
-snapstore::Task<void> Daemon::open_store(bool& done)
+std::string Daemon::cannot_open(const snapstore::Error& error)
 {
-    const auto report = co_await service_.open();
-    if (!report && report.error().code == snapstore::Errc::stopping) {
-        closed_ = true; // it has never been open
-    } else if (!report) {
-        failure_ = fmt::format("cannot open the store {}: {}", options_.store,
-                               to_service_error(report.error()).message);
-    } else if (!report->clean) {
-        log_.log(0, "Replaying journal");
-        log_.log(0, fmt::format("{} records replayed, {} blocks discarded", report->replayed_records,
-                                report->discarded_blocks));
+    if (error.code != snapstore::Errc::other_origin) {
+        return fmt::format("cannot open the store {}: {}", options_.store, to_service_error(error).message);
     }
-    if (report && report->lost > 0) {
+    const std::string now = identity_of_device(disks_.origin.fd.get());
+    const std::string_view before = service_.store().origin_identity();
+    return fmt::format(
+        "store {} on origin {}: {} (it is: {}; it was: {}). Was a disk renamed? If it is meant, a "
+        "restored disk for example: zumastor accept origin VOL",
+        options_.store, options_.origin, error.what, now.empty() ? "not known" : now,
+        before.empty() ? "not known" : before);
+}
+
+void Daemon::tell_opened(const snapstore::OpenReport& report)
+{
+    if (!report.clean) {
+        log_.log(0, "Replaying journal");
+        log_.log(0, fmt::format("{} records replayed, {} blocks discarded", report.replayed_records,
+                                report.discarded_blocks));
+    }
+    if (report.lost > 0) {
         log_.log(
             2, fmt::format("{} snapshots are lost: the store had failed, and the origin was written without "
                            "copies",
-                           report->lost));
+                           report.lost));
+    }
+    if (report.origin_differing > 0) {
+        log_.log(2,
+                 fmt::format("the origin {} has changed while it was not served: {} of {} places that were "
+                             "compared hold something else. Was it written past the volume? Snapshots "
+                             "are wrong where they share them",
+                             options_.origin, report.origin_differing, report.origin_compared));
+    }
+    if (report.origin_renamed) {
+        log_.log(0, fmt::format("the origin {} is another device than before, with the same content",
+                                options_.origin));
+    }
+}
+
+snapstore::Task<void> Daemon::open_store(bool& done)
+{
+    const auto report = co_await service_.open();
+    if (report) {
+        tell_opened(*report);
+    } else if (report.error().code == snapstore::Errc::stopping) {
+        closed_ = true; // it has never been open
+    } else {
+        failure_ = cannot_open(report.error());
     }
     done = true;
 }
 
 snapstore::Task<void> Daemon::close_store(bool& done)
 {
+    if (const std::string now = identity_of_device(disks_.origin.fd.get()); !now.empty()) {
+        service_.store().set_origin_identity(now); // it may have got another filesystem
+    }
     if (const auto closed = co_await service_.close(); !closed) {
         failure_ = fmt::format("cannot close the store {}: {}", options_.store,
                                to_service_error(closed.error()).message);
