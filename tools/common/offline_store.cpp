@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "ddsnapd/client/disk_lock.h"
+#include "ddsnapd/client/origin_identity.h"
 #include "ddsnapd/client/witness_file.h"
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
@@ -132,6 +133,7 @@ Exit exit_of(Errc code)
     case Errc::busy:
         return Exit::busy;
     case Errc::corrupt:
+    case Errc::other_origin:
         return Exit::mismatch;
     case Errc::invalid:
         return Exit::usage;
@@ -314,10 +316,14 @@ struct OfflineStore::Impl {
     OpenDevices open;
     QuietObserver observer;
     std::unique_ptr<snapstore::Store> store;
+    snapstore::OpenReport report;
     std::string name;
 };
 
-OfflineStore::OfflineStore(const StorePaths& paths) : impl_(std::make_unique<Impl>())
+OfflineStore::OfflineStore(const StorePaths& paths) : OfflineStore(paths, snapstore::OtherOrigin::refuse) {}
+
+OfflineStore::OfflineStore(const StorePaths& paths, snapstore::OtherOrigin other_origin)
+    : impl_(std::make_unique<Impl>())
 {
     OpenDevices& open = impl_->open;
     impl_->name = "snapshot store " + paths.store.given;
@@ -329,17 +335,28 @@ OfflineStore::OfflineStore(const StorePaths& paths) : impl_(std::make_unique<Imp
         lock(*open.meta);
     }
     open.witness = find_witness(open.io, paths.meta ? *paths.meta : paths.store);
-    impl_->store =
-        std::make_unique<snapstore::Store>(open.devices(), snapstore::StoreConfig{}, impl_->observer);
+    snapstore::StoreConfig config;
+    config.origin_identity = ddsnap::identity_of_device(open.origin->fd());
+    config.other_origin = other_origin;
+    impl_->store = std::make_unique<snapstore::Store>(open.devices(), config, impl_->observer);
     const auto opened = open.io.finish(impl_->store->frames(), impl_->store->open());
+    if (!opened && opened.error().code == Errc::other_origin) {
+        throw OtherOriginFailure(
+            Exit::mismatch, impl_->name + " on origin " + paths.origin.given + ": " + opened.error().what,
+            "was a disk renamed? If it is meant, a restored disk for example: zumastor "
+            "accept origin, or ddsnap accept-origin");
+    }
     if (!opened) {
         throw_store_error(opened.error(), impl_->name);
     }
+    impl_->report = *opened;
 }
 
 OfflineStore::~OfflineStore() = default;
 
 snapstore::Store& OfflineStore::store() noexcept { return *impl_->store; }
+
+const snapstore::OpenReport& OfflineStore::opened() const noexcept { return impl_->report; }
 
 snapstore::CheckReport OfflineStore::check(bool data)
 {

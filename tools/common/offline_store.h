@@ -8,11 +8,14 @@
 #include <string>
 
 #include "tools/common/block_device.h"
+#include "tools/common/failure.h"
 
 namespace snapstore {
 class Store;
 struct Error;
 struct CheckReport;
+struct OpenReport;
+enum class OtherOrigin : std::uint8_t;
 } // namespace snapstore
 
 namespace zumastor {
@@ -58,15 +61,23 @@ std::string precious_content(const DeviceNode& device);
 // Writes a new store. The devices must not be in use: they are opened exclusively. Returns the UUID.
 std::string initialize_store(const StorePaths& paths, const InitOptions& options);
 
-// The store opened as a daemon would (journal replayed). Refuses while a daemon has it (Exit::busy).
+class OtherOriginFailure : public Failure {
+public:
+    using Failure::Failure;
+};
+
+// The store opened as a daemon would (journal replayed). Refuses while a daemon has it (Exit::busy), and on
+// another origin than the one that it is of (OtherOriginFailure), unless that is meant.
 class OfflineStore {
 public:
     explicit OfflineStore(const StorePaths& paths);
+    OfflineStore(const StorePaths& paths, snapstore::OtherOrigin other_origin);
     ~OfflineStore();
     OfflineStore(const OfflineStore&) = delete;
     OfflineStore& operator=(const OfflineStore&) = delete;
 
     snapstore::Store& store() noexcept;
+    const snapstore::OpenReport& opened() const noexcept;
     snapstore::CheckReport check(bool data);
     void close(); // in order; throws if that fails. The destructor only lets go of the devices.
 

@@ -12,6 +12,7 @@ namespace zumastor::ddsnap {
 
 // offline.cpp: on the devices themselves
 Exit initialize(const Args& args);
+Exit accept_other_origin(const Args& args);
 Exit dump(const Args& args);
 Exit check(const Args& args); // also asks a daemon, if given its socket
 

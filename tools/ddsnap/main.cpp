@@ -20,6 +20,10 @@ constexpr std::array kInitialize{
     OptionSpec{"-b,--blocksize", "SIZE", "size of metadata blocks: 4k"},
     OptionSpec{"-c,--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
 };
+constexpr std::array kAccept{
+    OptionSpec{"-y,--yes", "", "do not ask"},
+    OptionSpec{"--keep-snapshots", "", "they show what this origin holds where they shared chunks"},
+};
 constexpr std::array kServer{
     OptionSpec{"-f,--foreground", "", "do not detach"},
     OptionSpec{"-l,--logfile", "LOG", "where to log"},
@@ -109,6 +113,9 @@ constexpr std::array kCommands{
     CommandSpec{"transmit", "SERVERSOCK HOST [FROM] TO",
                 "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT].", kTransmit,
                 transmit},
+    CommandSpec{"accept-origin", "SNAPDEV ORIGDEV [METADEV]",
+                "A store's origin is another one, restored for example, and this is meant.", kAccept,
+                accept_other_origin},
     CommandSpec{
         "dump", "SNAPDEV ORIGDEV [METADEV]", "Print the metadata of a store that is not in use.", {}, dump},
     CommandSpec{"check", "SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]",

@@ -9,6 +9,7 @@
 #include "snapstore/store.h"
 #include "tools/common/daemon.h"
 #include "tools/common/offline_store.h"
+#include "tools/common/other_origin.h"
 #include "tools/common/process.h"
 #include "tools/common/store_owner.h"
 #include "tools/common/text.h"
@@ -41,6 +42,8 @@ void dump_header(const snapstore::Store& store)
                 " used\n",
                 info.meta_blocks, info.free_meta_blocks, info.journal_blocks, info.journal_used);
     std::printf("exceptions %" PRIu64 ", snapshots %" PRIu64 "\n", info.exceptions, info.snapshots);
+    std::printf("known of the origin: %s; %" PRIu64 " blocks of content\n",
+                PlainText(store.origin_identity()).c_str(), info.origin_samples);
 }
 
 void dump_snapshots(const snapstore::Store& store)
@@ -120,6 +123,22 @@ Exit initialize(const Args& args)
     const std::string uuid = initialize_store(paths, options);
     std::printf("%s: new snapshot store for %s, volume %s\n", paths.store.given.c_str(),
                 paths.origin.given.c_str(), uuid.c_str());
+    return Exit::ok;
+}
+
+Exit accept_other_origin(const Args& args)
+{
+    const StorePaths paths =
+        need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
+    if (why_other_origin(paths).empty()) {
+        std::printf("%s: the origin of this store; nothing was changed\n", paths.origin.given.c_str());
+        return Exit::ok;
+    }
+    const bool keep = args.has("--keep-snapshots");
+    confirm(describe_acceptance(paths, keep), args.has("--yes"));
+    const std::size_t lost = accept_origin(paths, keep);
+    std::printf("%s: the origin of this store from now on; %zu snapshots were given up\n",
+                paths.origin.given.c_str(), lost);
     return Exit::ok;
 }
 

@@ -81,6 +81,8 @@ void print_volume(const VolumeEntry& volume, bool verbose)
         }
         std::printf("lost      chunk %" PRIu64 " of snapshot %s\n", lost.chunk, join(ids, ", ").c_str());
     }
+    std::printf("known     %" PRIu64 " places of the origin, by which it is recognised\n",
+                volume.origin_samples);
     std::printf("journal   %" PRIu64 " of %" PRIu64 " blocks, exceptions %" PRIu64 "%s\n",
                 volume.journal_used, volume.journal_blocks, volume.exceptions,
                 volume.sweeping ? ", sweeping" : "");

@@ -26,6 +26,7 @@ Exit create_volume(const Args& args);
 // lifecycle.cpp
 Exit start_volume(const Args& args);
 Exit start_master(const Args& args);
+Exit accept_volume_origin(const Args& args);
 Exit stop_volume(const Args& args);
 Exit stop_master(const Args& args);
 Exit forget_volume(const Args& args);

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/common/other_origin.h"
+#include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/in_use.h"
@@ -116,6 +118,47 @@ Exit start_master(const Args& args)
     }
     mark_started(name);
     return conclude(troubles);
+}
+
+namespace {
+
+// What may be asked of the store: no daemon may have it, and it must be this volume's.
+StorePaths need_store_at_rest(Volume& volume)
+{
+    if (volume.try_daemon() || mapper::find(volume.paths().origin_name)) {
+        throw Failure(Exit::busy, volume.what() + " is started: its origin has been accepted",
+                      "to exchange the origin's disk: zumastor stop volume " + volume.config().name);
+    }
+    const StorePaths paths = volume.attach_devices();
+    volume.refuse_wrong_devices(paths);
+    return paths;
+}
+
+} // namespace
+
+// The question is asked before the lock is taken; what it was about is looked at again under it.
+Exit accept_volume_origin(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    Volume before(load_config(name));
+    const StorePaths found = need_store_at_rest(before);
+    const std::string why = why_other_origin(found);
+    if (why.empty()) {
+        std::printf("volume %s: origin %s is the one that its store is of; nothing was changed\n",
+                    name.c_str(), before.config().origin.c_str());
+        return Exit::ok;
+    }
+    const bool keep = args.has("--keep-snapshots");
+    const std::string what = describe_acceptance(found, keep);
+    if (dry_run(args, "accept it: " + what)) {
+        return Exit::ok;
+    }
+    confirm(before.what() + ": " + what, args.has("--yes"));
+    LockedVolume locked = lock_volume(args);
+    const std::size_t lost = accept_origin(need_store_at_rest(locked.volume), keep);
+    std::printf("volume %s: origin %s is accepted; %zu snapshots were given up\n", name.c_str(),
+                locked.volume.config().origin.c_str(), lost);
+    return Exit::ok;
 }
 
 Exit stop_volume(const Args& args)

@@ -95,6 +95,11 @@ constexpr std::array kResize{
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDryRun{ZUMASTOR_DRY_RUN};
+constexpr std::array kAccept{
+    ZUMASTOR_DRY_RUN,
+    ZUMASTOR_YES,
+    OptionSpec{"--keep-snapshots", "", "they show what this origin holds where they shared chunks"},
+};
 constexpr std::array kStatus{
     OptionSpec{"-u,--usage", "", "how full store, metadata and filesystem are"},
     OptionSpec{"-f,--full", "", "everything about every volume"},
@@ -214,6 +219,9 @@ constexpr std::array kCommands{
                 "Start a replica, mount its newest snapshot; its cycles go on at their period.", kDryRun,
                 start_source},
     CommandSpec{"start target", "VOL HOST", "Cycles to HOST go on at their period.", kDryRun, start_target},
+    CommandSpec{"accept origin", "VOL",
+                "The volume's origin is another disk, restored for example, and this is meant.", kAccept,
+                accept_volume_origin},
     CommandSpec{"stop volume", "VOL", "Unmount all, remove the devices, end the daemon.", kDryRun,
                 stop_volume},
     CommandSpec{"stop master", "VOL", "Unmount the volume and its snapshots.", kDryRun, stop_master},

@@ -41,6 +41,8 @@ public:
     std::optional<Daemon> try_daemon() const;
     // Puts files on loop devices; returns the devices.
     StorePaths attach_devices() const;
+    // Throws if they are in use, or the store is another volume's, or none.
+    void refuse_wrong_devices(const StorePaths& paths) const;
     // What is missing of daemon and origin device; returns when the device is connected.
     void start_devices();
     // Goes on as the volume's daemon, in the foreground: for its systemd unit. Returns only by throwing.
@@ -91,7 +93,6 @@ public:
     std::optional<std::string> mount_of_snapshot(std::uint64_t id) const;
 
 private:
-    void refuse_wrong_devices(const StorePaths& paths) const;
     std::vector<std::string> daemon_command(const StorePaths& paths,
                                             const std::vector<std::string>& options) const;
     void start_daemon(const StorePaths& paths) const;
