@@ -215,6 +215,7 @@ json volume_json(const ControlContext& context)
             {"given_up", info.given_up},
             {"lost_chunks", info.lost_chunks},
             {"lost", lost_json(context)},
+            {"bad_chunks", info.bad_chunks},
             {"origin_samples", info.origin_samples},
             {"policy", context.snapshot_first ? "snapshot-first" : "origin-first"},
             {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},

@@ -55,6 +55,8 @@ public:
 
     // The next free run after the last one handed out, at most `want` long; shorter if what follows is used.
     Run allocate(std::uint64_t want) noexcept;
+    // The next run that is handed out is the first free one from there on.
+    void look_from(std::uint64_t unit) noexcept { cursor_ = unit < limit_ ? unit : 0; }
     // For open(): false if it is taken already or out of range.
     bool mark_used(std::uint64_t unit) noexcept;
 

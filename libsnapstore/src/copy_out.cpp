@@ -293,16 +293,11 @@ std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32
     return used;
 }
 
-// Writes some of the run's chunks, from `done` on, and queues their records; how many, 0 if the store is
-// full.
-Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& lease, ChunkRange range,
-                                                      Epoch newest, std::uint32_t done)
+// False: one of the pieces cannot be written where it was to go, or the store has failed.
+Task<bool> Store::Impl::write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces)
 {
-    std::array<Piece, kPieces> pieces{};
-    std::uint32_t next = done;
-    const std::size_t used = plan_pieces(lease, range.count, next, pieces);
     IoGroup<kPieces> writes;
-    for (const Piece& piece : std::span(pieces).first(used)) {
+    for (const Piece& piece : pieces) {
         if (!piece.zero) {
             const auto data = lease.span(piece.index, piece.count);
             writes.add(store_device(), IoRequest::Op::write, store_offset(piece.store_chunk), data);
@@ -312,14 +307,41 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
     }
     ++copies_moving;
     const IoStatus status = co_await writes;
+    const bool written = status == IoStatus::ok || (!failed && co_await write_singly(lease, pieces));
     --copies_moving;
-    if (status != IoStatus::ok) {
-        fail_store("cannot write to the snapshot store", store_offset(pieces[0].store_chunk).value);
+    co_return written && !failed;
+}
+
+// Writes some of the run's chunks, from `done` on, and queues their records; how many, 0 if the store is
+// full.
+Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& lease, ChunkRange range,
+                                                      Epoch newest, std::uint32_t done)
+{
+    std::array<Piece, kPieces> pieces{};
+    for (unsigned tried = 1;; ++tried) {
+        std::uint32_t next = done;
+        const auto planned = std::span(pieces).first(plan_pieces(lease, range.count, next, pieces));
+        const bool written = co_await write_planned(lease, planned);
+        if (written) {
+            queue_copies(lease, range, newest, planned);
+            co_return next - done;
+        }
+        if (tried == kPlacesTried) {
+            fail_store("cannot write to the snapshot store", store_offset(pieces[0].store_chunk).value);
+        }
+        if (failed) {
+            co_return tl::unexpected(failure());
+        }
+        for (const Piece& piece : planned) {
+            give_back(piece.store_chunk, piece.zero ? 0 : piece.count);
+        }
     }
-    if (failed) {
-        co_return tl::unexpected(failure());
-    }
-    for (const Piece& piece : std::span(pieces).first(used)) {
+}
+
+void Store::Impl::queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
+                               std::span<const Piece> pieces)
+{
+    for (const Piece& piece : pieces) {
         for (std::uint32_t i = 0; i < piece.count; ++i) {
             const Chunk chunk{range.first.value + piece.index + i};
             Entry entry{Key::shared(chunk, newest), 0, kZeroLocation};
@@ -336,7 +358,6 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
     }
     ++copies_queued;
     kick_commit();
-    co_return next - done;
 }
 
 } // namespace snapstore

@@ -80,6 +80,7 @@ void Store::Impl::make_pools()
     buffers.reset(config.copy_buffer.value, chunk_bytes());
     const std::uint64_t wanted = std::min(config.node_cache.value / kBlockSize.value, sb.meta.count + 64);
     nodes.grow(std::max<std::uint64_t>(wanted, 64));
+    bad_places.reserve(kMostBad);
     frame_pool.reserve(config.max_operations, 1024);
     frame_pool.reserve(64, 8192);
 }

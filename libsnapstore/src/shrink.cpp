@@ -112,7 +112,8 @@ Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
 {
     std::vector<Entry> written; // to a snapshot
     auto ok = may_go_on(shrink);
-    while (ok && chunks.used_from(shrink->end) > 0) {
+    for (forget_bad_from(shrink->end); ok && chunks.used_from(shrink->end) > 0;
+         forget_bad_from(shrink->end)) {
         const std::uint64_t before = shrink->moved;
         ok = co_await move_shared(written);
         if (ok && !written.empty()) {
@@ -273,8 +274,17 @@ Task<Result<void>> Store::Impl::write_moving(std::span<const Entry> entries, con
         name_places(moving, places);
     }
     const IoStatus written = co_await writes;
-    if (written != IoStatus::ok) {
-        fail_store("cannot write to the snapshot store");
+    if (written != IoStatus::ok &&
+        !failed) { // those that could be written, too, stay where they are: we come back
+        for (std::size_t i = 0; i < writes.size(); ++i) {
+            if (writes.status(i) != IoStatus::ok) {
+                note_bad(places[i]);
+            }
+        }
+        for (std::size_t i = 0; i < writes.size(); ++i) {
+            give_back(places[i], 1);
+        }
+        co_return failed ? tl::unexpected(failure()) : Result<void>{};
     }
     auto ok = written == IoStatus::ok ? co_await make_tree_room(moving.size()) : Result<void>{};
     if (failed) {

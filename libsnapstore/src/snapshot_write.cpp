@@ -98,17 +98,27 @@ Task<Result<void>> Store::Impl::copy_private(Snapshot& snapshot, Chunk chunk, bo
     if (!done || !again || (*again)->info.epoch != of) {
         co_return done;
     }
-    const Allocator::Run run = chunks.allocate(1);
-    if (run.count == 0) {
-        co_return Result<void>{}; // taken by others meanwhile
-    }
-    ++uncommitted;
-    ++counters.store_writes;
-    counters.store_bytes += chunk_bytes();
-    const IoStatus status =
-        co_await DeviceIo(store_device(), IoRequest::Op::write, store_offset(run.first), lease.span(0, 1));
-    if (status != IoStatus::ok) {
-        fail_store("cannot write to the snapshot store", store_offset(run.first).value);
+    Allocator::Run run;
+    for (unsigned tried = 1;; ++tried) {
+        run = chunks.allocate(1);
+        if (run.count == 0) {
+            co_return Result<void>{}; // taken by others meanwhile
+        }
+        ++uncommitted;
+        ++counters.store_writes;
+        counters.store_bytes += chunk_bytes();
+        const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::write,
+                                                  store_offset(run.first), lease.span(0, 1));
+        if (status == IoStatus::ok) {
+            break;
+        }
+        if (tried == kPlacesTried) {
+            fail_store("cannot write to the snapshot store", store_offset(run.first).value);
+        }
+        if (failed) {
+            co_return tl::unexpected(failure());
+        }
+        note_bad(run.first);
     }
     if (failed) {
         co_return tl::unexpected(failure());

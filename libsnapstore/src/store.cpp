@@ -94,6 +94,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.failed = failed;
     info.failure = failed_what;
     info.lost_chunks = lost_places.count();
+    info.bad_chunks = bad_places.size();
     info.given_up = loss == Loss::recorded;
     info.origin_samples = origin.count();
     return info;

@@ -3,6 +3,7 @@
 //
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
+//   lost_chunks.cpp, bad_places.cpp   what of the origin cannot be read, of the store not be written
 //   snapshot_read.cpp, snapshot_write.cpp
 //   resize.cpp, shrink.cpp, shrink_meta.cpp   the lengths of origin, store and metadata zone
 //   delta.cpp                         which chunks differ between snapshots
@@ -181,6 +182,14 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
                                              std::uint32_t done);
     std::size_t plan_pieces(const BufferPool::Lease& lease, std::uint32_t count, std::uint32_t& next,
                             std::span<Piece> pieces);
+    Task<bool> write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces);
+    Task<bool> write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces);
+    void queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
+                      std::span<const Piece> pieces);
+    bool is_bad(std::uint64_t place) const noexcept; // bad_places.cpp
+    void note_bad(std::uint64_t place) noexcept;
+    void give_back(std::uint64_t first, std::uint64_t count) noexcept;
+    void forget_bad_from(std::uint64_t end) noexcept;
     void claim(std::uint64_t first_key, std::uint32_t count);
     void unclaim(std::uint64_t first_key, std::uint32_t count);
     Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
@@ -351,7 +360,10 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool attachments_dirty = false;
     LostChunks lost_places;
     Bitmap verified; // store chunks whose checksum has been compared, or that this process wrote
-    std::uint64_t uncommitted = 0; // chunks allocated, their record not yet applied
+    std::uint64_t uncommitted = 0;              // chunks allocated, their record not yet applied
+    static constexpr unsigned kPlacesTried = 3; // by a copy, before the store has failed
+    static constexpr std::size_t kMostBad = 256;
+    std::vector<std::uint64_t> bad_places; // store chunks that cannot be written; never grows beyond its room
 
     // Journal.
     RecordQueue queue;

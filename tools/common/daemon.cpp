@@ -127,6 +127,7 @@ VolumeEntry volume_of(const json& object)
     entry.given_up = object.value("given_up", false);
     entry.snapshot_first = object.value("policy", std::string()) == "snapshot-first";
     entry.lost_chunks = object.value("lost_chunks", std::uint64_t{0});
+    entry.bad_chunks = object.value("bad_chunks", std::uint64_t{0});
     entry.origin_samples = object.value("origin_samples", std::uint64_t{0});
     for (const json& lost : object.value("lost", json::array())) {
         entry.lost.push_back(

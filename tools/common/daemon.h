@@ -84,6 +84,7 @@ struct VolumeEntry {
     bool given_up = false; // with it all snapshots; the origin is written without copies
     bool snapshot_first = false;
     std::uint64_t lost_chunks = 0;
+    std::uint64_t bad_chunks = 0;     // of the store: could not be written, and are not used
     std::uint64_t origin_samples = 0; // places of the origin whose content the store knows
     std::vector<LostChunkEntry> lost; // the first of them
     std::uint64_t uptime_ms = 0;

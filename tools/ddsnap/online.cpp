@@ -71,6 +71,10 @@ void print_volume(const VolumeEntry& volume, bool verbose)
         std::printf("lost      %" PRIu64 " places of snapshots, where the origin could not be read\n",
                     volume.lost_chunks);
     }
+    if (volume.bad_chunks > 0) {
+        std::printf("bad       %" PRIu64 " places of the store cannot be written, and are not used\n",
+                    volume.bad_chunks);
+    }
     if (!verbose) {
         return;
     }

@@ -37,6 +37,7 @@ public:
             room("snapshot store", view_.store->store_chunks, view_.store->free_chunks,
                  "delete snapshots, or enlarge it: zumastor resize " + view_.config.name + " --snapshot max");
             room("metadata", view_.store->meta_blocks, view_.store->free_meta_blocks, "delete snapshots");
+            bad_places();
             squashed();
             kept();
             sockets();
@@ -93,6 +94,16 @@ private:
                     "remove it: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
                         std::to_string(snapshot.entry.id) + "; give the store more room");
             }
+        }
+    }
+
+    void bad_places()
+    {
+        if (view_.store->bad_chunks > 0) {
+            add(Verdict::warning,
+                std::to_string(view_.store->bad_chunks) + " places of its snapshot store " +
+                    view_.config.store + " cannot be written, and are not used: the disk is failing",
+                "look at the disk (smartctl -a), and move the store to another one while it can be read");
         }
     }
 

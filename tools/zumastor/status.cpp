@@ -64,6 +64,7 @@ ordered_json store_json(const VolumeConfig& config, const std::optional<VolumeEn
     object["sweeping"] = store->sweeping;
     object["failed"] = store->failed;
     object["given_up"] = store->given_up;
+    object["bad_chunks"] = store->bad_chunks;
     object["lost_chunks"] = store->lost_chunks;
     object["lost"] = ordered_json::array();
     for (const LostChunkEntry& lost : store->lost) {

@@ -129,7 +129,8 @@ struct StoreInfo {
     bool failed = false;
     const char* failure = ""; // if failed: what has
     std::uint64_t lost_chunks = 0;
-    bool given_up = false; // failed, and all snapshots are lost, durably: origin writes need no copies
+    std::uint64_t bad_chunks = 0; // of the store, that could not be written since it was opened
+    bool given_up = false;        // failed, and all snapshots are lost, durably: origin writes need no copies
     std::uint64_t origin_samples = 0; // blocks of the origin whose content it remembers
 };
 
