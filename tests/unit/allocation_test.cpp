@@ -9,19 +9,62 @@
 
 namespace {
 std::uint64_t allocations = 0; // NOLINT: counted by what replaces the global operators
-}
 
-// malloc() itself is counted where the sanitizers do not own it.
-void* operator new(std::size_t size)
+void* counted(std::size_t size, std::size_t alignment = 0)
 {
     ++allocations;
-    if (void* memory = std::malloc(size); memory != nullptr) { // NOLINT
-        return memory;
-    }
-    throw std::bad_alloc();
+    // aligned_alloc wants whole multiples.
+    return alignment == 0 ? std::malloc(size) // NOLINT
+                          : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }              // NOLINT
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); } // NOLINT
+
+void* or_throw(void* memory)
+{
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+} // namespace
+
+// malloc() itself is counted where the sanitizers do not own it. All forms are replaced, the arrays' too:
+// those left out would be libstdc++'s, which call these, or a sanitizer's, which do not, so that nobody would
+// count them, and memory of one would be given back to the other (std::stable_sort, for one, takes the form
+// that does not throw and gives back to the ordinary one).
+void* operator new(std::size_t size) { return or_throw(counted(size)); }
+void* operator new[](std::size_t size) { return or_throw(counted(size)); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new(std::size_t size, std::align_val_t to)
+{
+    return or_throw(counted(size, static_cast<std::size_t>(to)));
+}
+void* operator new[](std::size_t size, std::align_val_t to)
+{
+    return or_throw(counted(size, static_cast<std::size_t>(to)));
+}
+void* operator new(std::size_t size, std::align_val_t to, const std::nothrow_t&) noexcept
+{
+    return counted(size, static_cast<std::size_t>(to));
+}
+void* operator new[](std::size_t size, std::align_val_t to, const std::nothrow_t&) noexcept
+{
+    return counted(size, static_cast<std::size_t>(to));
+}
+// NOLINTBEGIN
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
+// NOLINTEND
 
 namespace zumastor::test {
 namespace {
