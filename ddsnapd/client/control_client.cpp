@@ -22,7 +22,7 @@ constexpr std::size_t kMaxAnswer = 256u << 20;
 
 tl::unexpected<ControlError> error(Kind kind, std::string message)
 {
-    static constexpr std::array kNames{"unreachable", "timeout", "broken", "refused"};
+    static constexpr std::array kNames{"absent", "unreachable", "timeout", "broken", "refused"};
     return tl::unexpected<ControlError>(
         ControlError{kind, kNames[static_cast<std::size_t>(kind)], std::move(message)});
 }
@@ -87,9 +87,11 @@ tl::expected<ControlClient, ControlError> ControlClient::connect(const std::stri
         result = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     } while (result != 0 && errno == EINTR);
     if (result != 0) {
-        return errno == EAGAIN
-                   ? error(Kind::timeout, "the daemon at " + socket_path + " accepts no connection")
-                   : errno_error(Kind::unreachable, "cannot connect to " + socket_path);
+        if (errno == EAGAIN) {
+            return error(Kind::timeout, "the daemon at " + socket_path + " accepts no connection");
+        }
+        const bool nobody = errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED;
+        return errno_error(nobody ? Kind::absent : Kind::unreachable, "cannot connect to " + socket_path);
     }
     return ControlClient(std::move(socket));
 }

@@ -17,7 +17,8 @@ namespace ddsnap::client {
 
 struct ControlError {
     enum class Kind : std::uint8_t {
-        unreachable, // no daemon listens there, or it does not let us in
+        absent,      // no daemon listens there
+        unreachable, // whether one does cannot be known: it may not be asked, or takes no connection
         timeout,     // no answer in time; the connection is of no further use
         broken,      // the connection ended, or what came was no answer; of no further use
         refused,     // the daemon answered with an error; the connection stays good

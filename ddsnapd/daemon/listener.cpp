@@ -18,12 +18,13 @@ tl::unexpected<std::string> not_listening(const std::string& path, const char* w
     return tl::unexpected<std::string>(fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
 }
 
-bool somebody_listens(const sockaddr_un& address)
+// 0: somebody listens. ECONNREFUSED alone says that nobody does; with any other error somebody may.
+int ask(const sockaddr_un& address)
 {
     const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return probe &&
-           (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-            errno == EAGAIN);
+    const bool connected =
+        probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    return connected || errno == EAGAIN ? 0 : errno;
 }
 
 } // namespace
@@ -37,12 +38,21 @@ tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     struct stat st {};
-    if (::lstat(path.c_str(), &st) == 0) {
+    if (::lstat(path.c_str(), &st) != 0) {
+        if (errno != ENOENT) {
+            return not_listening(path, "cannot be looked at");
+        }
+    } else {
         if (!S_ISSOCK(st.st_mode)) {
             return tl::unexpected<std::string>(path + ": exists and is not a socket");
         }
-        if (somebody_listens(address)) {
+        const int answer = ask(address);
+        if (answer == 0) {
             return tl::unexpected<std::string>(path + ": another daemon listens there");
+        }
+        if (answer != ECONNREFUSED) {
+            errno = answer;
+            return not_listening(path, "whether another daemon listens there cannot be known");
         }
         if (::unlink(path.c_str()) != 0) {
             return not_listening(path, "cannot replace");

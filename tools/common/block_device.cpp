@@ -20,6 +20,7 @@
 #include <blkid/blkid.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 
@@ -36,7 +37,7 @@ std::string whole_disk(dev_t number)
 {
     std::error_code error;
     fs::path path = fs::canonical(sysfs(number), error);
-    if (fs::exists(path / "partition", error)) {
+    if (look_at((path / "partition").string()).need()) {
         path = path.parent_path();
     }
     return path.string();
@@ -68,21 +69,26 @@ std::string first_name_in_dev(std::string path)
     return path;
 }
 
+// Empty if there is no such directory. Throws if that cannot be known.
+std::vector<fs::path> need_entries(const std::string& directory)
+{
+    return entries_of(directory).need().value_or(std::vector<fs::path>{});
+}
+
 // Calls visit(pid, what) for every process and every file that it holds.
 template <class Visit>
 void each_process_file(const Visit& visit)
 {
-    std::error_code error;
     const std::string self = std::to_string(::getpid());
-    for (const auto& entry : fs::directory_iterator("/proc", error)) {
-        const std::string pid = entry.path().filename().string();
+    for (const fs::path& entry : need_entries("/proc")) {
+        const std::string pid = entry.filename().string();
         if (pid.find_first_not_of("0123456789") != std::string::npos || pid == self) {
             continue;
         }
-        std::vector<fs::path> files{entry.path() / "cwd", entry.path() / "root", entry.path() / "exe"};
+        std::vector<fs::path> files{entry / "cwd", entry / "root", entry / "exe"};
         std::error_code gone; // a process may end while it is looked at
         for (const char* directory : {"fd", "map_files"}) {
-            for (fs::directory_iterator at(entry.path() / directory, gone), end; !gone && at != end;
+            for (fs::directory_iterator at(entry / directory, gone), end; !gone && at != end;
                  at.increment(gone)) {
                 files.push_back(at->path());
             }
@@ -184,10 +190,10 @@ bool overlap(const DeviceNode& a, const DeviceNode& b)
     }
     const std::string disk_a = whole_disk(a.number);
     const std::string disk_b = whole_disk(b.number);
-    std::error_code error;
-    const bool both_partitions =
-        fs::exists(sysfs(a.number) / "partition", error) && fs::exists(sysfs(b.number) / "partition", error);
-    return disk_a == disk_b && !both_partitions;
+    const auto is_partition = [](dev_t number) {
+        return look_at((sysfs(number) / "partition").string()).need().has_value();
+    };
+    return disk_a == disk_b && !(is_partition(a.number) && is_partition(b.number));
 }
 
 std::string format_number(dev_t number)
@@ -216,7 +222,7 @@ using Uses = std::vector<std::pair<dev_t, std::string>>;
 
 void add_swaps(Uses& uses, const std::set<dev_t>& numbers)
 {
-    for (const std::string& line : split(read_text("/proc/swaps"), '\n')) {
+    for (const std::string& line : split(text_of("/proc/swaps").need().value_or(""), '\n')) {
         struct stat info {};
         const std::string path = line.substr(0, line.find_first_of(" \t"));
         if (!path.starts_with('/') || ::stat(path.c_str(), &info) != 0) {
@@ -233,10 +239,9 @@ void add_swaps(Uses& uses, const std::set<dev_t>& numbers)
 // A loop device keeps a file or device, whichever process has set it up, in whichever namespace.
 void add_loops(Uses& uses, const std::set<dev_t>& numbers)
 {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with("loop") || !fs::exists(entry.path() / "loop", error)) {
+    for (const fs::path& entry : need_entries("/sys/block")) {
+        const std::string name = entry.filename().string();
+        if (!name.starts_with("loop") || !look_at((entry / "loop").string()).need()) {
             continue;
         }
         const UniqueFd fd(::open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -258,10 +263,9 @@ std::vector<std::pair<dev_t, std::string>> stacked_on(const std::set<dev_t>& num
 {
     Uses uses;
     add_swaps(uses, numbers);
-    std::error_code error;
     for (const dev_t number : numbers) {
-        for (const auto& holder : fs::directory_iterator(sysfs(number) / "holders", error)) {
-            const std::string name = holder.path().filename().string();
+        for (const fs::path& holder : need_entries((sysfs(number) / "holders").string())) {
+            const std::string name = holder.filename().string();
             std::string mapped = read_text("/sys/block/" + name + "/dm/name");
             mapped.erase(mapped.find_last_not_of('\n') + 1);
             uses.emplace_back(number,

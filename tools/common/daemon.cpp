@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/common/daemon.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <string_view>
 
@@ -59,6 +61,10 @@ Failure failure_of(const ControlError& error, const std::string& what)
     }
     if (error.kind == ControlError::Kind::timeout) {
         return Failure(Exit::failed, what + ": " + error.message, "is its store device stalled? see its log");
+    }
+    if (error.kind == ControlError::Kind::unreachable) {
+        return Failure(Exit::failed, what + ": its daemon cannot be asked: " + error.message,
+                       ::geteuid() == 0 ? "" : "ask as root: the same command with sudo");
     }
     return Failure(Exit::missing, what + ": no daemon answers: " + error.message);
 }
@@ -188,13 +194,16 @@ Daemon::Daemon(const std::string& socket, const std::string& what)
     impl_ = std::make_unique<Impl>(Impl{std::move(*client), what});
 }
 
-std::optional<Daemon> Daemon::try_connect(const std::string& socket, const std::string& what)
+Known<Daemon> Daemon::ask(const std::string& socket, const std::string& what)
 {
     auto client = ControlClient::connect(socket);
-    if (!client) {
-        return std::nullopt;
+    if (client) {
+        return Known<Daemon>::there(Daemon(std::make_unique<Impl>(Impl{std::move(*client), what})));
     }
-    return Daemon(std::make_unique<Impl>(Impl{std::move(*client), what}));
+    if (client.error().kind == ControlError::Kind::absent) {
+        return Known<Daemon>::absent();
+    }
+    return Known<Daemon>::unknown(failure_of(client.error(), what));
 }
 
 HelloEntry Daemon::hello()

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tools/common/border.h"
+#include "tools/common/known.h"
 
 namespace zumastor {
 
@@ -129,8 +130,9 @@ class Daemon {
 public:
     // Throws Exit::missing if none answers at `socket`; `what` names the object: "volume test".
     Daemon(const std::string& socket, const std::string& what);
-    // The same, but empty if none answers.
-    static std::optional<Daemon> try_connect(const std::string& socket, const std::string& what);
+    // The same as a question. Not there: nobody listens. (One that starts or ends may not listen yet, or no
+    // longer; what keeps two from one store is the lock on its device.)
+    static Known<Daemon> ask(const std::string& socket, const std::string& what);
     ~Daemon();
     Daemon(Daemon&&) noexcept;
     Daemon& operator=(Daemon&&) noexcept;

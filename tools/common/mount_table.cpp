@@ -13,6 +13,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 
@@ -162,9 +163,8 @@ std::optional<View> view_of(const std::string& process)
 std::vector<int> all_processes()
 {
     std::vector<int> processes;
-    std::error_code error;
-    for (fs::directory_iterator at("/proc", error), end; !error && at != end; at.increment(error)) {
-        if (const int process = number_in(at->path().filename().string()); process != 0) {
+    for (const fs::path& entry : entries_of("/proc").need().value_or(std::vector<fs::path>{})) {
+        if (const int process = number_in(entry.filename().string()); process != 0) {
             processes.push_back(process);
         }
     }
@@ -289,7 +289,7 @@ std::vector<Mount> parse_mounts(const std::string& text)
     return mounts;
 }
 
-std::vector<Mount> all_mounts() { return parse_mounts(read_text("/proc/self/mountinfo")); }
+std::vector<Mount> all_mounts() { return parse_mounts(need_text("/proc/self/mountinfo")); }
 
 dev_t device_at(const std::vector<Mount>& mounts, const std::string& path)
 {

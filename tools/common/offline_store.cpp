@@ -16,6 +16,7 @@
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
 #include "tools/common/file_device.h"
+#include "tools/common/known.h"
 #include "tools/common/store_owner.h"
 #include "tools/common/text.h"
 
@@ -304,7 +305,7 @@ std::unique_ptr<FileDevice> find_witness(FileIo& io, const DeviceNode& metadata)
     file.path = (std::filesystem::path(ddsnap::kWitnessDirectory) / name).string();
     file.given = file.path;
     file.bytes = snapstore::kBlockSize.value;
-    if (!std::filesystem::exists(file.path)) {
+    if (!look_at(file.path).need()) {
         return nullptr;
     }
     return make_device(io, open_shared(file, O_RDWR, "witness"), file);

@@ -2,28 +2,29 @@
 #include "tools/common/store_owner.h"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <vector>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 
 namespace zumastor {
 
 std::optional<std::string> owner_of_store(const std::string& uuid, const std::string& directory)
 {
-    std::error_code error; // no directory: no volumes
-    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-        if (entry.path().extension() != ".toml" || entry.is_directory(error)) {
+    using Files = std::vector<std::filesystem::path>;
+    for (const auto& file : entries_of(directory).need().value_or(Files{})) { // no directory: no volumes
+        const auto there = look_at(file.string());
+        if (file.extension() != ".toml" || (there.is_there() && S_ISDIR(there.value().st_mode))) {
             continue;
         }
-        std::ifstream file(entry.path(), std::ios::binary);
-        const std::string text{std::istreambuf_iterator<char>(file), {}};
-        if (!file) {
-            throw Failure(Exit::failed,
-                          entry.path().string() + " cannot be read: whose store it has is not known");
+        const auto text = text_of(file.string());
+        if (text.is_unknown()) {
+            throw Failure(text.why().code(),
+                          text.why().what() + std::string(": whose store it has is not known"),
+                          text.why().next());
         }
-        if (text.find('"' + uuid + '"') != std::string::npos) {
-            return entry.path().stem().string();
+        if (text.is_there() && text.value().find('"' + uuid + '"') != std::string::npos) {
+            return file.stem().string();
         }
     }
     return std::nullopt;

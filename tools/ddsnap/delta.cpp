@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
@@ -47,10 +48,11 @@ private:
 
 Changelist read_changelist(const std::string& path)
 {
-    if (::access(path.c_str(), R_OK) != 0) {
-        throw errno_failure(path, Exit::not_found);
+    const auto text = text_of(path).need();
+    if (!text) {
+        throw Failure(Exit::not_found, path + " is not there");
     }
-    Changelist list = parse_changelist(read_text(path), path);
+    Changelist list = parse_changelist(*text, path);
     constexpr std::uint64_t kLeast = 4096;
     constexpr std::uint64_t kMost = 1u << 20;
     const std::uint64_t chunk = list.header.chunk_bytes;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/ddsnap/commands.h"
 
@@ -164,12 +165,10 @@ Exit agent(const Args& args)
         throw Failure(Exit::usage, "socket path is longer than 107 bytes: " + socket);
     }
     const std::filesystem::path directory = std::filesystem::absolute(socket).parent_path();
-    std::error_code error;
-    if (!std::filesystem::is_directory(directory, error)) {
+    if (const auto found = look_at(directory).need(); !found || !S_ISDIR(found->st_mode)) {
         throw Failure(Exit::not_found, socket + ": there is no directory " + directory.string());
     }
-    struct stat info {};
-    if (::stat(socket.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+    if (const auto found = look_at(socket).need(); found && !S_ISSOCK(found->st_mode)) {
         throw Failure(Exit::usage, socket + ": exists and is no socket");
     }
     note("nothing to do: the server itself listens on " + socket + " now");

@@ -8,6 +8,7 @@
 
 #include "snapstore/store.h"
 #include "tools/common/daemon.h"
+#include "tools/common/known.h"
 #include "tools/common/offline_store.h"
 #include "tools/common/other_origin.h"
 #include "tools/common/process.h"
@@ -155,8 +156,7 @@ Exit dump(const Args& args)
 Exit check(const Args& args)
 {
     const std::string first = args.need("SNAPDEV_OR_SERVERSOCK");
-    struct stat info {};
-    if (::stat(first.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
+    if (const auto info = look_at(first).need(); info && S_ISSOCK(info->st_mode)) {
         return check_online(first, args.has("--data"));
     }
     if (!args.has("ORIGDEV")) {

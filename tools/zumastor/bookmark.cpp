@@ -2,8 +2,8 @@
 #include "tools/zumastor/bookmark.h"
 
 #include <algorithm>
-#include <filesystem>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/target_state.h"
 
@@ -60,10 +60,8 @@ std::string bookmark_file(const std::string& state_directory, const std::string&
 std::optional<Changelist> load_bookmark(const std::string& state_directory, const std::string& replica)
 {
     const std::string path = bookmark_file(state_directory, replica);
-    if (!std::filesystem::exists(path)) {
-        return std::nullopt;
-    }
-    return parse_changelist(read_text(path), path);
+    const auto text = text_of(path).need();
+    return text ? std::optional(parse_changelist(*text, path)) : std::nullopt;
 }
 
 std::vector<DeltaRange> merge_ranges(const std::vector<DeltaRange>& one, const std::vector<DeltaRange>& other)
@@ -108,7 +106,7 @@ void update_bookmarks(const Volume& volume, Daemon& daemon)
         if (target.base == newest->uuid) { // it lacks nothing
             target.marked.clear();
             save_target_state(directory, target);
-            std::filesystem::remove(bookmark_file(directory, target.replica));
+            remove_file(bookmark_file(directory, target.replica));
         } else if (const auto made = make_bookmark(volume, daemon, list, target, *newest)) {
             write_changelist(*made, bookmark_file(directory, target.replica));
             target.marked = newest->uuid;

@@ -32,6 +32,7 @@
 #include <toml++/toml.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/names.h"
@@ -397,16 +398,15 @@ std::string format_config(const VolumeConfig& config)
 
 bool config_exists(const std::string& name)
 {
-    std::error_code error;
-    return std::filesystem::exists(Paths(VolumeName::need(name)).config, error);
+    // A link to nowhere, too, is something to be said, and nothing to be replaced.
+    return look_at_link(Paths(VolumeName::need(name)).config).need().has_value();
 }
 
 VolumeConfig load_config(const std::string& name)
 {
     const VolumeName judged = VolumeName::need(name);
     const std::string path = Paths(judged).config;
-    if (!config_exists(name) &&
-        !std::filesystem::is_symlink(path)) { // a link to nowhere is something to be said
+    if (!config_exists(name)) {
         const std::vector<std::string> others = list_volumes();
         throw Failure(Exit::not_found, "there is no volume '" + name + "'",
                       others.empty() ? "define it first: zumastor define volume " + name + " ORIGIN SNAPSTORE"
@@ -434,22 +434,15 @@ void save_config(const VolumeConfig& config)
     write_text(Paths(config.name).config, format_config(config));
 }
 
-void remove_config(const std::string& name)
-{
-    std::error_code error;
-    const std::string path = Paths(VolumeName::need(name)).config;
-    if (!std::filesystem::remove(path, error) && error) {
-        throw Failure(Exit::failed, "cannot remove " + path + ": " + error.message());
-    }
-}
+void remove_config(const std::string& name) { remove_file(Paths(VolumeName::need(name)).config); }
 
 std::vector<std::string> list_volumes()
 {
     std::vector<std::string> names;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(Paths::kConfigDirectory, error)) {
-        if (entry.path().extension() == ".toml") {
-            names.push_back(entry.path().stem().string());
+    using Files = std::vector<std::filesystem::path>;
+    for (const auto& file : entries_of(Paths::kConfigDirectory).need().value_or(Files{})) {
+        if (file.extension() == ".toml") {
+            names.push_back(file.stem().string());
         }
     }
     std::sort(names.begin(), names.end());

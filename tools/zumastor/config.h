@@ -97,12 +97,12 @@ inline constexpr std::uint64_t kMostKept = 65536; // as many as a store has
 VolumeConfig parse_config(const std::string& text, const VolumeName& name, const std::string& where);
 std::string format_config(const VolumeConfig& config);
 
-bool config_exists(const std::string& name);
+bool config_exists(const std::string& name);       // throws if that cannot be known
 VolumeConfig load_config(const std::string& name); // Exit::not_found, naming the volumes that exist
 // For those who look at all volumes: nothing if it cannot be read, which status and doctor say.
 std::optional<VolumeConfig> try_load_config(const std::string& name);
 void save_config(const VolumeConfig& config);
 void remove_config(const std::string& name);
-std::vector<std::string> list_volumes(); // sorted
+std::vector<std::string> list_volumes(); // sorted; throws if the directory cannot be read
 
 } // namespace zumastor

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
@@ -82,7 +83,7 @@ Files files_from(const Args& args, const std::string& name)
         throw Failure(Exit::usage, "--file: a volume of that size holds nothing");
     }
     for (const std::string& path : {files.origin, files.store}) {
-        if (fs::exists(path)) {
+        if (look_at_link(path).need()) {
             throw Failure(Exit::exists, path + " exists already", "choose another directory or volume name");
         }
     }

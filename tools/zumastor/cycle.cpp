@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/replica_state.h"
@@ -96,11 +97,12 @@ std::uint64_t now_ns()
 CycleRecord load_cycle(const std::string& state_directory, const std::string& host)
 {
     const std::string path = cycle_file(state_directory, host);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return {};
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kCycleVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
@@ -133,13 +135,17 @@ void save_cycle(const std::string& state_directory, const std::string& host, con
 
 void forget_cycle(const std::string& state_directory, const std::string& host)
 {
-    std::error_code error;
-    std::filesystem::remove(cycle_file(state_directory, host), error);
+    remove_file(cycle_file(state_directory, host));
+}
+
+Known<int> ask_cycle_at_work(const std::string& volume, const std::string& host)
+{
+    return VolumeLock::ask_holder(volume, purpose_of(host));
 }
 
 std::optional<int> cycle_at_work(const std::string& volume, const std::string& host)
 {
-    return VolumeLock::holder(volume, purpose_of(host));
+    return ask_cycle_at_work(volume, host).need();
 }
 
 VolumeLock lock_cycle(const Volume& volume, const std::string& host)

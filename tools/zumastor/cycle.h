@@ -35,6 +35,7 @@ void forget_cycle(const std::string& state_directory, const std::string& host);
 // One cycle at a time. Throws Exit::busy, naming who is at it.
 VolumeLock lock_cycle(const Volume& volume, const std::string& host);
 // The process that is at it.
+Known<int> ask_cycle_at_work(const std::string& volume, const std::string& host);
 std::optional<int> cycle_at_work(const std::string& volume, const std::string& host);
 // Ends the cycle that is at work, in order, and returns when it has ended. Throws Exit::busy if it does not.
 void end_cycle(const Volume& volume, const std::string& host);

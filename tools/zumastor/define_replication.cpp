@@ -211,6 +211,9 @@ Exit forget_target(const Args& args)
         std::printf("would forget target %s of volume %s\n", target.host.c_str(), config.name.c_str());
         return Exit::ok;
     }
+    // What cannot be asked ends it before anything is changed.
+    (void)load_target_states(volume.paths().state);
+    (void)volume.try_daemon();
     const VolumeConfig before = config;
     std::erase_if(config.targets, [&](const Target& other) { return other.host == target.host; });
     Troubles troubles;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/device_claims.h"
 
-#include <sys/stat.h>
-
 #include <array>
 #include <optional>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/zumastor/names.h"
 
 namespace zumastor {
@@ -34,15 +33,15 @@ bool same_device(const std::string& a, const std::string& b)
     if (a == b) {
         return true;
     }
-    struct stat first {};
-    struct stat second {};
-    if (::stat(a.c_str(), &first) != 0 || ::stat(b.c_str(), &second) != 0) {
+    const auto first = look_at(a).need();
+    const auto second = look_at(b).need();
+    if (!first || !second) {
         return false;
     }
-    if (S_ISBLK(first.st_mode) && S_ISBLK(second.st_mode)) {
-        return first.st_rdev == second.st_rdev;
+    if (S_ISBLK(first->st_mode) && S_ISBLK(second->st_mode)) {
+        return first->st_rdev == second->st_rdev;
     }
-    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    return first->st_dev == second->st_dev && first->st_ino == second->st_ino;
 }
 
 std::vector<Claim> common_claims(const VolumeConfig& config, const std::vector<VolumeConfig>& others)

@@ -3,8 +3,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
-#include <filesystem>
-
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/doctor.h"
 #include "tools/zumastor/doctor_module.h"
@@ -14,8 +13,6 @@
 
 namespace zumastor {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kProgramLimit{30};
 
@@ -33,11 +30,21 @@ std::string module_field(const char* field)
     return result.status == 0 ? result.output : "";
 }
 
+Finding unknown(const std::string& subject, const Failure& why)
+{
+    return {Verdict::warning, subject, std::string("nothing can be said of it: ") + why.what(), why.next(),
+            Exit::partly};
+}
+
 Finding examine_module()
 {
+    const auto target = mapper::ask_target();
+    if (target.is_unknown()) {
+        return unknown("kernel module", target.why());
+    }
     ModuleFacts module;
     module.release = kernel_release();
-    module.loaded = mapper::has_target();
+    module.loaded = target.is_there();
     if (!module.loaded) {
         module.headers = has_headers("/", module.release);
         module.file = module_field("filename");
@@ -48,7 +55,11 @@ Finding examine_module()
 
 Finding examine_mapper()
 {
-    if (!fs::exists("/dev/mapper/control")) {
+    const auto control = look_at("/dev/mapper/control");
+    if (control.is_unknown()) {
+        return unknown("device-mapper", control.why());
+    }
+    if (!control.is_there()) {
         return {Verdict::fault, "device-mapper", "/dev/mapper/control is not there", "modprobe dm-mod",
                 Exit::missing};
     }
@@ -57,7 +68,11 @@ Finding examine_mapper()
 
 Finding examine_udev()
 {
-    if (!fs::exists("/run/udev/control")) {
+    const auto control = look_at("/run/udev/control");
+    if (control.is_unknown()) {
+        return unknown("udev", control.why());
+    }
+    if (!control.is_there()) {
         return {Verdict::warning, "udev", "is not running: links to new devices are not made",
                 "systemctl start systemd-udevd"};
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/device_claims.h"
@@ -66,7 +67,9 @@ private:
         } else {
             const bool missing = view_.state == "module_missing" || view_.state == "daemon_down";
             add(view_.state == "stopped" ? Verdict::warning : Verdict::fault, view_.problem, view_.next,
-                missing ? Exit::missing : Exit::failed);
+                missing                   ? Exit::missing
+                : view_.state == kUnknown ? Exit::partly // what can be looked at was
+                                          : Exit::failed);
         }
     }
 
@@ -122,11 +125,13 @@ private:
     {
         const Paths paths(view_.config.name);
         for (const std::string* path : {&paths.agent_socket, &paths.server_socket}) {
-            struct stat info {};
-            if (::stat(path->c_str(), &info) != 0) {
+            const auto info = look_at(*path);
+            if (info.is_unknown()) {
+                add(Verdict::warning, info.why().what(), info.why().next(), Exit::partly);
+            } else if (!info.is_there()) {
                 add(Verdict::fault, "its daemon's socket " + *path + " is gone",
                     "stop and start the volume when it suits", Exit::missing);
-            } else if (info.st_uid != 0 || (info.st_mode & 0077) != 0) {
+            } else if (info.value().st_uid != 0 || (info.value().st_mode & 0077) != 0) {
                 add(Verdict::fault, *path + ": others than root may talk to the daemon",
                     "chmod 600 " + *path);
             }
@@ -187,7 +192,12 @@ private:
                     "move the store to a disk with smaller sectors; ext4 with blocks of 4 KiB does not mind",
                     Exit::mismatch);
             }
-        } catch (const Failure&) { // a device is missing, which its state tells, or is a file
+        } catch (const Failure& failure) {
+            // Else a device is missing, which its state tells, or is a file.
+            if (failure.code() != Exit::not_found && failure.code() != Exit::usage) {
+                add(Verdict::warning, std::string("how large its disks' sectors are: ") + failure.what(),
+                    failure.next(), Exit::partly);
+            }
         }
     }
 

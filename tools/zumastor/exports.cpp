@@ -18,6 +18,7 @@
 
 #include "tools/common/block_device.h"
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/mounts.h"
@@ -177,7 +178,7 @@ std::vector<Exported> exports_in(const std::string& text)
 // could not look up. So nothing is changed while a name of anybody's cannot be.
 void refuse_to_lose_others()
 {
-    for (const std::string& host : names_in_table(read_text(kServersTable))) {
+    for (const std::string& host : names_in_table(text_of(kServersTable).need().value_or(""))) {
         addrinfo hints{}; // no flags: without any, addresses count only if this host has some of their kind
         hints.ai_socktype = SOCK_STREAM;
         addrinfo* found = nullptr;
@@ -212,7 +213,7 @@ void follow_files(const std::string& before, const std::string& after)
     if (!is_server_installed()) {
         return; // any more: nobody to be told
     }
-    const auto commands = exportfs_commands(before, after, read_text(kServersTable));
+    const auto commands = exportfs_commands(before, after, text_of(kServersTable).need().value_or(""));
     if (!commands.empty()) {
         refuse_to_lose_others();
     }
@@ -224,16 +225,12 @@ void follow_files(const std::string& before, const std::string& after)
 void write_exports(const std::string& volume, const std::string& text)
 {
     const std::string path = file_of(volume);
-    const std::string before = read_text(path);
+    const std::string before = text_of(path).need().value_or("");
     if (text.empty()) {
-        std::error_code error;
-        const bool removed = fs::remove(path, error);
-        if (error) {
-            throw Failure(Exit::failed, path + " cannot be removed: " + error.message());
-        }
-        if (!removed) {
+        if (!look_at_link(path).need()) {
             return; // there was none
         }
+        remove_file(path);
     } else {
         std::error_code error; // which writing will name
         fs::create_directories(kExportsFolder, error);
@@ -390,17 +387,16 @@ std::vector<ExportClient> need_export_clients(const std::string& directory)
                       "install one: apt install nfs-kernel-server");
     }
     std::vector<std::string> files{kExports};
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(kExportsFolder, error)) {
-        const std::string name = entry.path().filename().string();
+    for (const fs::path& file : entries_of(kExportsFolder).need().value_or(std::vector<fs::path>{})) {
+        const std::string name = file.filename().string();
         if (name.ends_with(".exports") && !name.starts_with(kOurPrefix) && !name.starts_with('.')) {
-            files.push_back(entry.path().string());
+            files.push_back(file.string());
         }
     }
     std::sort(files.begin() + 1, files.end());
     std::vector<ExportClient> clients;
     for (const std::string& file : files) {
-        for (ExportClient& client : clients_in(read_text(file), directory)) {
+        for (ExportClient& client : clients_in(text_of(file).need().value_or(""), directory)) {
             clients.push_back(std::move(client));
         }
     }
@@ -422,7 +418,7 @@ void end_exports(const std::string& volume) { write_exports(volume, ""); }
 
 void unmount_exported(const std::string& volume, const std::string& path)
 {
-    const std::string before = read_text(file_of(volume));
+    const std::string before = text_of(file_of(volume)).need().value_or("");
     const std::string after = without(before, path);
     if (before == after) {
         unmount(path);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/rate_limit.h"
@@ -24,11 +25,12 @@ std::string former_file(const std::string& directory) { return directory + "/for
 std::optional<FormerSource> load_former_source(const std::string& directory)
 {
     const std::string path = former_file(directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return std::nullopt;
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kFormerVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
@@ -64,14 +66,7 @@ void save_former_source(const std::string& directory, const FormerSource& former
     write_text(former_file(directory), object.dump(2) + "\n");
 }
 
-void remove_former_source(const std::string& directory)
-{
-    std::error_code error;
-    std::filesystem::remove(former_file(directory), error);
-    if (error) {
-        throw Failure(Exit::failed, former_file(directory) + ": " + error.message());
-    }
-}
+void remove_former_source(const std::string& directory) { remove_file(former_file(directory)); }
 
 bool forget_former_source(const std::string& directory)
 {

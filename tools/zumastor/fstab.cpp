@@ -2,12 +2,12 @@
 #include "tools/zumastor/fstab.h"
 
 #include <cerrno>
-#include <filesystem>
 #include <memory>
 
 #include <libmount.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/device_claims.h"
 #include "tools/zumastor/doctor_units.h"
@@ -21,12 +21,12 @@ namespace {
 using Table = std::unique_ptr<libmnt_table, void (*)(libmnt_table*)>;
 using Cache = std::unique_ptr<libmnt_cache, void (*)(libmnt_cache*)>;
 
-std::string text_of(const char* text) { return text == nullptr ? "" : text; }
+std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
 
 bool waits_for(const VolumeConfig& config, libmnt_fs* line)
 {
     const std::string wanted = "x-systemd.requires=" + volume_unit(config.name);
-    for (const std::string& option : split(text_of(mnt_fs_get_options(line)), ',')) {
+    for (const std::string& option : split(text_or_empty(mnt_fs_get_options(line)), ',')) {
         if (option == wanted) {
             return true;
         }
@@ -37,7 +37,7 @@ bool waits_for(const VolumeConfig& config, libmnt_fs* line)
 // Empty: it is none of this volume's, or right.
 std::string fault_of(const VolumeConfig& config, bool links_hidden, libmnt_fs* line, libmnt_cache* cache)
 {
-    const std::string source = text_of(mnt_fs_get_source(line));
+    const std::string source = text_or_empty(mnt_fs_get_source(line));
     if (source.starts_with('/')) {
         return same_device(source, config.origin) ? "it names the disk itself" : "";
     }
@@ -45,7 +45,7 @@ std::string fault_of(const VolumeConfig& config, bool links_hidden, libmnt_fs* l
     if (links_hidden || mnt_fs_get_tag(line, &tag, nullptr) != 0) { // no tag: nfs, tmpfs and the like
         return {};
     }
-    const std::string found = text_of(mnt_resolve_spec(source.c_str(), cache));
+    const std::string found = text_or_empty(mnt_resolve_spec(source.c_str(), cache));
     // While the volume is up, its filesystem is found on it.
     const bool ours =
         same_device(found, config.origin) || same_device(found, Paths(config.name).origin_device);
@@ -56,8 +56,7 @@ std::string fault_of(const VolumeConfig& config, bool links_hidden, libmnt_fs* l
 
 std::vector<RawLine> raw_lines(const VolumeConfig& config, bool links_hidden, const std::string& file)
 {
-    std::error_code error;
-    if (!std::filesystem::exists(file, error)) {
+    if (!look_at(file).need()) {
         return {};
     }
     const Table table(mnt_new_table(), mnt_unref_table);
@@ -75,8 +74,8 @@ std::vector<RawLine> raw_lines(const VolumeConfig& config, bool links_hidden, co
     libmnt_fs* line = nullptr;
     while (mnt_table_next_fs(table.get(), at.get(), &line) == 0) {
         if (std::string why = fault_of(config, links_hidden, line, cache.get()); !why.empty()) {
-            found.push_back(
-                {text_of(mnt_fs_get_source(line)), text_of(mnt_fs_get_target(line)), std::move(why)});
+            found.push_back({text_or_empty(mnt_fs_get_source(line)), text_or_empty(mnt_fs_get_target(line)),
+                             std::move(why)});
         }
     }
     return found;

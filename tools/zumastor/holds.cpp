@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/target_state.h"
 
@@ -70,11 +71,12 @@ HoldPlan plan_holds(const std::vector<SnapshotEntry>& snapshots, const std::set<
 std::vector<Hold> load_holds(const std::string& directory)
 {
     const std::string path = holds_file(directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return {};
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kHoldsVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }

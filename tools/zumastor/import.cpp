@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/common/known.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/old_volumes.h"
 
@@ -17,15 +18,16 @@ Exit import_old(const Args& args)
 {
     const std::string top = args.get("DIR").value_or("/var/lib/zumastor/volumes");
     std::vector<std::string> directories;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(top, error)) {
-        if (entry.is_directory()) {
-            directories.push_back(entry.path().string());
-        }
-    }
-    if (error) {
-        throw Failure(Exit::not_found, top + ": " + error.message(),
+    const auto entries = entries_of(top).need();
+    if (!entries) {
+        throw Failure(Exit::not_found, top + " is not there",
                       "name the directory where zumastor 0.8 kept its volumes");
+    }
+    for (const fs::path& entry : *entries) {
+        const auto found = look_at(entry.string()).need();
+        if (found && S_ISDIR(found->st_mode)) {
+            directories.push_back(entry.string());
+        }
     }
     std::sort(directories.begin(), directories.end());
     std::printf(

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -13,8 +12,8 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "tools/common/failure.h"
@@ -36,14 +35,14 @@ std::string path_for(const std::string& volume, std::string purpose)
 // The kernel's list knows who locks what by device and inode: "1: FLOCK ADVISORY WRITE 1234 00:16:567 0 EOF".
 bool is_locked(const std::string& path)
 {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
+    const auto info = look_at(path).need();
+    if (!info) {
         return false;
     }
     char wanted[64];
-    (void)std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(info.st_dev), minor(info.st_dev),
-                        static_cast<unsigned long long>(info.st_ino));
-    std::ifstream locks("/proc/locks");
+    (void)std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(info->st_dev), minor(info->st_dev),
+                        static_cast<unsigned long long>(info->st_ino));
+    std::istringstream locks(need_text("/proc/locks"));
     for (std::string line; std::getline(locks, line);) {
         std::istringstream words(line);
         std::string number;
@@ -70,13 +69,22 @@ VolumeLock::VolumeLock(const std::string& volume, const std::string& purpose)
     take(volume, path_for(volume, purpose), std::chrono::seconds(0));
 }
 
-std::optional<int> VolumeLock::holder(const std::string& volume, const std::string& purpose)
+Known<int> VolumeLock::ask_holder(const std::string& volume, const std::string& purpose)
 {
     const std::string path = path_for(volume, purpose);
-    const std::string text = read_text(path);
+    const auto text = text_of(path);
+    if (text.is_unknown()) {
+        return Known<int>::unknown(text.why());
+    }
     int pid = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-    return error == std::errc{} && pid > 0 && is_locked(path) ? std::optional(pid) : std::nullopt;
+    const char* begin = text.is_there() ? text.value().c_str() : "";
+    const auto [end, error] = std::from_chars(begin, begin + std::strlen(begin), pid);
+    return error == std::errc{} && pid > 0 && is_locked(path) ? Known<int>::there(pid) : Known<int>::absent();
+}
+
+std::optional<int> VolumeLock::holder(const std::string& volume, const std::string& purpose)
+{
+    return ask_holder(volume, purpose).need();
 }
 
 void VolumeLock::take(const std::string& volume, const std::string& path, std::chrono::seconds patience)

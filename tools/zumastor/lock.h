@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ddsnapd/client/unique_fd.h"
+#include "tools/common/known.h"
 
 namespace zumastor {
 
@@ -19,7 +20,9 @@ public:
     VolumeLock(const std::string& volume, const std::string& purpose);
 
     // The process that has the second kind. Takes nothing, disturbs nobody.
-    static std::optional<int> holder(const std::string& volume, const std::string& purpose);
+    static Known<int> ask_holder(const std::string& volume, const std::string& purpose);
+    static std::optional<int> holder(const std::string& volume,
+                                     const std::string& purpose); // throws if unknown
 
 private:
     void take(const std::string& volume, const std::string& path, std::chrono::seconds patience);

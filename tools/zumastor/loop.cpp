@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/block_device.h"
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 
 namespace zumastor::loop {
@@ -23,13 +23,19 @@ using ddsnap::UniqueFd;
 
 constexpr int kTries = 64; // another program may take the free device that we were told of
 
-// Is that loop device on that file?
+// Is that loop device on that file? One that may not be asked could be: a second one on the same file would
+// be a second copy of its pages.
 bool is_on(const std::string& device, const struct stat& file)
 {
     const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
     loop_info64 info{};
-    return fd && ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) == 0 && info.lo_device == file.st_dev &&
-           info.lo_inode == file.st_ino;
+    if (!fd || ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) != 0) {
+        if (errno == ENOENT || errno == ENXIO || errno == ENODEV) { // taken away meanwhile
+            return false;
+        }
+        throw cannot_be_known(device + " cannot be asked which file it is on", errno);
+    }
+    return info.lo_device == file.st_dev && info.lo_inode == file.st_ino;
 }
 
 UniqueFd open_control()
@@ -66,16 +72,14 @@ bool configure(const std::string& path, const std::string& file, int backing)
 
 std::optional<std::string> find(const std::string& file)
 {
-    struct stat info {};
-    if (::stat(file.c_str(), &info) != 0) {
+    const auto info = look_at(file).need();
+    if (!info) {
         return std::nullopt;
     }
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator("/sys/block", error)) {
-        const std::string name = entry.path().filename().string();
-        std::error_code gone;
-        if (name.starts_with("loop") && fs::exists(entry.path() / "loop" / "backing_file", gone) &&
-            is_on("/dev/" + name, info)) {
+    for (const fs::path& entry : entries_of("/sys/block").need().value_or(std::vector<fs::path>{})) {
+        const std::string name = entry.filename().string();
+        if (name.starts_with("loop") && look_at(entry / "loop" / "backing_file").need() &&
+            is_on("/dev/" + name, *info)) {
             return "/dev/" + name;
         }
     }

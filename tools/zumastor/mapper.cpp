@@ -3,12 +3,14 @@
 
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -17,6 +19,7 @@
 
 #include "tools/common/failure.h"
 #include "tools/common/kernel_messages.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 
 namespace zumastor::mapper {
@@ -68,6 +71,38 @@ Task need_task(int type, const std::string& name)
         throw Failure(Exit::missing, "device-mapper is not available: " + last_message(), "modprobe dm-mod");
     }
     return task;
+}
+
+// Whether the kernel has device-mapper, and lets us ask it, the library does not tell apart. Empty: it can be
+// asked. Otherwise there is nothing, or nobody can know.
+template <class T>
+std::optional<Known<T>> without_mapper()
+{
+    const char* const control = "/dev/mapper/control";
+    if (::access(control, R_OK | W_OK) == 0) {
+        return std::nullopt;
+    }
+    const int number = errno;
+    const auto drivers = text_of("/proc/misc");
+    if (drivers.is_unknown()) {
+        return Known<T>::unknown(drivers.why());
+    }
+    if (!drivers.is_there() || drivers.value().find(" device-mapper\n") == std::string::npos) {
+        return Known<T>::absent();
+    }
+    if (number == ENOENT && ::geteuid() == 0) {
+        return std::nullopt; // the library makes the node
+    }
+    return Known<T>::unknown(
+        cannot_be_known(std::string("device-mapper cannot be asked: ") + control, number));
+}
+
+// That the kernel has not answered is no answer.
+Failure no_answer(const std::string& what, dm_task* task)
+{
+    const int number = task != nullptr ? dm_task_get_errno(task) : 0;
+    return Failure(Exit::failed, what + ": device-mapper gives no answer: " +
+                                     (last_message().empty() ? std::strerror(number) : last_message()));
 }
 
 // The library's message is that an ioctl failed; why is in the kernel's log.
@@ -173,18 +208,25 @@ bool create_without_udev(const NewDevice& device)
 
 const std::string kUuidPrefix = "ZUMASTOR-";
 
-std::optional<Info> find(const std::string& name)
+Known<Info> ask(const std::string& name)
 {
+    if (const auto without = without_mapper<Info>()) {
+        return *without;
+    }
     const Task task = try_task(DM_DEVICE_INFO, name);
     dm_info info{};
-    if (!task || dm_task_run(task.get()) == 0 || dm_task_get_info(task.get(), &info) == 0 ||
-        info.exists == 0) {
-        return std::nullopt;
+    if (!task || dm_task_run(task.get()) == 0 || dm_task_get_info(task.get(), &info) == 0) {
+        return Known<Info>::unknown(no_answer("/dev/mapper/" + name, task.get()));
+    }
+    if (info.exists == 0) {
+        return Known<Info>::absent();
     }
     const char* uuid = dm_task_get_uuid(task.get());
-    return Info{makedev(info.major, info.minor), info.open_count, info.read_only != 0, info.suspended != 0,
-                uuid != nullptr ? uuid : ""};
+    return Known<Info>::there({makedev(info.major, info.minor), info.open_count, info.read_only != 0,
+                               info.suspended != 0, uuid != nullptr ? uuid : ""});
 }
+
+std::optional<Info> find(const std::string& name) { return ask(name).need(); }
 
 void create(const NewDevice& wanted, Udev udev)
 {
@@ -259,9 +301,12 @@ void resize(const NewDevice& device)
 
 std::uint64_t length(const std::string& name)
 {
+    if (!find(name)) {
+        return 0;
+    }
     const Task task = try_task(DM_DEVICE_TABLE, name);
     if (!task || dm_task_run(task.get()) == 0) {
-        return 0;
+        throw no_answer("/dev/mapper/" + name, task.get());
     }
     std::uint64_t start = 0;
     std::uint64_t sectors = 0;
@@ -287,13 +332,17 @@ std::string status(const std::string& name)
 
 std::vector<std::string> list(const std::string& prefix)
 {
-    const Task task = try_task(DM_DEVICE_LIST, "");
     std::vector<std::string> names;
-    if (!task || dm_task_run(task.get()) == 0) {
+    if (const auto without = without_mapper<std::string>()) {
+        without->need();
         return names;
     }
-    const dm_names* entry = dm_task_get_names(task.get());
-    if (entry == nullptr || entry->dev == 0) {
+    const Task task = try_task(DM_DEVICE_LIST, "");
+    const dm_names* entry = task && dm_task_run(task.get()) != 0 ? dm_task_get_names(task.get()) : nullptr;
+    if (entry == nullptr) {
+        throw no_answer("the mapped devices", task.get());
+    }
+    if (entry->dev == 0) {
         return names;
     }
     for (;;) {
@@ -307,32 +356,37 @@ std::vector<std::string> list(const std::string& prefix)
     }
 }
 
-bool has_target()
+Known<std::string> ask_target()
 {
+    if (const auto without = without_mapper<std::string>()) {
+        return *without;
+    }
     const Task task = try_task(DM_DEVICE_LIST_VERSIONS, "");
     if (!task || dm_task_run(task.get()) == 0) {
-        return false;
+        return Known<std::string>::unknown(no_answer("the kernel module dm-ddsnap", task.get()));
     }
     const dm_versions* entry = dm_task_get_versions(task.get());
     while (entry != nullptr) {
         if (std::string(entry->name) == kTarget) {
-            return true;
+            return Known<std::string>::there(std::to_string(entry->version[0]) + "." +
+                                             std::to_string(entry->version[1]) + "." +
+                                             std::to_string(entry->version[2]));
         }
         entry =
             entry->next == 0
                 ? nullptr
                 : reinterpret_cast<const dm_versions*>(reinterpret_cast<const char*>(entry) + entry->next);
     }
-    return false;
+    return Known<std::string>::absent();
 }
 
 void require_target()
 {
-    if (has_target()) {
+    if (ask_target().need()) {
         return;
     }
     const ProgramResult loaded = run_program({"modprobe", "dm-ddsnap"}, kModprobeLimit);
-    if (loaded.status == 0 && has_target()) {
+    if (loaded.status == 0 && ask_target().need()) {
         return;
     }
     utsname system{};

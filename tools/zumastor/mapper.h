@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/common/known.h"
+
 namespace zumastor::mapper {
 
 struct Info {
@@ -20,8 +22,9 @@ struct Info {
     std::string uuid;
 };
 
-// Empty if there is no such device.
-std::optional<Info> find(const std::string& name);
+// A kernel without device-mapper has no device of any name. Who may not use it cannot know.
+Known<Info> ask(const std::string& name);
+std::optional<Info> find(const std::string& name); // throws if that cannot be known
 
 struct NewDevice {
     std::string name;
@@ -41,18 +44,18 @@ std::string cut_off(const std::string& name);
 // Another length for the device's one ddsnap target: loads the new table and resumes with it. I/O waits
 // meanwhile, and none fails.
 void resize(const NewDevice& device);
-// Sectors; 0 if there is no such device.
+// Sectors; 0 if there is no such device. Throws if that cannot be known.
 std::uint64_t length(const std::string& name);
 
-// The target's status line; empty if the device has none.
+// The target's status line, for messages; empty if there is none to be had.
 std::string status(const std::string& name);
-// Names of all devices that begin with `prefix`.
+// Names of all devices that begin with `prefix`. Throws if they cannot be known.
 std::vector<std::string> list(const std::string& prefix);
 
 // Throws Exit::missing if the kernel has no ddsnap target, even after modprobe.
 void require_target();
-// The same as a question, without modprobe.
-bool has_target();
+// The same as a question, without modprobe: the target's version.
+Known<std::string> ask_target();
 
 extern const std::string kUuidPrefix; // "ZUMASTOR-"
 

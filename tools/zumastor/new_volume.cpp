@@ -135,14 +135,15 @@ void zero_device(const DeviceNode& device)
 // Undoing must not hide why it had to be done.
 void undo(Volume& volume)
 {
-    try {
-        volume.stop_devices();
-    } catch (const Failure& failure) {
-        report(std::string("while undoing: ") + failure.what(), failure.next());
-    }
-    if (config_exists(volume.config().name)) {
-        remove_config(volume.config().name);
-    }
+    const auto step = [](const auto& what) {
+        try {
+            what();
+        } catch (const Failure& failure) {
+            report(std::string("while undoing: ") + failure.what(), failure.next());
+        }
+    };
+    step([&] { volume.stop_devices(); });
+    step([&] { remove_config(volume.config().name); });
     std::error_code error;
     std::filesystem::remove_all(volume.paths().runtime, error);
 }

@@ -18,6 +18,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 
 namespace zumastor {
@@ -49,7 +50,7 @@ bool empty_nfs_caches()
 {
     const std::time_t now = std::time(nullptr);
     for (const char* cache : kCaches) {
-        const std::string flushed = read_text(flush_file(cache));
+        const std::string flushed = text_of(flush_file(cache)).need().value_or("");
         if (!flushed.empty() && std::strtoll(flushed.c_str(), nullptr, 10) >= now) {
             return false;
         }
@@ -81,10 +82,11 @@ std::vector<std::string> nfs_clients_on(dev_t filesystem, const std::string& cli
     std::snprintf(superblock.data(), superblock.size(), "superblock: \"%02x:%02x:", major(filesystem),
                   minor(filesystem));
     std::vector<std::string> found;
-    std::error_code error; // no server, or a kernel before 5.3: nobody is known
-    for (const auto& client : fs::directory_iterator(clients, error)) {
-        if (read_text(client.path() / "states").find(superblock.data()) != std::string::npos) {
-            found.push_back(address_in(read_text(client.path() / "info")));
+    // Not there: no server, or a kernel before 5.3. Nobody is known then.
+    for (const fs::path& client : entries_of(clients).need().value_or(std::vector<fs::path>{})) {
+        const auto states = text_of(client / "states").need(); // of one that has just left: none
+        if (states && states->find(superblock.data()) != std::string::npos) {
+            found.push_back(address_in(read_text(client / "info")));
         }
     }
     std::sort(found.begin(), found.end());

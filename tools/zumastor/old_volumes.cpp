@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/config.h"
@@ -33,7 +34,7 @@ public:
     std::vector<std::string> commands(bool yes);
 
 private:
-    bool has(const fs::path& place) const { return fs::exists(fs::symlink_status(directory_ / place)); }
+    bool has(const fs::path& place) const { return look_at_link(directory_ / place).need().has_value(); }
     std::optional<std::string> device(const std::string& role);
     std::string line(const fs::path& place);
     std::optional<std::string> period(const fs::path& place);
@@ -70,7 +71,7 @@ std::optional<std::string> Importer::device(const std::string& role)
 std::string Importer::line(const fs::path& place)
 {
     read_.insert(place);
-    const std::vector<std::string> lines = split(read_text((directory_ / place).string()), '\n');
+    const std::vector<std::string> lines = split(text_of(directory_ / place).need().value_or(""), '\n');
     return lines.empty() ? "" : lines.front();
 }
 
@@ -151,13 +152,13 @@ void Importer::define_schedule()
 {
     std::vector<Kind> schedule;
     for (const char* place : {"master/schedule", "schedule"}) {
-        std::error_code error;
-        for (const auto& entry : fs::directory_iterator(directory_ / place, error)) {
-            const std::string kind = entry.path().filename().string();
+        const auto entries = entries_of(directory_ / place).need();
+        for (const fs::path& entry : entries.value_or(std::vector<fs::path>{})) {
+            const std::string kind = entry.filename().string();
             const std::string count = line(fs::path(place) / kind);
             const auto keep = parse_integer(count);
             if (!keep || *keep < 0) {
-                remark(entry.path().string() + ": '" + count + "' is no number of snapshots");
+                remark(entry.string() + ": '" + count + "' is no number of snapshots");
                 continue;
             }
             set_kind(schedule, kind, static_cast<std::uint64_t>(*keep));
@@ -178,10 +179,10 @@ void Importer::define_schedule()
 
 void Importer::define_targets()
 {
-    std::error_code error;
     std::vector<std::string> hosts;
-    for (const auto& entry : fs::directory_iterator(directory_ / "targets", error)) {
-        hosts.push_back(entry.path().filename().string());
+    for (const fs::path& entry :
+         entries_of(directory_ / "targets").need().value_or(std::vector<fs::path>{})) {
+        hosts.push_back(entry.filename().string());
     }
     std::sort(hosts.begin(), hosts.end());
     for (const std::string& host : hosts) {
@@ -203,13 +204,16 @@ void Importer::tell_the_rest()
     std::error_code error;
     std::vector<std::string> rest;
     for (auto it = fs::recursive_directory_iterator(directory_, error);
-         it != fs::recursive_directory_iterator(); it.increment(error)) {
+         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
         const std::string name = it->path().filename().string();
         if (std::find(kRuntime.begin(), kRuntime.end(), name) != kRuntime.end()) {
             it.disable_recursion_pending();
         } else if (!it->is_directory() && read_.count(it->path().lexically_relative(directory_)) == 0) {
             rest.push_back(it->path().string());
         }
+    }
+    if (error) {
+        throw Failure(Exit::failed, directory_.string() + " cannot be read as a whole: " + error.message());
     }
     std::sort(rest.begin(), rest.end());
     for (const std::string& path : rest) {

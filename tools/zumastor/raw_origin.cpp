@@ -13,6 +13,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/names.h"
 
@@ -94,8 +95,8 @@ void make_private(const std::string& directory)
 
 bool is_block_device(const std::string& path)
 {
-    struct stat info {};
-    return ::stat(path.c_str(), &info) == 0 && S_ISBLK(info.st_mode);
+    const auto info = look_at(path).need();
+    return info && S_ISBLK(info->st_mode);
 }
 
 } // namespace

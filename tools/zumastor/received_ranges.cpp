@@ -131,7 +131,11 @@ void ReceivedRanges::load()
         throw errno_failure("cannot read " + path_);
     }
     RangesHeader header{};
-    if (!file || ::pread(file.get(), header.data(), header.size(), 0) != kRangesHeader) {
+    const ssize_t got = file ? ::pread(file.get(), header.data(), header.size(), 0) : 0;
+    if (got < 0) {
+        throw errno_failure("cannot read " + path_);
+    }
+    if (got != kRangesHeader) {
         return;
     }
     const std::uint64_t known_from = get_number(&header[8]);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/in_use.h"
@@ -48,8 +49,8 @@ void refuse_bad_place(const Volume& volume, const Volume& next)
     if (place == canonical(volume.mount_point())) {
         return;
     }
-    std::error_code error;
-    if (fs::exists(place, error) && !fs::is_directory(place, error)) {
+    const auto found = look_at(place).need();
+    if (found && !S_ISDIR(found->st_mode)) {
         throw Failure(Exit::usage, place + " is no directory");
     }
     for (const std::string& own : {volume.mount_point(), volume.snapshot_directory()}) {

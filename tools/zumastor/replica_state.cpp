@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/received_ranges.h"
 
@@ -21,11 +22,12 @@ std::string replica_file(const std::string& directory) { return directory + "/re
 ReplicaState load_replica_state(const std::string& directory)
 {
     const std::string path = replica_file(directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return {};
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kReplicaVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }

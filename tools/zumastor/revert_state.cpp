@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 
 namespace zumastor {
@@ -21,11 +22,12 @@ std::string revert_file(const std::string& directory) { return directory + "/rev
 std::optional<RevertState> load_revert(const std::string& state_directory)
 {
     const std::string path = revert_file(state_directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return std::nullopt;
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kRevertVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
@@ -52,10 +54,7 @@ void save_revert(const std::string& state_directory, const RevertState& state)
     write_text(revert_file(state_directory), object.dump(2) + "\n");
 }
 
-void forget_revert(const std::string& state_directory)
-{
-    std::filesystem::remove(revert_file(state_directory));
-}
+void forget_revert(const std::string& state_directory) { remove_file(revert_file(state_directory)); }
 
 void begin_revert(const std::string& state_directory, Daemon& daemon, const std::string& to,
                   const std::string& undo)

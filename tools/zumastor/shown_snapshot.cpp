@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 
 namespace zumastor {
@@ -26,11 +27,12 @@ struct Shown {
 std::optional<Shown> load_shown(const std::string& directory)
 {
     const std::string path = shown_file(directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return std::nullopt;
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         return Shown{object.at("snapshot").get<std::string>(), object.at("priority").get<int>()};
     } catch (const nlohmann::json::exception& error) {
         throw Failure(Exit::failed, path + " is not understood: " + error.what(),
@@ -70,7 +72,7 @@ void release_shown(const std::string& state_directory, Daemon& daemon)
             daemon.set_priority(snapshot.id, shown->priority);
         }
     }
-    std::filesystem::remove(shown_file(state_directory));
+    remove_file(shown_file(state_directory));
 }
 
 } // namespace zumastor

@@ -13,6 +13,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/mounts.h"
 
@@ -92,7 +93,7 @@ std::string snapshot_mount_options(const std::string& type, const VolumeConfig& 
 
 void prepare_snapshot_directory(const std::string& directory, const std::string& mount_point)
 {
-    const bool ours = directory.starts_with("/run/zumastor/") || !fs::exists(directory);
+    const bool ours = directory.starts_with("/run/zumastor/") || !look_at(directory).need();
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) {

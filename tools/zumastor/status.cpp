@@ -96,7 +96,7 @@ ordered_json volume_json(const VolumeView& view)
                   {"export", config.master->over_nfs},
                   {"samba", config.master->samba}};
     }
-    ordered_json snapshots = ordered_json::array();
+    ordered_json snapshots = view.store ? ordered_json::array() : ordered_json(); // null: not known
     for (const SnapshotView& snapshot : view.snapshots) {
         snapshots.push_back(snapshot_json(snapshot));
     }
@@ -276,9 +276,11 @@ void select_snapshot(VolumeView& view, const std::string& text)
     for (const SnapshotView& snapshot : view.snapshots) {
         list.push_back(snapshot.entry);
     }
-    if (!view.problem.empty() && list.empty()) {
-        throw Failure(Exit::not_found, "volume " + view.config.name + " has no snapshot " + text,
-                      view.problem);
+    if (!view.store) {
+        throw Failure(view.state == kUnknown ? Exit::failed : Exit::missing,
+                      "whether volume " + view.config.name + " has a snapshot " + text +
+                          " cannot be known: " + view.problem,
+                      view.next);
     }
     const std::uint64_t id = find_snapshot(list, view.config, text).id;
     std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) { return snapshot.entry.id != id; });
@@ -290,7 +292,7 @@ Exit show_status(const Args& args)
 {
     std::vector<VolumeView> views;
     const bool one = args.has("VOL");
-    bool unreadable = false;
+    bool all_known = true;
     if (one) {
         views.push_back(view_of(args.need("VOL")));
         if (const auto snapshot = args.get("SNAP")) {
@@ -299,10 +301,12 @@ Exit show_status(const Args& args)
     } else {
         for (const std::string& name : list_volumes()) {
             views.push_back(view_or_problem(name));
-            unreadable = unreadable || views.back().state == kUnreadable;
         }
     }
-    const Exit result = unreadable ? Exit::partly : Exit::ok;
+    for (const VolumeView& view : views) {
+        all_known = all_known && view.state != kUnreadable && view.state != kUnknown;
+    }
+    const Exit result = all_known ? Exit::ok : Exit::partly;
     if (args.has("--json")) {
         ordered_json volumes = ordered_json::array();
         for (const VolumeView& view : views) {

@@ -19,13 +19,18 @@ constexpr std::uint64_t kMinute = 60; // seconds
 constexpr std::uint64_t kHour = 60 * kMinute;
 constexpr std::uint64_t kDay = 24 * kHour;
 
-SharedSnapshot shared(const std::vector<SnapshotEntry>& list, const std::string& uuid,
-                      const CycleRecord& record)
+using KnownNumber = Known<std::uint64_t>;
+
+SharedSnapshot shared(const KnownSnapshots& list, const std::string& uuid, const CycleRecord& record)
 {
-    SharedSnapshot found{uuid, {}, uuid == record.snapshot ? record.created_ns : 0};
-    for (const SnapshotEntry& snapshot : list) {
+    SharedSnapshot found{uuid, KnownNumber::absent(), uuid == record.snapshot ? record.created_ns : 0};
+    if (list.is_unknown()) {
+        found.id = KnownNumber::unknown(list.why());
+        return found;
+    }
+    for (const SnapshotEntry& snapshot : list.value()) {
         if (!uuid.empty() && snapshot.uuid == uuid) {
-            found.id = snapshot.id;
+            found.id = KnownNumber::there(snapshot.id);
             found.created_ns = snapshot.created_ns;
         }
     }
@@ -34,10 +39,10 @@ SharedSnapshot shared(const std::vector<SnapshotEntry>& list, const std::string&
 
 CycleView cycle_of(const Volume& volume, const std::string& host)
 {
-    return {load_cycle(volume.paths().state, host), cycle_at_work(volume.config().name, host)};
+    return {load_cycle(volume.paths().state, host), ask_cycle_at_work(volume.config().name, host)};
 }
 
-void fill_in(TargetView& view, const TargetState& state, const std::vector<SnapshotEntry>& list)
+void fill_in(TargetView& view, const TargetState& state, const KnownSnapshots& list)
 {
     view.replica = state.replica;
     view.base = shared(list, state.base, view.cycle.record);
@@ -45,13 +50,13 @@ void fill_in(TargetView& view, const TargetState& state, const std::vector<Snaps
 }
 
 // A host may have had another replica before: the one with the newer base is meant.
-bool is_newer(const TargetView& view, const TargetState& state, const std::vector<SnapshotEntry>& list)
+bool is_newer(const TargetView& view, const TargetState& state, const KnownSnapshots& list)
 {
     return view.replica.empty() ||
            shared(list, state.base, view.cycle.record).created_ns >= view.base.created_ns;
 }
 
-void gather_targets(const Volume& volume, const std::vector<SnapshotEntry>& list, ReplicationView& view)
+void gather_targets(const Volume& volume, const KnownSnapshots& list, ReplicationView& view)
 {
     const std::vector<TargetState> states = load_target_states(volume.paths().state);
     for (const Target& target : volume.config().targets) {
@@ -73,7 +78,7 @@ void gather_targets(const Volume& volume, const std::vector<SnapshotEntry>& list
     }
 }
 
-void gather_source(const Volume& volume, const std::vector<SnapshotEntry>& list, ReplicationView& view)
+void gather_source(const Volume& volume, const KnownSnapshots& list, ReplicationView& view)
 {
     const ReplicaState state = load_replica_state(volume.paths().state);
     SourceView source;
@@ -104,13 +109,21 @@ ordered_json rate_json(std::uint64_t bytes_per_second)
     return bytes_per_second == 0 ? ordered_json() : ordered_json(bytes_per_second);
 }
 
+// Whether it is there; null if that cannot be known.
+template <class T>
+ordered_json known_json(const Known<T>& known)
+{
+    return known.is_unknown() ? ordered_json() : ordered_json(known.is_there());
+}
+
 ordered_json shared_json(const SharedSnapshot& snapshot)
 {
     if (snapshot.uuid.empty()) {
         return {};
     }
     return {{"uuid", snapshot.uuid},
-            {"id", snapshot.id ? ordered_json(*snapshot.id) : ordered_json()},
+            {"id", snapshot.id.is_there() ? ordered_json(snapshot.id.value()) : ordered_json()},
+            {"here", known_json(snapshot.id)},
             {"created", time_json(snapshot.created_ns)}};
 }
 
@@ -122,7 +135,8 @@ ordered_json lag_json(const SharedSnapshot& snapshot)
 void add_cycle(ordered_json& object, const CycleView& cycle)
 {
     const CycleRecord& record = cycle.record;
-    object["process"] = cycle.process ? ordered_json(*cycle.process) : ordered_json();
+    object["process"] = cycle.process.is_there() ? ordered_json(cycle.process.value()) : ordered_json();
+    object["at_work"] = known_json(cycle.process);
     object["last_success"] = time_json(record.success_ns);
     object["last_attempt"] = ordered_json();
     if (record.begun_ns != 0) {
@@ -162,13 +176,23 @@ std::string terms_text(const Role& role)
                : terms + ", at most " + format_size(role.bytes_per_second) + " a second";
 }
 
+std::string name_of(const SharedSnapshot& snapshot)
+{
+    if (snapshot.id.is_there()) {
+        return std::to_string(snapshot.id.value());
+    }
+    return snapshot.uuid +
+           (snapshot.id.is_unknown()
+                ? " (whether it is here cannot be asked: " + std::string(snapshot.id.why().what()) + ")"
+                : ", not here any more");
+}
+
 std::string shared_text(const SharedSnapshot& snapshot)
 {
     if (snapshot.uuid.empty()) {
         return "nothing yet";
     }
-    return "snapshot " +
-           (snapshot.id ? std::to_string(*snapshot.id) : snapshot.uuid + ", not here any more") +
+    return "snapshot " + name_of(snapshot) +
            (snapshot.created_ns == 0
                 ? ""
                 : " of " + format_rfc3339(snapshot.created_ns) + ", " + age(snapshot.created_ns) + " behind");
@@ -177,8 +201,10 @@ std::string shared_text(const SharedSnapshot& snapshot)
 void add_cycle(Rows& rows, const CycleView& cycle, bool full)
 {
     const CycleRecord& record = cycle.record;
-    if (cycle.process) {
-        rows.push_back({"    at work", "process " + std::to_string(*cycle.process) + ", since " +
+    if (cycle.process.is_unknown()) {
+        rows.push_back({"    at work", std::string("that cannot be known: ") + cycle.process.why().what()});
+    } else if (cycle.process.is_there()) {
+        rows.push_back({"    at work", "process " + std::to_string(cycle.process.value()) + ", since " +
                                            format_rfc3339(record.begun_ns)});
     } else if (record.begun_ns != 0 && record.ended_ns == 0) {
         rows.push_back({"    last cycle", format_rfc3339(record.begun_ns) +
@@ -216,7 +242,7 @@ void add_target(Rows& rows, const TargetView& view, bool full)
 
 } // namespace
 
-ReplicationView gather_replication(const Volume& volume, const std::vector<SnapshotEntry>& list)
+ReplicationView gather_replication(const Volume& volume, const KnownSnapshots& list)
 {
     ReplicationView view;
     try {

@@ -17,14 +17,14 @@ namespace zumastor {
 
 // A snapshot that the other side has, too.
 struct SharedSnapshot {
-    std::string uuid; // empty: none
-    std::optional<std::uint64_t> id;
-    std::uint64_t created_ns = 0; // 0: not known
+    std::string uuid;                                         // empty: none
+    Known<std::uint64_t> id = Known<std::uint64_t>::absent(); // here
+    std::uint64_t created_ns = 0;                             // 0: not known
 };
 
 struct CycleView {
     CycleRecord record;
-    std::optional<int> process; // at work
+    Known<int> process = Known<int>::absent(); // at work
 };
 
 struct TargetView {
@@ -49,8 +49,9 @@ struct ReplicationView {
     std::string problem; // a state file that cannot be read; empty: none
 };
 
-// `list`: the store's snapshots, empty if the daemon does not run.
-ReplicationView gather_replication(const Volume& volume, const std::vector<SnapshotEntry>& list);
+// The store's snapshots, which the daemon has to be asked for.
+using KnownSnapshots = Known<std::vector<SnapshotEntry>>;
+ReplicationView gather_replication(const Volume& volume, const KnownSnapshots& list);
 
 nlohmann::ordered_json targets_json(const ReplicationView& view);
 nlohmann::ordered_json source_json(const ReplicationView& view, const VolumeConfig& config,

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/names.h"
 #include "tools/zumastor/units.h"
@@ -23,9 +23,18 @@ std::string property(const std::string& unit, const std::string& name)
     return systemctl({"show", "--value", "--property=" + name, unit}).output;
 }
 
+// Of one that is not installed, systemd says "not-found", and that it could say so.
 bool is_installed(const std::string& unit)
 {
-    return systemd_runs() && property(unit, "LoadState") == "loaded";
+    if (!systemd_runs()) {
+        return false;
+    }
+    const ProgramResult said = systemctl({"show", "--value", "--property=LoadState", unit});
+    if (said.status != 0) {
+        throw Failure(Exit::failed, "whether " + unit + " is installed cannot be asked: " + said.output,
+                      "see: systemctl show " + quote_word(unit));
+    }
+    return said.output == "loaded";
 }
 
 // Tells zumastor@VOL.service that there is nothing to do any more. Gone with the next boot, as what it is
@@ -37,7 +46,7 @@ std::string mark_of(const std::string& volume)
 
 } // namespace
 
-bool systemd_runs() { return std::filesystem::is_directory("/run/systemd/system"); }
+bool systemd_runs() { return look_at("/run/systemd/system").need().has_value(); }
 
 ProgramResult systemctl(std::vector<std::string> words)
 {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/replica_state.h"
@@ -27,10 +28,10 @@ VolumeName volume_of(const nlohmann::json& object)
     return name.empty() ? VolumeName{} : VolumeName::need(name);
 }
 
-TargetState read_state(const std::string& path)
+TargetState read_state(const std::string& text, const std::string& path)
 {
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(text);
         if (object.at("version").get<int>() != kTargetVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
@@ -51,11 +52,12 @@ TargetState read_state(const std::string& path)
 std::vector<TargetState> load_target_states(const std::string& directory)
 {
     std::vector<TargetState> states;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-        const std::string name = entry.path().filename().string();
+    for (const fs::path& path : entries_of(directory).need().value_or(std::vector<fs::path>{})) {
+        const std::string name = path.filename().string();
         if (name.starts_with("target-") && name.ends_with(".json")) {
-            states.push_back(read_state(entry.path().string()));
+            if (const auto text = text_of(path.string()).need()) { // else it was forgotten just now
+                states.push_back(read_state(*text, path.string()));
+            }
         }
     }
     return states;
@@ -64,7 +66,8 @@ std::vector<TargetState> load_target_states(const std::string& directory)
 TargetState load_target_state(const std::string& directory, const UuidText& replica)
 {
     const std::string path = target_file(directory, replica);
-    return fs::exists(path) ? read_state(path) : TargetState{replica, {}, {}, {}, {}, {}};
+    const auto text = text_of(path).need();
+    return text ? read_state(*text, path) : TargetState{replica, {}, {}, {}, {}, {}};
 }
 
 void save_target_state(const std::string& directory, const TargetState& state)
@@ -80,9 +83,8 @@ void save_target_state(const std::string& directory, const TargetState& state)
 
 void forget_target_state(const std::string& directory, const UuidText& replica)
 {
-    std::error_code error;
-    fs::remove(target_file(directory, replica), error);
-    fs::remove(bookmark_file(directory, replica), error);
+    remove_file(target_file(directory, replica));
+    remove_file(bookmark_file(directory, replica));
 }
 
 std::set<std::string> snapshots_in_use(const std::string& directory)

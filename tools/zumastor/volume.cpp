@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/device_claims.h"
@@ -33,8 +34,8 @@ constexpr int kPollMs = 20; // the connection of a kernel client has no event th
 
 bool is_file(const std::string& path)
 {
-    std::error_code error;
-    return fs::is_regular_file(path, error);
+    const auto found = path.empty() ? std::nullopt : look_at(path).need();
+    return found && S_ISREG(found->st_mode);
 }
 
 std::string as_device(const std::string& path) { return is_file(path) ? loop::attach(path) : path; }
@@ -74,7 +75,9 @@ std::string Volume::snapshot_directory() const
 
 std::string Volume::dot_snapshot() const { return canonical(mount_point()) + "/" + kDotSnapshot; }
 
-std::optional<Daemon> Volume::try_daemon() const { return Daemon::try_connect(paths_.server_socket, what()); }
+Known<Daemon> Volume::ask_daemon() const { return Daemon::ask(paths_.server_socket, what()); }
+
+std::optional<Daemon> Volume::try_daemon() const { return ask_daemon().need(); }
 
 Daemon Volume::daemon() const
 {

@@ -38,7 +38,8 @@ public:
 
     // The daemon, if it runs; else throws Exit::missing with what to do.
     Daemon daemon() const;
-    std::optional<Daemon> try_daemon() const;
+    Known<Daemon> ask_daemon() const;
+    std::optional<Daemon> try_daemon() const; // throws if it cannot be asked
     // Puts files on loop devices; returns the devices.
     StorePaths attach_devices() const;
     // Throws if they are in use, or the store is another volume's, or none.

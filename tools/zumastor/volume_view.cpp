@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/volume_view.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
+#include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
@@ -23,12 +25,11 @@ void set_state(VolumeView& view, const std::string& state, const std::string& pr
     view.next = next;
 }
 
-// The first of its devices that is not there; empty if all are.
+// The first of its devices that is not there; empty if all are. Throws if that cannot be known.
 std::string missing_device(const VolumeConfig& config)
 {
     for (const std::string* path : {&config.origin, &config.store, &config.meta}) {
-        std::error_code error;
-        if (!path->empty() && !std::filesystem::exists(*path, error)) {
+        if (!path->empty() && !look_at(*path).need()) {
             return *path;
         }
     }
@@ -106,20 +107,20 @@ VolumeView view_or_problem(const std::string& name)
     }
 }
 
-VolumeView view_of(const std::string& name)
+namespace {
+
+// Each throws if what it asks does not answer.
+void gather(const Volume& volume, VolumeView& view)
 {
-    const Volume volume(load_config(name));
-    VolumeView view;
-    view.config = volume.config();
-    view.name = view.config.name;
     if (mapper::find(volume.paths().origin_name)) {
         view.device = volume.paths().origin_device;
         view.mount = volume.origin_mount();
     }
     std::optional<Daemon> daemon = volume.try_daemon();
     if (daemon) {
-        view.store = daemon->status();
+        VolumeEntry store = daemon->status();
         gather_snapshots(volume, *daemon, view);
+        view.store = std::move(store);
         judge_running(volume, view);
     } else if (!view.device.empty()) {
         set_state(view, "daemon_down", "its daemon does not run: writes wait",
@@ -128,17 +129,48 @@ VolumeView view_of(const std::string& name)
         set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
                   "attach it; if it does not start by itself then: " + start_command(volume.config()) +
                       "; until then write to none of its other devices: its snapshots would not notice");
-    } else if (!mapper::has_target()) {
+    } else if (!mapper::ask_target().need()) {
         set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
                   "modprobe dm-ddsnap, then: " + start_command(volume.config()));
     } else {
         set_state(view, "stopped", "it is stopped", start_command(volume.config()));
     }
+}
+
+KnownSnapshots known_snapshots(const VolumeView& view)
+{
+    if (!view.store) {
+        return KnownSnapshots::unknown(Failure(Exit::missing, view.state == kUnknown
+                                                                  ? "its daemon gives no answer"
+                                                                  : "its daemon does not run"));
+    }
     std::vector<SnapshotEntry> list;
     for (const SnapshotView& snapshot : view.snapshots) {
         list.push_back(snapshot.entry);
     }
-    view.replication = gather_replication(volume, list);
+    return KnownSnapshots::there(std::move(list));
+}
+
+} // namespace
+
+VolumeView view_of(const std::string& name)
+{
+    const Volume volume(load_config(name));
+    VolumeView view;
+    view.config = volume.config();
+    view.name = view.config.name;
+    try {
+        gather(volume, view);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        set_state(view, kUnknown, std::string("whether it runs cannot be known: ") + failure.what(),
+                  ::geteuid() != 0         ? "sudo zumastor status " + view.name
+                  : failure.next().empty() ? "see the kernel log (dmesg) and the daemon's"
+                                           : failure.next());
+    }
+    view.replication = gather_replication(volume, known_snapshots(view));
     return view;
 }
 

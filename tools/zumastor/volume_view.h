@@ -25,7 +25,7 @@ struct VolumeView {
     VolumeConfig config;
     std::string name; // as it is shown: of a file that is no volume's, that file's
     // running, stopped, daemon_down, module_missing, device_missing, failed, disconnected, half_reverted,
-    // unreadable
+    // unreadable, unknown
     std::string state;
     std::string problem; // empty when it runs
     std::string next;
@@ -44,6 +44,9 @@ VolumeView view_of(const std::string& name);
 // For a list of all: a volume whose configuration or state cannot be read is an entry of its own, and hides
 // no other.
 inline const std::string kUnreadable = "unreadable";
+// What it is doing cannot be known: who asks may not ask, or what is asked does not answer. `problem` says
+// why.
+inline const std::string kUnknown = "unknown";
 VolumeView view_or_problem(const std::string& name);
 
 } // namespace zumastor

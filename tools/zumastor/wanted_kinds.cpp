@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
+#include "tools/common/known.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/names.h"
@@ -37,11 +38,12 @@ void save_wanted_kinds(const std::string& directory, const std::vector<std::stri
 std::vector<std::string> load_wanted_kinds(const std::string& state_directory)
 {
     const std::string path = wanted_file(state_directory);
-    if (!std::filesystem::exists(path)) {
+    const auto text = text_of(path).need();
+    if (!text) {
         return {};
     }
     try {
-        const auto object = nlohmann::json::parse(read_text(path));
+        const auto object = nlohmann::json::parse(*text);
         if (object.at("version").get<int>() != kWantedVersion) {
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
