@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// ddsnap delta listen, transmit: a delta over a TCP connection. Nobody is authenticated and nothing is
-// encrypted; so the listener is on the loopback unless it is told otherwise, for tunnels to lead to.
+// ddsnap delta listen, transmit: a delta over a connection. Nobody is authenticated and nothing is encrypted;
+// so the listener is on a Unix socket that only root reaches, for tunnels to lead to, unless it is told an
+// address: then it is on TCP, as with 0.8.
 //
 //   transmit ── the stream, then end of file ──► listen
 //            ◄── one line: "ok N", or "error CODE what went wrong" ──
@@ -27,6 +28,7 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
+#include "tools/ddsnap/delta_socket.h"
 #include "tools/ddsnap/delta_stream.h"
 
 namespace zumastor::ddsnap {
@@ -60,6 +62,9 @@ Address parse_address(const std::string& text)
     }
     return address;
 }
+
+// Names a Unix socket, and no host.
+bool is_path(const std::string& text) { return text.starts_with('/'); }
 
 struct FreeAddresses {
     void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -103,7 +108,7 @@ UniqueFd listen_at(const Address& address)
     return fd;
 }
 
-UniqueFd connect_to(const Address& address, const std::optional<std::string>& local)
+UniqueFd connect_to_address(const Address& address, const std::optional<std::string>& local)
 {
     const Addresses list = look_up(address, 0);
     for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
@@ -124,6 +129,17 @@ UniqueFd connect_to(const Address& address, const std::optional<std::string>& lo
     }
     throw errno_failure("nobody listens at " + address.host + ", port " + address.port,
                         Exit::peer_unreachable);
+}
+
+UniqueFd connect_to(const std::string& place, const std::optional<std::string>& local)
+{
+    if (!is_path(place)) {
+        return connect_to_address(parse_address(place), local);
+    }
+    if (local) {
+        throw Failure(Exit::usage, "--source is an address, and " + place + " a socket of this host");
+    }
+    return connect_to_socket(place, set_limits);
 }
 
 // One connection. What goes wrong with it ends it, and is told to both sides.
@@ -154,6 +170,32 @@ Exit serve(int connection, const std::string& path)
         return failure.code();
     }
 }
+
+class Listener {
+public:
+    explicit Listener(const std::string& place) : place_(place)
+    {
+        if (is_path(place)) {
+            socket_.emplace(place);
+            return;
+        }
+        const Address address = parse_address(place);
+        place_ = address.host + ", port " + address.port;
+        tcp_ = listen_at(address);
+    }
+    int fd() const noexcept { return socket_ ? socket_->fd() : tcp_.get(); }
+    std::string describe(const std::string& device) const
+    {
+        return place_ + (socket_ ? ": root of this host can overwrite " + device
+                                 : ": whoever reaches it can overwrite " + device +
+                                       " (nobody is authenticated, nothing encrypted)");
+    }
+
+private:
+    std::string place_;
+    std::optional<DeltaSocket> socket_;
+    UniqueFd tcp_;
+};
 
 UniqueFd accept_one(int listener)
 {
@@ -282,13 +324,11 @@ Exit delta_listen(const Args& args)
     {
         const DeltaDevice probe(device); // one that cannot be written to is found out now
     }
-    const Address address = parse_address(args.get("ADDRESS").value_or("127.0.0.1"));
-    const UniqueFd listener = listen_at(address);
+    const Listener listener(args.get("ADDRESS").value_or(kDeltaSocket));
     (void)std::signal(SIGPIPE, SIG_IGN);
-    note("listening at " + address.host + ", port " + address.port + ": whoever reaches it can overwrite " +
-         device + " (nobody is authenticated, nothing encrypted)");
+    note("listening at " + listener.describe(device));
     for (;;) {
-        const UniqueFd connection = accept_one(listener.get());
+        const UniqueFd connection = accept_one(listener.fd());
         const Exit result = serve(connection.get(), device);
         if (args.has("--once")) {
             return result;
@@ -321,14 +361,14 @@ Exit transmit(const Args& args)
     };
     const stream::SendOptions options = options_from(args);
     (void)std::signal(SIGPIPE, SIG_IGN);
-    const Address address = parse_address(args.need("HOST"));
+    const std::string place = args.need("HOST");
     try {
         SnapshotContent content(
             to.id, reader_options(daemon, "ddsnap transmit")); // open: it cannot be deleted meanwhile
         for (auto all = runs(); const auto run = all();) {
             header.chunks += run->count;
         }
-        const UniqueFd connection = connect_to(address, args.get("--source"));
+        const UniqueFd connection = connect_to(place, args.get("--source"));
         stream::FdSink sink(connection.get());
         ProgressFile progress(args.get("--progress"), header.chunks);
         try {
@@ -338,12 +378,11 @@ Exit transmit(const Args& args)
                     progress.show(p.chunks);
                 });
             (void)::shutdown(connection.get(), SHUT_WR);
-            need_ok(read_reply(connection.get()), address.host);
+            need_ok(read_reply(connection.get()), place);
             progress.show(sent.chunks, true);
             std::printf("%" PRIu64 " chunks in %" PRIu64 " bytes\n", sent.chunks, sent.bytes);
         } catch (const stream::SinkError&) {
-            need_ok(read_reply(connection.get()),
-                    address.host); // it says why it has stopped reading, if it can
+            need_ok(read_reply(connection.get()), place); // it says why it has stopped reading, if it can
             throw;
         }
     } catch (const stream::TransferError& error) {

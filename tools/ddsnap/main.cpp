@@ -109,11 +109,13 @@ constexpr std::array kCommands{
                 {},
                 delta_apply},
     CommandSpec{"delta listen", "DEVSTEM [ADDRESS]",
-                "Take deltas from connections to ADDRESS (HOST[:PORT], 127.0.0.1:4321). Unauthenticated.",
+                "Take deltas from connections to a socket (/run/ddsnap-delta.sock), or to HOST[:PORT], "
+                "unauthenticated.",
                 kDeltaListen, delta_listen},
-    CommandSpec{"transmit", "SERVERSOCK HOST [FROM] TO",
-                "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT].", kTransmit,
-                transmit},
+    CommandSpec{
+        "transmit", "SERVERSOCK HOST [FROM] TO",
+        "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT], or at a socket's path.",
+        kTransmit, transmit},
     CommandSpec{"accept-origin", "SNAPDEV ORIGDEV [METADEV]",
                 "A store's origin is another one, restored for example, and this is meant.", kAccept,
                 accept_other_origin},
