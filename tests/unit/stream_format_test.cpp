@@ -168,6 +168,25 @@ TEST(StreamFormat, AnotherVersionIsNamed)
     EXPECT_NE(decode_header(bytes).error().what.find("no replication stream"), std::string::npos);
 }
 
+// A receiver that does not know sectors ignores the field, and so does this one with what it does not know
+// there.
+TEST(StreamFormat, SectorsAreToBeIgnoredByWhoDoesNotKnowThem)
+{
+    Header header = example();
+    EXPECT_EQ(header.sector_bytes(), 0U);
+    header.sector_shift = 12;
+    auto bytes = encode(header);
+    EXPECT_EQ(decode_header(bytes)->sector_bytes(), 4096U);
+    EXPECT_EQ(bytes[16], encode(example())[16]); // nothing more that must be known
+    for (const int field : {1, 8, 21, 31, 32, 255}) {
+        bytes[24] = static_cast<std::byte>(field);
+        const std::uint64_t hash = hash_of(Bytes(bytes).first(kHeaderBytes - 8));
+        std::memcpy(&bytes[kHeaderBytes - 8], &hash, 8);
+        ASSERT_TRUE(decode_header(bytes)) << field;
+        EXPECT_EQ(decode_header(bytes)->sector_bytes(), 0U) << field;
+    }
+}
+
 // With right checksums, so that the fields themselves are judged.
 std::string judged(const Header& header, Record record, Bytes payload)
 {

@@ -375,7 +375,7 @@ std::optional<Signature> signature_of(const std::string& path)
         return std::nullopt;
     }
     if (result == -2) {
-        return Signature{"several kinds of data", "other"};
+        return Signature{"several kinds of data", "other", 0};
     }
     if (result != 0) {
         throw Failure(Exit::failed, path + ": cannot be read to see what is on it");
@@ -384,10 +384,14 @@ std::optional<Signature> signature_of(const std::string& path)
     if (blkid_probe_lookup_value(probe.get(), "TYPE", &value, nullptr) == 0) {
         const char* usage = nullptr;
         blkid_probe_lookup_value(probe.get(), "USAGE", &usage, nullptr);
-        return Signature{value, usage != nullptr ? usage : "other"};
+        const char* block = nullptr;
+        const bool told = blkid_probe_lookup_value(probe.get(), "BLOCK_SIZE", &block, nullptr) == 0;
+        const auto bytes = told ? parse_integer(block).value_or(0) : 0;
+        return Signature{value, usage != nullptr ? usage : "other",
+                         bytes > 0 && bytes <= kLargestSector ? static_cast<std::uint32_t>(bytes) : 0};
     }
     if (blkid_probe_lookup_value(probe.get(), "PTTYPE", &value, nullptr) == 0) {
-        return Signature{value, "partition table"};
+        return Signature{value, "partition table", 0};
     }
     return std::nullopt;
 }

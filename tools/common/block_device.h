@@ -17,6 +17,8 @@
 namespace zumastor {
 
 inline constexpr std::uint32_t kSectorBytes = 512; // what the kernel counts devices in
+inline constexpr std::uint32_t kLargestSector = 1U
+                                                << 20; // that is believed; there are some of 512 and of 4096
 
 struct DeviceNode {
     std::string given; // as the user wrote it
@@ -79,6 +81,8 @@ std::vector<std::string> users_of(const std::string& target);
 struct Signature {
     std::string type;  // "ext4", "xfs", "LVM2_member", "dos" …
     std::string usage; // "filesystem", "raid", "crypto", "partition table", "other"
+    std::uint32_t block_bytes =
+        0; // what it reads and writes at least: no larger sectors will do. 0: not known
 };
 // What libblkid finds; empty if nothing. Throws if the device cannot be read or the signs contradict.
 std::optional<Signature> signature_of(const std::string& path);

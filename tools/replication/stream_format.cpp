@@ -114,8 +114,8 @@ std::array<std::byte, kHeaderBytes> encode(const Header& header)
     w.put(kVersion);
     w.put(static_cast<std::uint16_t>(kHeaderBytes));
     w.put(header.chunk_shift);
-    w.put(header.patches ? kFeaturePatches : std::uint64_t{0}); // feature bits that a receiver must know
-    w.put(std::uint64_t{0});                                    // ... may ignore
+    w.put(header.patches ? kFeaturePatches : std::uint64_t{0});   // feature bits that a receiver must know
+    w.put(std::uint64_t{header.sector_shift} & kSectorShiftMask); // ... may ignore
     w.put_bytes(header.lineage.data(), header.lineage.size());
     w.put_bytes(header.from.data(), header.from.size());
     w.put_bytes(header.to.data(), header.to.size());
@@ -157,7 +157,8 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
         return refuse(16, fmt::format("the stream needs features that are not known here: {:#x}", unknown));
     }
     header.patches = features != 0;
-    r.get<std::uint64_t>();
+    const auto shift = static_cast<std::uint32_t>(r.get<std::uint64_t>() & kSectorShiftMask);
+    header.sector_shift = shift >= 9 && shift <= 20 ? shift : 0; // what may be ignored is no reason to refuse
     r.get_bytes(header.lineage.data(), header.lineage.size());
     r.get_bytes(header.from.data(), header.from.size());
     r.get_bytes(header.to.data(), header.to.size());

@@ -33,7 +33,8 @@ constexpr std::size_t kMaxTag = 31;
 constexpr std::uint32_t kMaxDataBytes = 1u << 20;
 // What patches are made of: no device's sectors are larger, and filesystems write no less.
 constexpr std::size_t kBlockBytes = 4096;
-constexpr std::uint64_t kFeaturePatches = 1; // of those that a receiver must know
+constexpr std::uint64_t kFeaturePatches = 1;     // of those that a receiver must know
+constexpr std::uint64_t kSectorShiftMask = 0x1f; // of those that it may ignore: not a flag each, but a number
 
 // What went wrong, and at which byte of the stream.
 struct Error {
@@ -55,6 +56,8 @@ struct Header {
     SnapshotName name;              // of `to`
     SnapshotTag tag;                // its kinds
     bool patches = false;           // records of type patch may occur; never in a full stream
+    std::uint32_t sector_shift =
+        0; // the largest sectors that the content can be on have 2^… bytes; 0: not said
 
     bool full() const noexcept { return from == Uuid{}; }
     std::uint64_t chunk_bytes() const noexcept { return 1ull << chunk_shift; }
@@ -62,6 +65,7 @@ struct Header {
     {
         return (sectors * 512 + chunk_bytes() - 1) >> chunk_shift;
     }
+    std::uint64_t sector_bytes() const noexcept { return sector_shift == 0 ? 0 : 1ull << sector_shift; }
     bool operator==(const Header&) const = default;
 };
 

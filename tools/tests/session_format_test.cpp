@@ -31,11 +31,13 @@ std::vector<std::string> lines_of_this_version()
                                   {kOlder, kNewer},
                                   Reception{kOlder, kNewer, 4711},
                                   true,
-                                  1ull << 20};
+                                  1ull << 20,
+                                  4096};
     SendPlan refusal;
     refusal.error = "snapshot \"7\" is not here";
     refusal.next = "list them: zumastor status data";
     refusal.code = Exit::not_found;
+    refusal.sector_bytes = 512;
     const Failure no_replica(Exit::usage, "volume copy is no replica",
                              "make it one: zumastor define source copy HOST");
     return {format(fresh),
@@ -47,7 +49,7 @@ std::vector<std::string> lines_of_this_version()
             format(ReplicaResult{true, kNewer, 12, {}, {}, Exit::failed}),
             format(ReplicaResult{false, {}, 0, "its store is full", "make room", Exit::store_full}),
             format_refusal(no_replica),
-            format(VerifyHello{"copy"_volume, "replica", 16384, {kOlder, kNewer}}),
+            format(VerifyHello{"copy"_volume, "replica", 16384, {kOlder, kNewer}, 512}),
             format(VerifyRequest{"open", kNewer, 0, 0, 0, {}, 0}),
             format(VerifyRequest{"hash", {}, 1ull << 40, 0, 1ull << 18, {}, 0}),
             format(VerifyRequest{"chunks", {}, 1ull << 40, 256, 256, {}, 0}),
@@ -68,6 +70,23 @@ std::vector<std::string> stored_lines()
         lines.push_back(line);
     }
     return lines;
+}
+
+// An older version does not say it.
+TEST(SessionFormat, SectorsAreNotKnownOrAPowerOfTwo)
+{
+    const std::string said = "\"sector_bytes\":4096";
+    const auto offer = [&](const std::string& instead) {
+        std::string line = stored_lines().at(1);
+        const std::size_t at = line.find(said);
+        line.replace(at - (instead.empty() ? 1 : 0), said.size() + (instead.empty() ? 1 : 0), instead);
+        return parse_offer(line).sector_bytes;
+    };
+    EXPECT_EQ(offer(said), 4096U);
+    EXPECT_EQ(offer(""), 0U);
+    for (const char* wrong : {"1000", "256", "-1", "true", "2097152"}) {
+        EXPECT_THROW((void)offer(std::string("\"sector_bytes\":") + wrong), Failure) << wrong;
+    }
 }
 
 TEST(SessionFormat, IsWhatTheSampleSays) { EXPECT_EQ(lines_of_this_version(), stored_lines()); }

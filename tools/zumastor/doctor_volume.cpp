@@ -16,6 +16,7 @@
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/other_users.h"
 #include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/units.h"
 #include "tools/zumastor/volume_view.h"
@@ -241,6 +242,19 @@ private:
         }
     }
 
+    // Of the pair; upstream's part is what the last cycle said.
+    void sectors_of_source()
+    {
+        try {
+            const ReplicaState state = load_replica_state(Paths(view_.config.name).state);
+            refuse_larger_sectors(state.sector_bytes, sectors_here(view_.config), "upstream", "this replica");
+        } catch (const Failure& failure) {
+            if (failure.code() == Exit::mismatch) { // else the state tells which device is missing
+                add(Verdict::fault, failure.what(), failure.next(), failure.code());
+            }
+        }
+    }
+
     // However it was received: pushed, pulled, by hand.
     void shown(const SourceRole& source)
     {
@@ -275,6 +289,7 @@ private:
         }
         if (replication.source && view_.config.source) {
             const SourceRole& source = *view_.config.source;
+            sectors_of_source();
             shown(source);
             cycle("from " + source.host, replication.source->cycle.record,
                   source.stopped ? 0 : source.period);

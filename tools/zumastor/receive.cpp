@@ -30,6 +30,7 @@
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/resume_token.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/shown_snapshot.h"
 #include "tools/zumastor/transfer.h"
 #include "tools/zumastor/uuid_text.h"
@@ -60,6 +61,7 @@ void refuse_wrong_shape(const Volume& volume, const VolumeEntry& store, const st
                           ", the volume of " + format_size(store.chunk_bytes),
                       "make the replica with the same --chunksize");
     }
+    refuse_larger_sectors(header.sector_bytes(), sectors_here(volume.config()), "the stream", volume.what());
     if (header.sectors > store.origin_sectors) {
         refuse_small_device(volume, header.sectors);
     }
@@ -299,6 +301,7 @@ ReplicaOffer offer_of(const Volume& volume)
             offer.snapshots.push_back(snapshot.uuid);
         }
     }
+    offer.sector_bytes = sectors_here(volume.config());
     if (volume.config().source) {
         offer.bytes_per_second = volume.config().source->bytes_per_second;
     }

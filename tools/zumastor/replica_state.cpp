@@ -34,7 +34,8 @@ ReplicaState load_replica_state(const std::string& directory)
         ReplicaState state{object.at("lineage").get<std::string>(),
                            object.at("last").get<std::string>(),
                            {},
-                           object.value("received_ns", std::uint64_t{0})};
+                           object.value("received_ns", std::uint64_t{0}),
+                           object.value("sector_bytes", std::uint64_t{0})};
         if (const auto& reception = object.at("reception"); !reception.is_null()) {
             state.reception = Reception{UuidText::need(reception.at("from").get<std::string>()),
                                         UuidText::need(reception.at("to").get<std::string>()),
@@ -61,7 +62,8 @@ void save_replica_state(const std::string& directory, const ReplicaState& state)
                                         {"lineage", state.lineage},
                                         {"last", state.last},
                                         {"reception", reception},
-                                        {"received_ns", state.received_ns}};
+                                        {"received_ns", state.received_ns},
+                                        {"sector_bytes", state.sector_bytes}};
     write_text(replica_file(directory), object.dump(2) + "\n");
     if (!state.reception) {
         forget_received_ranges(directory);

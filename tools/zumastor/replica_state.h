@@ -24,7 +24,8 @@ struct ReplicaState {
     std::string lineage; // UUID of the volume that this is a replica of; empty: of none
     std::string last;    // UUID of the snapshot received last: what the origin holds; empty: none
     std::optional<Reception> reception;
-    std::uint64_t received_ns = 0; // when `last` was complete, since 1970; 0: an older version did not say
+    std::uint64_t received_ns = 0;  // when `last` was complete, since 1970; 0: an older version did not say
+    std::uint64_t sector_bytes = 0; // the largest that what comes can be on (sectors.h); 0: not known
 
     bool operator==(const ReplicaState&) const = default;
 };

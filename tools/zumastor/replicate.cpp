@@ -20,6 +20,7 @@
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/replica.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/snapshot_ref.h"
 #include "tools/zumastor/stream_lock.h"
 #include "tools/zumastor/target_state.h"
@@ -159,6 +160,9 @@ SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions op
     SendPlan plan;
     std::optional<SendEnds> ends;
     try {
+        plan.sector_bytes = sectors_needed(volume);
+        refuse_larger_sectors(plan.sector_bytes, offer.sector_bytes, volume.what(),
+                              "the replica's volume " + offer.volume);
         // Until it is written down that the snapshot is needed, nobody else may tidy up.
         const VolumeLock no_rotation(volume.config().name);
         const bool goes_on = can_go_on(daemon.list(), offer) && !args.has("--full");
@@ -184,7 +188,9 @@ SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions op
         plan.nothing = !ends;
         plan.more = goes_on || sent != to.uuid;
     } catch (const Failure& failure) {
-        write_line(pipes.to, format(refusal(failure)));
+        SendPlan refused = refusal(failure);
+        refused.sector_bytes = plan.sector_bytes;
+        write_line(pipes.to, format(refused));
         throw Refused(failure);
     }
     write_line(pipes.to, format(plan));
@@ -200,6 +206,16 @@ SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions op
     return end;
 }
 
+// What upstream's filesystem needs is the doctor's to know, too.
+void note_sectors(const Volume& volume, std::uint64_t needed)
+{
+    ReplicaState state = load_replica_state(volume.paths().state);
+    if (needed != 0 && state.sector_bytes != needed) {
+        state.sector_bytes = needed;
+        save_replica_state(volume.paths().state, state);
+    }
+}
+
 // The receiver's end.
 SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
 {
@@ -213,6 +229,7 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
     });
     write_line(pipes.to, format(offer));
     const SendPlan plan = parse_plan(read_line(pipes.from));
+    note_sectors(volume, plan.sector_bytes);
     if (!plan.error.empty()) {
         throw Failure(plan.code, "the upstream side: " + plan.error, plan.next);
     }

@@ -17,6 +17,7 @@
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/rollback.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/session.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/transfer.h"
@@ -175,6 +176,8 @@ bool turn_round(const Args& args)
     const SourceRole source = new_source(volume, args.get("HOST"));
     const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
     refuse_other_replica(volume, source, hello);
+    refuse_larger_sectors(hello.sector_bytes, sectors_here(volume.config()),
+                          "volume " + hello.volume + " on " + source.host, volume.what());
     refuse_if_used(volume);
     if (!args.has("--dry-run")) {
         revive_for_unmount(volume);

@@ -11,6 +11,7 @@
 #include "tools/zumastor/bookmark.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/resume_token.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/snapshot_content.h"
 #include "tools/zumastor/snapshot_ref.h"
 #include "tools/zumastor/transfer.h"
@@ -130,6 +131,7 @@ stream::Header header_of(const Volume& volume, const VolumeEntry& store, const S
     header.created_ns = ends.to.created_ns;
     header.name = ends.to.name;
     header.tag = ends.to.tag;
+    header.sector_shift = static_cast<std::uint32_t>(std::countr_zero(sectors_needed(volume)));
     header.patches = ends.patches && ends.from && !ends.bookmark; // else the base is not there to be read
     return header;
 }

@@ -95,7 +95,8 @@ std::string format(const ReplicaOffer& offer)
                         {"snapshots", texts_of(offer.snapshots)},
                         {"reception", reception},
                         {"patches", offer.patches},
-                        {"bytes_per_second", offer.bytes_per_second}}
+                        {"bytes_per_second", offer.bytes_per_second},
+                        {"sector_bytes", offer.sector_bytes}}
         .dump();
 }
 
@@ -118,15 +119,17 @@ ReplicaOffer parse_offer(const std::string& line)
         }
         offer.patches = object.contains("patches") && flag_field(object, "patches");
         offer.bytes_per_second = read_limit(object);
+        offer.sector_bytes = sector_bytes_field(object);
         return offer;
     });
 }
 
 std::string format(const SendPlan& plan)
 {
-    return ordered_json{{"zumastor", kSessionVersion}, {"nothing", plan.nothing},
-                        {"more", plan.more},           {"error", plan.error.str()},
-                        {"next", plan.next.str()},     {"code", static_cast<int>(plan.code)}}
+    return ordered_json{
+        {"zumastor", kSessionVersion},      {"nothing", plan.nothing}, {"more", plan.more},
+        {"error", plan.error.str()},        {"next", plan.next.str()}, {"code", static_cast<int>(plan.code)},
+        {"sector_bytes", plan.sector_bytes}}
         .dump();
 }
 
@@ -134,8 +137,8 @@ SendPlan parse_plan(const std::string& line)
 {
     return parse(line, "plan", [](const json& object) {
         return SendPlan{flag_field(object, "nothing"), flag_field(object, "more"),
-                        shown_field(object, "error"), shown_field(object, "next"),
-                        code_field(object, "code")};
+                        shown_field(object, "error"),  shown_field(object, "next"),
+                        code_field(object, "code"),    sector_bytes_field(object)};
     });
 }
 

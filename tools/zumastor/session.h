@@ -31,6 +31,7 @@ struct ReplicaOffer {
     std::optional<Reception> reception; // broken off
     bool patches = true;                // a stream may have them
     std::uint64_t bytes_per_second = 0; // at most so many may be sent; 0: no limit of this side's
+    std::uint64_t sector_bytes = 0;     // that its snapshots have (sectors.h); 0: not known
 };
 
 struct SendPlan {
@@ -38,7 +39,8 @@ struct SendPlan {
     bool more = false;    // afterwards another session is needed: this one ends what was broken off
     PlainText error;      // not empty: it cannot be; `next` says what to do
     PlainText next;
-    Exit code = Exit::failed; // of the error
+    Exit code = Exit::failed;       // of the error
+    std::uint64_t sector_bytes = 0; // the largest that what is sent can be on (sectors.h); 0: not known
 };
 
 struct ReplicaResult {

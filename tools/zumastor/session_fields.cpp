@@ -137,6 +137,20 @@ std::uint64_t chunk_bytes_field(const json& object, const char* name)
     return bytes;
 }
 
+std::uint64_t sector_bytes_field(const json& object)
+{
+    constexpr std::uint64_t kMostSector = 1U << 20;
+    const char* const name = "sector_bytes";
+    if (!object.contains(name)) {
+        return 0;
+    }
+    const std::uint64_t bytes = number_field(object, name, kMostSector);
+    if (bytes != 0 && (bytes < 512 || !std::has_single_bit(bytes))) {
+        bad_field(name, "is no size of sectors: " + std::to_string(bytes));
+    }
+    return bytes;
+}
+
 Exit code_field(const json& object, const char* name)
 {
     const auto code = exit_of_peer(static_cast<std::int64_t>(number_field(object, name, INT32_MAX)));

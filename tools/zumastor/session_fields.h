@@ -38,6 +38,7 @@ UuidText uuid_field(const nlohmann::json& object, const char* name); // may be e
 UuidText need_uuid_field(const nlohmann::json& object, const char* name);
 std::vector<UuidText> uuids_field(const nlohmann::json& object, const char* name);
 std::uint64_t chunk_bytes_field(const nlohmann::json& object, const char* name);
+std::uint64_t sector_bytes_field(const nlohmann::json& object); // 0, also if it is absent: not known
 Exit code_field(const nlohmann::json& object, const char* name);
 
 std::vector<std::string> texts_of(const std::vector<UuidText>& uuids); // to be written

@@ -8,6 +8,7 @@
 #include "tools/common/failure.h"
 #include "tools/zumastor/repair.h"
 #include "tools/zumastor/replica_state.h"
+#include "tools/zumastor/sectors.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor {
@@ -23,6 +24,7 @@ VerifyHello VerifyEnd::hello() const
             hello.snapshots.push_back(snapshot.uuid);
         }
     }
+    hello.sector_bytes = sectors_needed(volume_);
     return hello;
 }
 

@@ -47,7 +47,8 @@ std::string format(const VerifyHello& hello)
                         {"volume", hello.volume.str()},
                         {"role", hello.role},
                         {"chunk_bytes", hello.chunk_bytes},
-                        {"snapshots", texts_of(hello.snapshots)}}
+                        {"snapshots", texts_of(hello.snapshots)},
+                        {"sector_bytes", hello.sector_bytes}}
         .dump();
 }
 
@@ -55,7 +56,8 @@ VerifyHello parse_verify_hello(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
         return VerifyHello{volume_field(object, "volume"), one_of(object, "role", {"master", "replica", ""}),
-                           chunk_bytes_field(object, "chunk_bytes"), uuids_field(object, "snapshots")};
+                           chunk_bytes_field(object, "chunk_bytes"), uuids_field(object, "snapshots"),
+                           sector_bytes_field(object)};
     });
 }
 

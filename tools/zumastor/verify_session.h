@@ -31,6 +31,7 @@ struct VerifyHello {
     std::string role;  // master, replica, or empty: neither
     std::uint64_t chunk_bytes = 0;
     std::vector<UuidText> snapshots; // UUIDs of those that can be read, oldest first
+    std::uint64_t sector_bytes = 0;  // the largest that what it holds can be on (sectors.h); 0: not known
 };
 
 struct VerifyRequest {
