@@ -18,11 +18,6 @@ constexpr std::size_t kMaxVolume = 64; // socket paths have 107 bytes
 // Names that have another meaning in /run/zumastor or /dev/mapper.
 constexpr std::array<std::string_view, 3> kReserved{"mount", "snapshot", "control"};
 
-constexpr std::string_view kHostMarks = ".-_:@%[]"; // user@host, IPv6
-// With the longest name of a volume it fits a unit's name and a file's, and socket paths of ssh.
-constexpr std::size_t kMaxHost = 128;
-constexpr std::size_t kMaxLabel = 63; // between two dots: DNS
-
 bool is_letter(char c) { return is_letter_or_digit(static_cast<unsigned char>(c)); }
 
 bool made_of(std::string_view text, std::string_view marks)
@@ -57,24 +52,6 @@ VolumeName VolumeName::need(std::string_view text)
         throw Failure(Exit::usage, what + ": it is reserved", "choose another name");
     }
     throw Failure(Exit::usage, what, "use up to 64 letters, digits and #+-.:=_, a letter or digit first");
-}
-
-HostName HostName::need(std::string_view text, const std::string& where)
-{
-    const std::vector<std::string> labels = split(text.substr(text.find('@') + 1), '.');
-    const bool good = !text.empty() && text.front() != '-' && made_of(text, kHostMarks) && !labels.empty() &&
-                      !labels.front().starts_with('-');
-    const bool fits =
-        text.size() <= kMaxHost && std::all_of(labels.begin(), labels.end(),
-                                               [](const auto& label) { return label.size() <= kMaxLabel; });
-    if (!good || !fits) {
-        throw Failure(Exit::usage,
-                      where + ": '" + shown(text, kMaxHost + 16) + "' cannot be a host" +
-                          (good ? ": it is too long" : ""),
-                      "give a name as ssh knows it, at most " + std::to_string(kMaxHost) + " characters, " +
-                          std::to_string(kMaxLabel) + " between dots; ~/.ssh/config can give a shorter one");
-    }
-    return HostName(std::string(text));
 }
 
 std::optional<SnapshotName> SnapshotName::from(std::string_view text)

@@ -59,16 +59,6 @@ private:
     explicit VolumeName(std::string text) : CheckedText(std::move(text)) {}
 };
 
-// [USER@]HOST as ssh knows it: it becomes an argument of ssh, part of units' and files' names.
-class HostName : public CheckedText<HostName> {
-public:
-    HostName() = default;
-    static HostName need(std::string_view text, const std::string& where); // throws Exit::usage
-
-private:
-    explicit HostName(std::string text) : CheckedText(std::move(text)) {}
-};
-
 // See snapstore/texts.h.
 class SnapshotName : public CheckedText<SnapshotName> {
 public:

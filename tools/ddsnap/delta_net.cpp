@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "tools/common/daemon.h"
+#include "tools/common/host_name.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
@@ -45,22 +46,14 @@ struct Address {
     std::string port = kDefaultPort;
 };
 
-// "HOST", "HOST:PORT", "[IPV6]:PORT".
 Address parse_address(const std::string& text)
 {
-    Address address{text};
-    const std::size_t colon = text.rfind(':');
-    const bool has_port =
-        colon != std::string::npos && (text.find(':') == colon || (colon > 0 && text[colon - 1] == ']'));
-    if (has_port) {
-        address.host = text.substr(0, colon);
-        address.port = std::to_string(need_integer(text.substr(colon + 1), "port", 1, 65535));
+    const HostName host = HostName::need(text, "address");
+    if (!host.user().empty()) {
+        throw Failure(Exit::usage, "address: '" + host + "' names a user, and nobody logs in here",
+                      "give HOST, HOST:PORT or [ADDRESS]:PORT");
     }
-    std::erase_if(address.host, [](char c) { return c == '[' || c == ']'; });
-    if (address.host.empty()) {
-        throw Failure(Exit::usage, "'" + text + "' is no address", "give HOST, HOST:PORT or [ADDRESS]:PORT");
-    }
-    return address;
+    return {host.address(), host.port() == 0 ? kDefaultPort : std::to_string(host.port())};
 }
 
 // Names a Unix socket, and no host.

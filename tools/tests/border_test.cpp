@@ -247,25 +247,6 @@ TEST(Border, AMessageHasNoControlCharacters)
     }
 }
 
-TEST(Border, HostsAreWhatSshKnows)
-{
-    for (const char* host :
-         {"a", "root@backup.example", "root@[fe80::1%eth0]", "fe80::1%i", "10.0.0.1", "x_1-2"}) {
-        EXPECT_EQ(HostName::need(host, "test").str(), host);
-    }
-    for (const std::string& host :
-         {std::string(), std::string("-oProxyCommand=id"), std::string("root@-oProxyCommand=id"),
-          std::string("a b"), std::string("a/b"), std::string("a;b"), std::string("@"), std::string(64, 'h'),
-          std::string(150, 'h'), std::string("a\0b", 3)}) {
-        EXPECT_THROW(HostName::need(host, "test"), Failure) << host;
-    }
-    std::string longest;
-    while (longest.size() < 150) {
-        longest += "label.";
-    }
-    EXPECT_THROW(HostName::need(longest, "test"), Failure);
-}
-
 TEST(Border, UuidsHaveOneForm)
 {
     EXPECT_TRUE(UuidText::from("01234567-89ab-4def-8123-456789abcdef"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/common/border.h"
+#include "tools/common/host_name.h"
 
 namespace zumastor::literals {
 

@@ -2,6 +2,7 @@
 // A peer's shell that says something of its own: an `ssh` in PATH that is a script.
 #include "tools/zumastor/peer.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -10,13 +11,16 @@
 #include <gtest/gtest.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/text.h"
 #include "tools/replication/byte_stream.h"
+#include "tools/tests/literals.h"
 #include "tools/zumastor/session.h"
 
 namespace zumastor {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace literals;
 
 class PeerTest : public testing::Test {
 protected:
@@ -32,17 +36,20 @@ protected:
         ::setenv("PATH", path_.c_str(), 1);
         fs::remove_all(directory_);
     }
-    void ssh(const std::string& script) const
+    void ssh(const std::string& script, const std::string& limit = "none") const
     {
         const fs::path program = directory_ / "ssh";
-        std::ofstream(program) << "#!/bin/sh\n" << script;
+        // What its configuration says is asked first.
+        std::ofstream(program) << "#!/bin/sh\n[ \"$1\" != -G ] || { echo connecttimeout " << limit
+                               << "; exit; }\n"
+                               << script;
         fs::permissions(program, fs::perms::owner_all);
     }
 
     // Both directions of a session with a host whose shell ends before there is one.
-    static Failure broken(bool push)
+    static Failure broken(bool push, const HostName& host = "host"_host)
     {
-        Peer peer("host", 0, {"zumastor", "receive", "v", "--session"});
+        Peer peer(host, {"zumastor", "receive", "v", "--session"});
         try {
             if (!push) {
                 for (const std::string line(64U << 10, '.');;) { // until nobody reads any more
@@ -53,7 +60,7 @@ protected:
             ADD_FAILURE();
         } catch (const stream::TransferError& error) {
             try {
-                throw_broken(peer, "host", error.what(), "again");
+                throw_broken(peer, error.what(), "again");
             } catch (const Failure& failure) {
                 return failure;
             }
@@ -101,6 +108,53 @@ TEST_F(PeerTest, ItsMessagesArePassedOnHarmless)
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "one\\x1b]0;x\\x07\ntwo\n");
     EXPECT_EQ(failure.code(), Exit::peer_unreachable);
     EXPECT_NE(std::string(failure.what()).find("its message: two"), std::string::npos) << failure.what();
+}
+
+// Says what it is called with, a word in each line.
+const char* const kSayWords = "printf '%s\\n' \"$@\" >&2\nexec <&-\nexit 255\n";
+
+std::vector<std::string> lines_of(const std::string& text) { return split(text, '\n'); }
+
+TEST_F(PeerTest, SshIsToldUserPortAndAddress)
+{
+    ssh(kSayWords);
+    testing::internal::CaptureStderr();
+    const Failure failure = broken(false, "me@[fe80::1%eth0]:2222"_host);
+    const std::vector<std::string> expected{"-T",
+                                            "-o",
+                                            "BatchMode=yes",
+                                            "-o",
+                                            "ServerAliveInterval=15",
+                                            "-o",
+                                            "ServerAliveCountMax=4",
+                                            "-o",
+                                            "ConnectTimeout=20",
+                                            "-l",
+                                            "me",
+                                            "-p",
+                                            "2222",
+                                            "--",
+                                            "fe80::1%eth0",
+                                            "zumastor",
+                                            "receive",
+                                            "v",
+                                            "--session"};
+    EXPECT_EQ(lines_of(testing::internal::GetCapturedStderr()), expected);
+    EXPECT_EQ(failure.next(), "try: ssh -o BatchMode=yes -l me -p 2222 fe80::1%eth0 true");
+    EXPECT_EQ(std::string(failure.what()).find("me@[fe80::1%eth0]:2222 cannot be reached"), 0u)
+        << failure.what();
+}
+
+TEST_F(PeerTest, AnAdministratorsLimitOfTimeStays)
+{
+    for (const auto& [limit, ours] : {std::pair{"none", true}, {"200", false}, {"20", false}}) {
+        ssh(kSayWords, limit);
+        testing::internal::CaptureStderr();
+        broken(false);
+        const auto words = lines_of(testing::internal::GetCapturedStderr());
+        EXPECT_EQ(std::count(words.begin(), words.end(), "ConnectTimeout=20"), ours ? 1 : 0) << limit;
+        EXPECT_EQ(std::count(words.begin(), words.end(), "ServerAliveCountMax=4"), 1);
+    }
 }
 
 // ssh's ControlPersist: what goes on in the background has our pipe for stderr.

@@ -34,17 +34,17 @@ protected:
 
 TEST_F(StateTest, CyclesAreKeptForEachHost)
 {
-    EXPECT_EQ(load_cycle(directory, "root@[fe80::1%eth0]"), CycleRecord{});
+    EXPECT_EQ(load_cycle(directory, "root@fe80::1%eth0"_host), CycleRecord{});
     const CycleRecord failed{1, 2, 8, "nobody there", "try ssh", 3, "uuid", 4};
     const CycleRecord good{5, 6, 0, "", "", 6, "other", 5};
-    save_cycle(directory, "root@[fe80::1%eth0]", failed);
-    save_cycle(directory, "", good);
-    EXPECT_EQ(load_cycle(directory, "root@[fe80::1%eth0]"), failed);
-    EXPECT_EQ(load_cycle(directory, ""), good);
-    forget_cycle(directory, "");
-    EXPECT_EQ(load_cycle(directory, ""), CycleRecord{});
+    save_cycle(directory, "root@fe80::1%eth0"_host, failed);
+    save_cycle(directory, {}, good);
+    EXPECT_EQ(load_cycle(directory, "root@fe80::1%eth0"_host), failed);
+    EXPECT_EQ(load_cycle(directory, {}), good);
+    forget_cycle(directory, {});
+    EXPECT_EQ(load_cycle(directory, {}), CycleRecord{});
     write_text(directory + "/cycle-from-source.json", "{\"version\": 1}");
-    EXPECT_THROW(load_cycle(directory, ""), Failure);
+    EXPECT_THROW(load_cycle(directory, {}), Failure);
 }
 
 TEST(Cycle, ASuccessIsOneLine)
@@ -55,9 +55,9 @@ TEST(Cycle, ASuccessIsOneLine)
     config.source->host = "upstream"_host;
     const Volume volume(config);
     const CycleRecord record{1'000'000'000, 2'250'000'000, 0, "", "", 2'250'000'000, "uuid", 4};
-    EXPECT_EQ(describe_cycle(volume, "root@peer", record, 12345),
+    EXPECT_EQ(describe_cycle(volume, "root@peer"_host, record, 12345),
               "volume a: cycle to root@peer: snapshot uuid, 12345 bytes, 1.2 s");
-    EXPECT_EQ(describe_cycle(volume, "", record, 0),
+    EXPECT_EQ(describe_cycle(volume, {}, record, 0),
               "volume a: cycle from upstream: snapshot uuid, 0 bytes, 1.2 s");
 }
 

@@ -144,7 +144,7 @@ TEST(ReplicaState, IsRemembered)
     const ReplicaState state{kStranger, kUuid1, Reception{kUuid1, kUuid2, 5}};
     save_replica_state(directory.path(), state);
     EXPECT_EQ(load_replica_state(directory.path()), state);
-    save_target_state(directory.path(), {kStranger, "host", "b"_volume, kUuid2, kUuid3, {}});
+    save_target_state(directory.path(), {kStranger, "host"_host, "b"_volume, kUuid2, kUuid3, {}});
     EXPECT_EQ(load_target_state(directory.path(), kStranger).in_flight, kUuid3);
     EXPECT_EQ(load_target_state(directory.path(), kUuid1), (TargetState{kUuid1, {}, {}, {}, {}, {}}));
     EXPECT_EQ(snapshots_in_use(directory.path()), (std::set<std::string>{kUuid1, kUuid2, kUuid3}));
@@ -238,7 +238,7 @@ TEST(Config, SourceAndTargetsAreReadBack)
     config.name = "v"_volume;
     config.origin = "/dev/a";
     config.store = "/dev/b";
-    config.source = SourceRole{"upstream"_host, 2222, "other"_volume, true, 600, true, 1u << 20};
+    config.source = SourceRole{"upstream:2222"_host, "other"_volume, true, 600, true, 1u << 20};
     config.targets = {Target{"one"_host, {}, 1000, false, true},
                       Target{"user@two"_host, "x"_volume, 0, true}};
     const VolumeConfig read = parse_config(format_config(config), "v"_volume, "test");

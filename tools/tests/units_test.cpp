@@ -31,7 +31,7 @@ TEST(Units, NamesAreEscapedAsSystemdDoes) // compared with systemd-escape
     EXPECT_EQ(escape_unit("my.vol-1_2+3=4:5#6"), R"(my.vol\x2d1_2\x2b3\x3d4:5\x236)");
     EXPECT_EQ(escape_unit("a/[fe80::1%eth0]"), R"(a-\x5bfe80::1\x25eth0\x5d)");
     EXPECT_EQ(escape_unit(".a"), R"(\x2ea)");
-    EXPECT_EQ(replicate_unit("a", "", "service"), "zumastor-replicate@a.service");
+    EXPECT_EQ(replicate_unit("a", {}, "service"), "zumastor-replicate@a.service");
     EXPECT_EQ(snapshot_unit("a", "hourly", "timer"), "zumastor-snapshot@a-hourly.timer");
 }
 
@@ -40,6 +40,12 @@ TEST(Units, ANameOfTooManyMarksHasNoUnits)
     EXPECT_TRUE(fits_units(std::string(64, 'a')));
     EXPECT_TRUE(fits_units("a" + std::string(50, '-') + std::string(13, 'a')));
     EXPECT_FALSE(fits_units("a" + std::string(63, '-')));
+}
+
+TEST(Units, AHostOfTooManyMarksHasNoUnits)
+{
+    EXPECT_TRUE(fits_units("a", "zumastor-repl@[fe80::1%br-lan.2]:2222"_host));
+    EXPECT_FALSE(fits_units(std::string(64, 'a'), HostName::need("a" + std::string(50, '-') + "a", "test")));
 }
 
 TEST(Units, AnInstanceIsReadBack)
@@ -72,7 +78,7 @@ TEST(Units, TimersAreWhatTheConfigurationAsksFor)
     config.targets[0].stopped = false;
     config.targets[0].period = 0;
     EXPECT_EQ(find_timer(timers_of(config), unit), nullptr);
-    config.source = SourceRole{"up"_host, 0, {}, false, 7200, false};
+    config.source = SourceRole{"up"_host, {}, false, 7200, false};
     const auto both = timers_of(config);
     const Timer* pull = find_timer(both, R"(zumastor-replicate@web\x2d1.timer)");
     ASSERT_NE(pull, nullptr);
@@ -132,7 +138,7 @@ TEST(Config, PeriodsAreReadBack)
 {
     VolumeConfig config = replicated();
     config.targets[0].stopped = true;
-    config.source = SourceRole{"up"_host, 0, {}, false, 60, true};
+    config.source = SourceRole{"up"_host, {}, false, 60, true};
     EXPECT_EQ(parse_config(format_config(config), config.name, "x"), config);
     EXPECT_THROW(parse_config("origin='a'\nstore='b'\n[[target]]\nhost='h'\nperiod=-1\n", "v"_volume, "x"),
                  Failure);

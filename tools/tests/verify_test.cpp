@@ -164,7 +164,7 @@ TEST(FormerSource, KeepsTheBaseUntilTheOldMasterIsBack)
     EXPECT_FALSE(load_former_source(directory.path));
     EXPECT_FALSE(forget_former_source(directory.path));
     save_replica_state(directory.path, {kFirst, kBase, {}});
-    FormerSource former{{"host"_host, 22, "vol"_volume, true}, kBase};
+    FormerSource former{{"me@[::1]:22"_host, "vol"_volume, true}, kBase};
     former.source.bytes_per_second = 4096;
     save_former_source(directory.path, former);
     EXPECT_EQ(load_former_source(directory.path), former);

@@ -12,8 +12,7 @@ namespace zumastor {
 namespace {
 
 // The one replica that is known as this volume of this host, with nothing under way.
-std::optional<TargetState> idle_replica(const Volume& volume, const std::string& host,
-                                        const std::string& remote)
+std::optional<TargetState> idle_replica(const Volume& volume, const HostName& host, const std::string& remote)
 {
     std::optional<TargetState> found;
     for (TargetState& state : load_target_states(volume.paths().state)) {
@@ -30,7 +29,7 @@ std::optional<TargetState> idle_replica(const Volume& volume, const std::string&
 
 } // namespace
 
-Ahead::Ahead(Volume& volume, const std::string& host, const std::string& remote, const Args& args)
+Ahead::Ahead(Volume& volume, const HostName& host, const std::string& remote, const Args& args)
     : volume_(volume)
 {
     if (volume.config().source || args.has("--snapnum")) {

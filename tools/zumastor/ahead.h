@@ -19,7 +19,7 @@ public:
     // None is taken unless it is clear that this cycle will send a new one: the volume is no replica, no
     // other snapshot is asked for, and the replica was sent to before, to the end. `remote`: the volume's
     // name at `host`. Throws as take_consistent() does.
-    Ahead(Volume& volume, const std::string& host, const std::string& remote, const Args& args);
+    Ahead(Volume& volume, const HostName& host, const std::string& remote, const Args& args);
     // Deletes it if nobody has kept it, and says so if it cannot.
     ~Ahead();
     Ahead(const Ahead&) = delete;

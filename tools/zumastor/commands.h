@@ -56,8 +56,9 @@ Exit start_source(const Args& args);
 Exit stop_source(const Args& args);
 // Saves a configuration and tells systemd; what systemd does not do is a trouble, no reason to stop halfway.
 void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubles& troubles);
-// Of "HOST" or "HOST:PORT" and the volume's name there (empty: the same). Throws Exit::usage.
-SourceRole parse_source(const std::string& text, const std::string& volume);
+// The argument HOST, if there is one; a source that is `host`, and --name there. Throw Exit::usage.
+std::optional<HostName> host_from(const Args& args);
+SourceRole source_from(const std::string& host, const Args& args);
 Exit start_target(const Args& args);
 Exit stop_target(const Args& args);
 // service.cpp

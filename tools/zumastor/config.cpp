@@ -42,6 +42,7 @@ namespace zumastor {
 namespace {
 
 constexpr std::int64_t kVersion = 1;
+constexpr std::uint64_t kHighestPort = 65535;
 
 // Reads fields of one table and refuses those that it does not know: a misspelt name must not go unnoticed.
 class Reader {
@@ -98,7 +99,7 @@ public:
         return values;
     }
 
-    HostName need_host() { return HostName::need(get<std::string>("host", ""), where_); }
+    HostName need_host() { return HostName::need(get<std::string>("host", ""), where_ + ": host"); }
 
     VolumeName volume()
     {
@@ -174,8 +175,7 @@ SourceRole read_source(const toml::table& table, const std::string& where)
 {
     Reader fields(table, where);
     SourceRole source;
-    source.host = fields.need_host();
-    source.port = fields.number("port", kHighestPort);
+    source.host = fields.need_host().with_port(fields.number("port", kHighestPort), where);
     source.volume = fields.volume();
     source.mount_snapshots = fields.get<bool>("snapmount", false);
     source.period = fields.number("period", kLongestPeriod);
@@ -301,7 +301,7 @@ const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name
     return found == schedule.end() ? nullptr : &*found;
 }
 
-const Target* find_target(const VolumeConfig& config, const std::string& host)
+const Target* find_target(const VolumeConfig& config, const HostName& host)
 {
     const auto found = std::find_if(config.targets.begin(), config.targets.end(),
                                     [&](const Target& target) { return target.host == host; });
@@ -373,8 +373,8 @@ std::string format_config(const VolumeConfig& config)
     }
     if (config.source) {
         const SourceRole& source = *config.source;
-        out << "\n[source]\nhost = " << quoted(source.host) << "\nport = " << source.port
-            << "\nvolume = " << quoted(source.volume)
+        out << "\n[source]\nhost = " << quoted(source.host.without_port())
+            << "\nport = " << source.host.port() << "\nvolume = " << quoted(source.volume)
             << "\nsnapmount = " << (source.mount_snapshots ? "true" : "false") << "\n"
             << intervals(source.period, source.stopped);
         if (source.bytes_per_second > 0) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tools/common/border.h"
+#include "tools/common/host_name.h"
 
 namespace zumastor {
 
@@ -30,8 +31,7 @@ struct MasterRole {
 
 // Where a replica gets its snapshots from.
 struct SourceRole {
-    HostName host;                      // as ssh knows it
-    std::uint64_t port = 0;             // 0: as ssh's configuration says
+    HostName host;
     VolumeName volume;                  // its name there; empty: the same
     bool mount_snapshots = false;       // all of them, not only the newest
     std::uint64_t period = 0;           // seconds from one cycle's start to the next one's; 0: none by itself
@@ -81,17 +81,16 @@ extern const std::vector<std::string> kBuiltinKinds; // hourly, daily, weekly, m
 void set_kind(std::vector<Kind>& schedule, const std::string& name, std::uint64_t keep);
 const Kind* find_kind(const std::vector<Kind>& schedule, const std::string& name);
 
-const Target* find_target(const VolumeConfig& config, const std::string& host);
+const Target* find_target(const VolumeConfig& config, const HostName& host);
 
 // Of --warn-at: "80,90". Throws Exit::usage.
 std::vector<std::uint64_t> need_marks(const std::string& text);
 std::string format_marks(const std::vector<std::uint64_t>& marks, const std::string& separator);
 
-// What a cycle's period, a rate, a port and the number of snapshots of a kind can be.
+// What a cycle's period, a rate and the number of snapshots of a kind can be.
 inline constexpr std::uint64_t kLongestPeriod = 366ULL * 24 * 3600; // seconds
 inline constexpr std::uint64_t kHighestRate = 1ULL << 50;           // bytes a second; 0: none
-inline constexpr std::uint64_t kHighestPort = 65535;
-inline constexpr std::uint64_t kMostKept = 65536; // as many as a store has
+inline constexpr std::uint64_t kMostKept = 65536;                   // as many as a store has
 
 // `where` is for messages. Throws Exit::failed with line and reason.
 VolumeConfig parse_config(const std::string& text, const VolumeName& name, const std::string& where);

@@ -95,7 +95,7 @@ NewVolume common_request(const Args& args)
     NewVolume wanted;
     wanted.config.name = VolumeName::need(args.need("VOL"));
     if (const auto host = args.get("--replica-of")) {
-        wanted.config.source = parse_source(*host, args.get("--name").value_or(""));
+        wanted.config.source = source_from(*host, args);
     } else {
         wanted.config.master = MasterRole{};
     }

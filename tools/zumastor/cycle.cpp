@@ -24,14 +24,14 @@ namespace {
 constexpr int kCycleVersion = 1;
 constexpr std::chrono::milliseconds kEndLimit{60000};
 
-std::string cycle_file(const std::string& directory, const std::string& host)
+std::string cycle_file(const std::string& directory, const HostName& host)
 {
     return directory + (host.empty() ? "/cycle-from-source.json" : "/cycle-to-" + host + ".json");
 }
 
-std::string purpose_of(const std::string& host) { return host.empty() ? "pull" : "push." + host; }
+std::string purpose_of(const HostName& host) { return host.empty() ? "pull" : "push." + host; }
 
-std::string direction(const Volume& volume, const std::string& host)
+std::string direction(const Volume& volume, const HostName& host)
 {
     return host.empty()
                ? "from " + (volume.config().source ? volume.config().source->host.str() : "its source")
@@ -48,7 +48,7 @@ std::string command_of(int pid)
 
 // What the replica has after a cycle that succeeded.
 std::string snapshot_of_cycle(const Volume& volume, const std::vector<SnapshotEntry>& list,
-                              const std::string& host)
+                              const HostName& host)
 {
     if (host.empty()) {
         return load_replica_state(volume.paths().state).last;
@@ -66,7 +66,7 @@ std::string snapshot_of_cycle(const Volume& volume, const std::vector<SnapshotEn
     return newest;
 }
 
-void note_success(const Volume& volume, const std::string& host, CycleRecord& record)
+void note_success(const Volume& volume, const HostName& host, CycleRecord& record)
 {
     record.success_ns = record.ended_ns;
     const std::vector<SnapshotEntry> list = volume.daemon().list();
@@ -94,7 +94,7 @@ std::uint64_t now_ns()
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
-CycleRecord load_cycle(const std::string& state_directory, const std::string& host)
+CycleRecord load_cycle(const std::string& state_directory, const HostName& host)
 {
     const std::string path = cycle_file(state_directory, host);
     const auto text = text_of(path).need();
@@ -120,7 +120,7 @@ CycleRecord load_cycle(const std::string& state_directory, const std::string& ho
     }
 }
 
-void save_cycle(const std::string& state_directory, const std::string& host, const CycleRecord& record)
+void save_cycle(const std::string& state_directory, const HostName& host, const CycleRecord& record)
 {
     std::error_code error;
     std::filesystem::create_directories(state_directory, error);
@@ -133,22 +133,22 @@ void save_cycle(const std::string& state_directory, const std::string& host, con
                object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-void forget_cycle(const std::string& state_directory, const std::string& host)
+void forget_cycle(const std::string& state_directory, const HostName& host)
 {
     remove_file(cycle_file(state_directory, host));
 }
 
-Known<int> ask_cycle_at_work(const std::string& volume, const std::string& host)
+Known<int> ask_cycle_at_work(const std::string& volume, const HostName& host)
 {
     return VolumeLock::ask_holder(volume, purpose_of(host));
 }
 
-std::optional<int> cycle_at_work(const std::string& volume, const std::string& host)
+std::optional<int> cycle_at_work(const std::string& volume, const HostName& host)
 {
     return ask_cycle_at_work(volume, host).need();
 }
 
-VolumeLock lock_cycle(const Volume& volume, const std::string& host)
+VolumeLock lock_cycle(const Volume& volume, const HostName& host)
 {
     const std::string& name = volume.config().name;
     try {
@@ -165,7 +165,7 @@ VolumeLock lock_cycle(const Volume& volume, const std::string& host)
     }
 }
 
-void end_cycle(const Volume& volume, const std::string& host)
+void end_cycle(const Volume& volume, const HostName& host)
 {
     const std::string& name = volume.config().name;
     end_cycle_unit(name, host);
@@ -186,7 +186,7 @@ void end_cycle(const Volume& volume, const std::string& host)
     }
 }
 
-CycleRecord run_cycle(Volume& volume, const std::string& host, Troubles& troubles,
+CycleRecord run_cycle(Volume& volume, const HostName& host, Troubles& troubles,
                       const std::function<void(Troubles&)>& cycle)
 {
     const VolumeLock lock = lock_cycle(volume, host);
@@ -226,7 +226,7 @@ CycleRecord run_cycle(Volume& volume, const std::string& host, Troubles& trouble
     return record;
 }
 
-std::string describe_cycle(const Volume& volume, const std::string& host, const CycleRecord& record,
+std::string describe_cycle(const Volume& volume, const HostName& host, const CycleRecord& record,
                            std::uint64_t bytes)
 {
     char seconds[32];

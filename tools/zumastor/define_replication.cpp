@@ -18,6 +18,7 @@
 #include "tools/zumastor/systemd.h"
 #include "tools/zumastor/target_state.h"
 #include "tools/zumastor/timers.h"
+#include "tools/zumastor/units.h"
 
 namespace zumastor {
 namespace {
@@ -50,8 +51,9 @@ void tell_period(const std::string& volume, const std::string& role, std::uint64
     }
 }
 
-Target& need_target(VolumeConfig& config, const std::string& host)
+Target& need_target(VolumeConfig& config, const Args& args)
 {
+    const HostName host = HostName::need(args.need("HOST"), "HOST");
     for (Target& target : config.targets) {
         if (target.host == host) {
             return target;
@@ -100,22 +102,18 @@ void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubl
     }
 }
 
-// "HOST" or "HOST:PORT"; an IPv6 address with a port is "[ADDRESS]:PORT".
-SourceRole parse_source(const std::string& text, const std::string& volume)
+std::optional<HostName> host_from(const Args& args)
+{
+    const auto text = args.get("HOST");
+    return text ? std::optional(HostName::need(*text, "HOST")) : std::nullopt;
+}
+
+SourceRole source_from(const std::string& host, const Args& args)
 {
     SourceRole source;
-    std::string host = text;
-    const std::size_t colon = text.rfind(':');
-    const bool port_follows =
-        colon != std::string::npos && (text.find(':') == colon || (colon > 0 && text[colon - 1] == ']'));
-    if (port_follows) {
-        host = text.substr(0, colon);
-        source.port = static_cast<std::uint64_t>(need_integer(text.substr(colon + 1), "port", 1, 65535));
-        std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
-    }
     source.host = HostName::need(host, "source");
-    if (!volume.empty()) {
-        source.volume = VolumeName::need(volume);
+    if (const auto name = args.get("--name"); name && !name->empty()) {
+        source.volume = VolumeName::need(*name);
     }
     return source;
 }
@@ -126,6 +124,13 @@ Exit define_target(const Args& args)
     VolumeConfig& config = locked.volume.config();
     Target target;
     target.host = HostName::need(args.need("HOST"), "target");
+    if (!fits_units(config.name, target.host)) {
+        throw Failure(
+            Exit::usage,
+            "target: '" + target.host +
+                "' makes the names of systemd's units too long: most marks count four characters there",
+            "~/.ssh/config can give a shorter name");
+    }
     if (const auto name = args.get("--name"); name && !name->empty()) {
         target.volume = VolumeName::need(*name);
     }
@@ -159,7 +164,7 @@ Exit define_source(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     const std::string& name = volume.config().name;
-    SourceRole source = parse_source(args.need("HOST"), args.get("--name").value_or(""));
+    SourceRole source = source_from(args.need("HOST"), args);
     source.mount_snapshots = args.has("--mount-snap");
     source.period = period_from(args);
     source.bytes_per_second = rate_from(args);
@@ -206,7 +211,7 @@ Exit forget_target(const Args& args)
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     VolumeConfig& config = volume.config();
-    const Target target = need_target(config, args.need("HOST"));
+    const Target target = need_target(config, args);
     if (args.has("--dry-run")) {
         std::printf("would forget target %s of volume %s\n", target.host.c_str(), config.name.c_str());
         return Exit::ok;
@@ -251,9 +256,9 @@ Exit forget_source(const Args& args)
         VolumeConfig after = before;
         after.source.reset();
         save_and_follow(before, after, troubles);
-        end_cycle(volume, "");
+        end_cycle(volume, {});
         take_out_or_keep(volume, after, before);
-        forget_cycle(volume.paths().state, "");
+        forget_cycle(volume.paths().state, {});
     }
     std::printf("volume %s %s no replica any more; its snapshots stay\n", volume.config().name.c_str(),
                 args.has("--dry-run") ? "would be" : "is");
@@ -301,7 +306,7 @@ Exit stop_source(const Args& args)
         config.source->stopped = true;
         save_and_follow(before, config, troubles);
     }
-    end_cycle(Volume(load_config(args.need("VOL"))), ""); // it may wait for the lock
+    end_cycle(Volume(load_config(args.need("VOL"))), {}); // it may wait for the lock
     LockedVolume locked = lock_volume(args);
     VolumeConfig before = locked.volume.config();
     need_source(locked.volume);
@@ -317,7 +322,7 @@ Exit set_stopped(const Args& args, bool stopped)
     LockedVolume locked = lock_volume(args);
     VolumeConfig& config = locked.volume.config();
     const VolumeConfig before = config;
-    Target& target = need_target(config, args.need("HOST"));
+    Target& target = need_target(config, args);
     if (args.has("--dry-run")) {
         std::printf("would %s the cycles of volume %s to %s\n", stopped ? "stop" : "start",
                     config.name.c_str(), target.host.c_str());
@@ -341,7 +346,7 @@ Exit stop_target(const Args& args)
 {
     const Exit stored = set_stopped(args, true);
     if (!args.has("--dry-run")) {
-        end_cycle(Volume(load_config(args.need("VOL"))), args.need("HOST")); // it may wait for the lock
+        end_cycle(Volume(load_config(args.need("VOL"))), *host_from(args)); // it may wait for the lock
     }
     return stored;
 }

@@ -76,7 +76,7 @@ std::chrono::seconds delay_of(const Args& args)
 }
 
 // The unit runs a plain cycle: it takes no options.
-bool unit_can_do(const std::vector<std::string>& hosts, const Args& args)
+bool unit_can_do(const std::vector<HostName>& hosts, const Args& args)
 {
     constexpr std::array kOptions{"--snapnum", "--full", "--delay"};
     return hosts.size() == 1 && std::none_of(kOptions.begin(), kOptions.end(),
@@ -85,11 +85,11 @@ bool unit_can_do(const std::vector<std::string>& hosts, const Args& args)
 
 } // namespace
 
-bool go_on_detached(const Volume& volume, const std::vector<std::string>& hosts, const Args& args)
+bool go_on_detached(const Volume& volume, const std::vector<HostName>& hosts, const Args& args)
 {
     const std::string& name = volume.config().name;
     (void)delay_of(args); // a mistake is the caller's to hear of
-    for (const std::string& host : hosts) {
+    for (const HostName& host : hosts) {
         const VolumeLock free = lock_cycle(volume, host); // given up at once: whoever does the work takes it
     }
     if (unit_can_do(hosts, args) && begin_cycle_unit(name, hosts.front())) {

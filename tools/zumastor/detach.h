@@ -14,7 +14,7 @@ namespace zumastor {
 // what is asked for, else by a process in a session of its own, which logs to replicate.log beside the
 // daemon's log. True in that process, which now does the work; false in the caller, which is done. Throws
 // Exit::busy if one of them is at work already.
-bool go_on_detached(const Volume& volume, const std::vector<std::string>& hosts, const Args& args);
+bool go_on_detached(const Volume& volume, const std::vector<HostName>& hosts, const Args& args);
 
 // --delay. Throws Exit::interrupted.
 void keep_delay(const Args& args);

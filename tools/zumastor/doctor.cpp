@@ -36,9 +36,9 @@ bool wants_ssh(const std::string& name)
 {
     try {
         const VolumeConfig config = load_config(name);
-        return (config.source && needs_ssh(config.source->host, config.source->port)) ||
+        return (config.source && !config.source->host.is_this_host()) ||
                std::any_of(config.targets.begin(), config.targets.end(),
-                           [](const Target& target) { return needs_ssh(target.host, 0); });
+                           [](const Target& target) { return !target.host.is_this_host(); });
     } catch (const Failure&) {
         return false;
     }

@@ -35,8 +35,8 @@ std::optional<FormerSource> load_former_source(const std::string& directory)
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
         FormerSource former;
-        former.source.host = HostName::need(object.at("host").get<std::string>(), path);
-        former.source.port = object.at("port").get<std::uint64_t>();
+        former.source.host = HostName::need(object.at("host").get<std::string>(), path)
+                                 .with_port(object.at("port").get<std::uint64_t>(), path);
         const auto volume = object.at("volume").get<std::string>();
         former.source.volume = volume.empty() ? VolumeName{} : VolumeName::need(volume);
         former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
@@ -57,8 +57,8 @@ void save_former_source(const std::string& directory, const FormerSource& former
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     const nlohmann::ordered_json object{{"version", kFormerVersion},
-                                        {"host", former.source.host.str()},
-                                        {"port", former.source.port},
+                                        {"host", former.source.host.without_port().str()},
+                                        {"port", former.source.host.port()},
                                         {"volume", former.source.volume.str()},
                                         {"mount_snapshots", former.source.mount_snapshots},
                                         {"bytes_per_second", former.source.bytes_per_second},

@@ -22,20 +22,70 @@
 namespace zumastor {
 namespace {
 
-// A connection that is dead is noticed within a minute.
-std::vector<std::string> ssh_command(const std::string& host, std::uint64_t port,
-                                     const std::vector<std::string>& words)
+constexpr auto kQueryLimit = std::chrono::seconds(10);
+
+// Which host it is, as arguments of ssh: nothing of it can be taken for an option.
+std::vector<std::string> destination(const HostName& host)
+{
+    std::vector<std::string> words;
+    if (!host.user().empty()) {
+        words.insert(words.end(), {"-l", host.user()});
+    }
+    if (host.port() != 0) {
+        words.insert(words.end(), {"-p", std::to_string(host.port())});
+    }
+    words.insert(words.end(), {"--", host.address()});
+    return words;
+}
+
+// Without a limit ssh waits for a host that takes the connection and then says nothing for ever, and minutes
+// for one that is not there. But what is given on its command line outdoes ssh_config, and an administrator
+// who has set another limit there, for a line that is dialled first, say, has a reason: so ssh is asked. (It
+// only reads its configuration for that.) If it cannot be asked it will say itself what is wrong.
+bool has_own_limit(const HostName& host)
+{
+    std::vector<std::string> command{"ssh", "-G"};
+    for (const std::string& word : destination(host)) {
+        command.push_back(word);
+    }
+    try {
+        const std::string settings = "\n" + run_program(command, kQueryLimit).output + "\n";
+        const std::size_t at = settings.find("\nconnecttimeout ");
+        return at != std::string::npos && settings.compare(at, 21, "\nconnecttimeout none\n") != 0;
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        return false;
+    }
+}
+
+// A host that does not answer is given up after 20 seconds, a connection that is dead is noticed within a
+// minute: a cycle holds its stream's lock all the time.
+std::vector<std::string> ssh_command(const HostName& host, const std::vector<std::string>& words)
 {
     std::vector<std::string> command{
         "ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
-    if (port != 0) {
-        command.insert(command.end(), {"-p", std::to_string(port)});
+    if (!has_own_limit(host)) {
+        command.insert(command.end(), {"-o", "ConnectTimeout=20"});
     }
-    command.insert(command.end(), {"--", host});
+    for (const std::string& word : destination(host)) {
+        command.push_back(word);
+    }
     for (const std::string& word : words) { // a shell there puts them together again
         command.push_back(quote_word(word));
     }
     return command;
+}
+
+// For the administrator, to see what ssh says.
+std::string trial(const HostName& host)
+{
+    std::string command = "ssh -o BatchMode=yes";
+    for (const std::string& word : destination(host)) {
+        command += word == "--" ? "" : " " + quote_word(word); // no address begins with '-'
+    }
+    return command + " true";
 }
 
 struct Pipe {
@@ -156,16 +206,14 @@ private:
     std::thread thread_; // the last: it uses the others
 };
 
-bool needs_ssh(const std::string& host, std::uint64_t port) { return host != kThisHost || port != 0; }
-
-Peer::Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words)
+Peer::Peer(const HostName& host, const std::vector<std::string>& words) : host_(host)
 {
-    const bool local = !needs_ssh(host, port);
+    const bool local = host.is_this_host();
     if (!local && find_in_path("ssh").empty()) {
         throw Failure(Exit::missing, host + " cannot be reached: the program ssh is not installed",
                       "apt install openssh-client");
     }
-    const std::vector<std::string> command = local ? words : ssh_command(host, port, words);
+    const std::vector<std::string> command = local ? words : ssh_command(host, words);
     std::vector<char*> argv;
     argv.reserve(command.size() + 1);
     for (const std::string& word : command) {
@@ -239,8 +287,9 @@ std::string Peer::rest() const
 
 std::string Peer::last_message() const { return messages_->last(); }
 
-void throw_broken(Peer& peer, const std::string& host, const std::string& error, const std::string& next)
+void throw_broken(Peer& peer, const std::string& error, const std::string& next)
 {
+    const HostName& host = peer.host();
     std::string said = peer.rest();
     const int status = peer.finish();
     check_interrupt(); // which may have looked like a broken stream
@@ -250,7 +299,7 @@ void throw_broken(Peer& peer, const std::string& host, const std::string& error,
     const bool unreachable = status == 255 || status == 127;
     if (unreachable) {
         throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke" + said,
-                      "try: ssh -o BatchMode=yes " + host + " true");
+                      "try: " + trial(host));
     }
     throw Failure(exit_of_peer(status < 127 ? status : 0).value_or(Exit::peer_unreachable),
                   host + ": " + error + said, next);

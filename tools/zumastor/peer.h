@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor on another host, through ssh: whatever the user's ssh_config says counts. Its messages go to our
 // stderr, line by line and as shown() makes them: they are another host's. For another volume of this host
-// ("localhost", without a port) it is started directly.
+// ("localhost", without a user or port) it is started directly.
 #pragma once
 
 #include <sys/types.h>
@@ -12,18 +12,15 @@
 #include <vector>
 
 #include "ddsnapd/client/unique_fd.h"
+#include "tools/common/host_name.h"
 
 namespace zumastor {
-
-inline const std::string kThisHost = "localhost";
-
-bool needs_ssh(const std::string& host, std::uint64_t port);
 
 class Peer {
 public:
     // Starts ssh (or zumastor), which asks nothing: keys have to be set up. Throws Exit::missing if there is
     // no ssh.
-    Peer(const std::string& host, std::uint64_t port, const std::vector<std::string>& words);
+    Peer(const HostName& host, const std::vector<std::string>& words);
     ~Peer(); // ends ssh if it still runs
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
@@ -39,8 +36,11 @@ public:
     std::string rest() const;
     std::string last_message() const; // the last line of its stderr; after finish()
 
+    const HostName& host() const noexcept { return host_; }
+
 private:
     class Messages;
+    HostName host_;
     ddsnap::UniqueFd to_;
     ddsnap::UniqueFd from_;
     pid_t child_ = -1;
@@ -48,7 +48,6 @@ private:
 };
 
 // Ends the peer, whose connection has broken, and throws what that means, with what it said.
-[[noreturn]] void throw_broken(Peer& peer, const std::string& host, const std::string& error,
-                               const std::string& next);
+[[noreturn]] void throw_broken(Peer& peer, const std::string& error, const std::string& next);
 
 } // namespace zumastor

@@ -148,8 +148,8 @@ struct SessionEnd {
 };
 
 // The sender's end. `ahead`: null if this side was asked to send.
-SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions options,
-                        const std::string& host, Pipes pipes, Ahead* ahead)
+SessionEnd send_session(Volume& volume, const Args& args, stream::SendOptions options, const HostName& host,
+                        Pipes pipes, Ahead* ahead)
 {
     const ReplicaOffer offer = parse_offer(read_line(pipes.from));
     limit_rate(options, offer.bytes_per_second);
@@ -258,24 +258,24 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
 
 // A session with a peer whose connection may break.
 template <class Session>
-SessionEnd with_peer(Peer& peer, const std::string& host, const Session& session)
+SessionEnd with_peer(Peer& peer, const Session& session)
 {
     try {
         SessionEnd end = session(Pipes{peer.from(), peer.to()});
         const int status = peer.finish();
         if (status == static_cast<int>(Exit::partly)) { // what was to be sent is there
-            end.troubles.push_back(host +
+            end.troubles.push_back(peer.host() +
                                    ": not all was done there after the transfer; its own message is above");
         } else if (status != 0) {
             throw Failure(Exit::failed,
-                          host + ": zumastor there ended with exit code " + std::to_string(status));
+                          peer.host() + ": zumastor there ended with exit code " + std::to_string(status));
         }
         return end;
     } catch (const Failure&) {
         check_interrupt(); // which may have looked like a broken stream
         throw;
     } catch (const stream::TransferError& error) {
-        throw_broken(peer, host, error.what(), "another cycle goes on from here");
+        throw_broken(peer, error.what(), "another cycle goes on from here");
     }
 }
 
@@ -303,8 +303,8 @@ std::uint64_t push(Volume& volume, const Target& target, Args args, Troubles& tr
     const std::string remote = target.volume.empty() ? volume.config().name : target.volume;
     std::uint64_t bytes = 0;
     for (bool more = true; more;) {
-        Peer peer(target.host, 0, remote_words("receive", remote, args));
-        const SessionEnd end = with_peer(peer, target.host, [&](Pipes pipes) {
+        Peer peer(target.host, remote_words("receive", remote, args));
+        const SessionEnd end = with_peer(peer, [&](Pipes pipes) {
             Ahead ahead(volume, target.host, remote, args);
             return send_session(volume, args, options, target.host, pipes, &ahead);
         });
@@ -321,9 +321,9 @@ std::uint64_t pull(Volume& volume, const Args& args, Troubles& troubles)
     const std::string remote = source.volume.empty() ? volume.config().name : source.volume;
     std::uint64_t bytes = 0;
     for (bool more = true; more;) {
-        Peer peer(source.host, source.port, remote_words("send", remote, args));
+        Peer peer(source.host, remote_words("send", remote, args));
         const SessionEnd end =
-            with_peer(peer, source.host, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
+            with_peer(peer, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
         bytes += end.bytes;
         troubles.insert(troubles.end(), end.troubles.begin(), end.troubles.end());
         more = end.more;
@@ -337,7 +337,7 @@ bool wants_a_line(const Args& args)
     return !args.has("--quiet") && !args.has("--json") && ::isatty(STDERR_FILENO) == 0;
 }
 
-void one_cycle(Volume& volume, const std::string& host, const Args& args, bool tell, Troubles& troubles)
+void one_cycle(Volume& volume, const HostName& host, const Args& args, bool tell, Troubles& troubles)
 {
     std::uint64_t bytes = 0;
     const CycleRecord done = run_cycle(volume, host, troubles, [&](Troubles& own) {
@@ -350,12 +350,12 @@ void one_cycle(Volume& volume, const std::string& host, const Args& args, bool t
 }
 
 // Its target, all its targets, or ("") its source.
-std::vector<std::string> cycles_asked_for(const Volume& volume, const Args& args)
+std::vector<HostName> cycles_asked_for(const Volume& volume, const Args& args)
 {
     const VolumeConfig& config = volume.config();
-    const auto host = args.get("HOST");
+    const auto host = host_from(args);
     if (!host && config.source) {
-        return {""};
+        return {HostName{}};
     }
     if (host && find_target(config, *host) == nullptr) {
         throw Failure(Exit::not_found, volume.what() + " has no target " + *host,
@@ -365,7 +365,7 @@ std::vector<std::string> cycles_asked_for(const Volume& volume, const Args& args
         throw Failure(Exit::usage, volume.what() + " has neither a source nor a target",
                       "define one: zumastor define target " + config.name + " HOST");
     }
-    std::vector<std::string> hosts;
+    std::vector<HostName> hosts;
     for (const Target& target : config.targets) {
         if (!host || target.host == *host) {
             hosts.push_back(target.host);
@@ -396,14 +396,14 @@ Exit replicate(const Args& args)
 {
     {
         const Volume volume(load_config(args.need("VOL")));
-        const std::vector<std::string> hosts = cycles_asked_for(volume, args);
+        const std::vector<HostName> hosts = cycles_asked_for(volume, args);
         if (args.has("--nowait") && !go_on_detached(volume, hosts, args)) {
             return Exit::ok;
         }
     }
     keep_delay(args);
     Volume volume(load_config(args.need("VOL"))); // as it is now
-    const std::vector<std::string> hosts = cycles_asked_for(volume, args);
+    const std::vector<HostName> hosts = cycles_asked_for(volume, args);
     const bool tell = wants_a_line(args);
     Args stream_args = args;
     if (tell) {
@@ -412,7 +412,7 @@ Exit replicate(const Args& args)
     Troubles troubles;
     Exit first = Exit::ok;
     std::size_t failed = 0;
-    for (const std::string& host : hosts) {
+    for (const HostName& host : hosts) {
         try {
             one_cycle(volume, host, stream_args, tell, troubles);
         } catch (const Failure& failure) {

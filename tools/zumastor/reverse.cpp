@@ -27,7 +27,7 @@ namespace zumastor {
 namespace {
 
 // Who is to be followed: a target, or whom this volume was a replica of; HOST chooses.
-SourceRole new_source(const Volume& volume, const std::optional<std::string>& host)
+SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
 {
     const VolumeConfig& config = volume.config();
     std::vector<SourceRole> candidates;
@@ -35,7 +35,7 @@ SourceRole new_source(const Volume& volume, const std::optional<std::string>& ho
         candidates.push_back(*config.source); // reversed before, and interrupted
     }
     for (const Target& target : config.targets) {
-        SourceRole source{target.host, 0, target.volume};
+        SourceRole source{target.host, target.volume};
         source.bytes_per_second = target.bytes_per_second; // it is the same link, in the other direction
         candidates.push_back(source);
     }
@@ -43,7 +43,7 @@ SourceRole new_source(const Volume& volume, const std::optional<std::string>& ho
         candidates.push_back(former->source);
     }
     if (host) {
-        std::erase_if(candidates, [&](const SourceRole& one) { return one.host != *host; });
+        std::erase_if(candidates, [&](const SourceRole& one) { return !one.host.is_meant_by(*host); });
     }
     if (candidates.empty()) {
         throw Failure(Exit::not_found,
@@ -63,14 +63,14 @@ SourceRole new_source(const Volume& volume, const std::optional<std::string>& ho
 
 VerifyHello ask(const SourceRole& source, const std::string& volume)
 {
-    Peer peer(source.host, source.port, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
+    Peer peer(source.host, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
     try {
         VerifyHello hello = parse_verify_hello(read_line(peer.from()));
         write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}));
         peer.finish();
         return hello;
     } catch (const stream::TransferError& error) {
-        throw_broken(peer, source.host, error.what(), "see what it says, there");
+        throw_broken(peer, error.what(), "see what it says, there");
     }
 }
 
@@ -173,7 +173,7 @@ bool turn_round(const Args& args)
     const VolumeLock no_reception(name, "receive");
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
-    const SourceRole source = new_source(volume, args.get("HOST"));
+    const SourceRole source = new_source(volume, host_from(args));
     const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
     refuse_other_replica(volume, source, hello);
     refuse_larger_sectors(hello.sector_bytes, sectors_here(volume.config()),

@@ -37,7 +37,7 @@ SharedSnapshot shared(const KnownSnapshots& list, const std::string& uuid, const
     return found;
 }
 
-CycleView cycle_of(const Volume& volume, const std::string& host)
+CycleView cycle_of(const Volume& volume, const HostName& host)
 {
     return {load_cycle(volume.paths().state, host), ask_cycle_at_work(volume.config().name, host)};
 }
@@ -82,7 +82,7 @@ void gather_source(const Volume& volume, const KnownSnapshots& list, Replication
 {
     const ReplicaState state = load_replica_state(volume.paths().state);
     SourceView source;
-    source.cycle = cycle_of(volume, "");
+    source.cycle = cycle_of(volume, {});
     source.last = shared(list, state.last, source.cycle.record);
     source.received_ns = state.received_ns;
     source.reception = state.reception;
@@ -281,7 +281,7 @@ ordered_json source_json(const ReplicationView& view, const VolumeConfig& config
         return {};
     }
     const SourceView& source = *view.source;
-    ordered_json object{{"host", config.source->host},
+    ordered_json object{{"host", config.source->host.str()},
                         {"volume", text_json(config.source->volume)},
                         {"snapmount", config.source->mount_snapshots},
                         {"period", config.source->period},

@@ -28,6 +28,12 @@ VolumeName volume_of(const nlohmann::json& object)
     return name.empty() ? VolumeName{} : VolumeName::need(name);
 }
 
+HostName host_of(const nlohmann::json& object, const std::string& path)
+{
+    const auto host = object.at("host").get<std::string>();
+    return host.empty() ? HostName{} : HostName::need(host, path);
+}
+
 TargetState read_state(const std::string& text, const std::string& path)
 {
     try {
@@ -36,7 +42,7 @@ TargetState read_state(const std::string& text, const std::string& path)
             throw Failure(Exit::failed, path + ": written by another version of zumastor");
         }
         return {UuidText::need(object.at("replica").get<std::string>()),
-                object.at("host").get<std::string>(),
+                host_of(object, path),
                 volume_of(object),
                 object.at("base").get<std::string>(),
                 object.at("in_flight").get<std::string>(),
@@ -75,7 +81,7 @@ void save_target_state(const std::string& directory, const TargetState& state)
     std::error_code error;
     fs::create_directories(directory, error);
     const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica.str()},
-                                        {"host", state.host},        {"volume", state.volume.str()},
+                                        {"host", state.host.str()},  {"volume", state.volume.str()},
                                         {"base", state.base},        {"in_flight", state.in_flight},
                                         {"marked", state.marked}};
     write_text(target_file(directory, state.replica), object.dump(2) + "\n");

@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "tools/common/border.h"
+#include "tools/common/host_name.h"
 
 namespace zumastor {
 
 struct TargetState {
     UuidText replica;      // UUID of its store
-    std::string host;      // the target it was last reached as; empty: it asked by itself
+    HostName host;         // the target it was last reached as; empty: it asked by itself
     VolumeName volume;     // its name there
     std::string base;      // UUID of the snapshot that it has; empty: none yet
     std::string in_flight; // UUID of the one that is being sent; empty: none

@@ -102,13 +102,13 @@ void follow_config(const VolumeConfig& before, const VolumeConfig& now)
 void rest_timers(const VolumeConfig& config) { for_all(config, "stop"); }
 void wake_timers(const VolumeConfig& config) { for_all(config, "start"); }
 
-bool begin_cycle_unit(const std::string& volume, const std::string& host)
+bool begin_cycle_unit(const std::string& volume, const HostName& host)
 {
     return systemd_runs() &&
            systemctl({"start", "--no-block", replicate_unit(volume, host, "service")}).status == 0;
 }
 
-void end_cycle_unit(const std::string& volume, const std::string& host)
+void end_cycle_unit(const std::string& volume, const HostName& host)
 {
     if (!systemd_runs()) {
         return;

@@ -19,8 +19,8 @@ void rest_timers(const VolumeConfig& config);
 void wake_timers(const VolumeConfig& config);
 
 // Begins the unit of a cycle and returns at once. False if there is no such unit.
-bool begin_cycle_unit(const std::string& volume, const std::string& host);
+bool begin_cycle_unit(const std::string& volume, const HostName& host);
 // Ends it if it runs. Returns when it has ended.
-void end_cycle_unit(const std::string& volume, const std::string& host);
+void end_cycle_unit(const std::string& volume, const HostName& host);
 
 } // namespace zumastor

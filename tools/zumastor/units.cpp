@@ -53,7 +53,7 @@ std::string period_cron(std::uint64_t seconds)
     return "0 0 */" + std::to_string(std::min<std::uint64_t>(31, minutes / kDayMinutes)) + " * *";
 }
 
-Timer cycle_timer(const VolumeConfig& config, const std::string& host, std::uint64_t period,
+Timer cycle_timer(const VolumeConfig& config, const HostName& host, std::uint64_t period,
                   const std::string& description)
 {
     return {replicate_unit(config.name, host, "timer"),
@@ -99,7 +99,7 @@ std::string escape_unit(const std::string& word)
     return escaped;
 }
 
-std::string replicate_unit(const std::string& volume, const std::string& host, const std::string& suffix)
+std::string replicate_unit(const std::string& volume, const HostName& host, const std::string& suffix)
 {
     return "zumastor-replicate@" + escape_unit(Instance{volume, host}.word()) + "." + suffix;
 }
@@ -113,11 +113,12 @@ std::string daemon_unit(const std::string& volume) { return "ddsnapd@" + escape_
 
 std::string volume_unit(const std::string& volume) { return "zumastor@" + escape_unit(volume) + ".service"; }
 
-bool fits_units(const std::string& volume)
+bool fits_units(const std::string& volume, const HostName& host)
 {
-    return std::all_of(kBuiltinKinds.begin(), kBuiltinKinds.end(), [&](const std::string& kind) {
-        return snapshot_unit(volume, kind, "service").size() <= kMaxUnit; // the longest of them
-    });
+    return replicate_unit(volume, host, "service").size() <= kMaxUnit &&
+           std::all_of(kBuiltinKinds.begin(), kBuiltinKinds.end(), [&](const std::string& kind) {
+               return snapshot_unit(volume, kind, "service").size() <= kMaxUnit; // the longest of them
+           });
 }
 
 std::string device_unit(const std::string& path) { return escape_unit(path.substr(1)) + ".device"; }
@@ -152,7 +153,7 @@ std::vector<Timer> timers_of(const VolumeConfig& config)
     std::vector<Timer> timers;
     if (config.source && config.source->period > 0 && !config.source->stopped) {
         timers.push_back(
-            cycle_timer(config, "", config.source->period,
+            cycle_timer(config, {}, config.source->period,
                         "Zumastor: replication of volume " + config.name + " from " + config.source->host));
     }
     for (const Target& target : config.targets) {

@@ -26,13 +26,13 @@ struct Instance {
 std::string escape_unit(const std::string& word);
 
 // zumastor-replicate@….SUFFIX; no host: from its source. SUFFIX is "timer" or "service".
-std::string replicate_unit(const std::string& volume, const std::string& host, const std::string& suffix);
+std::string replicate_unit(const std::string& volume, const HostName& host, const std::string& suffix);
 std::string snapshot_unit(const std::string& volume, const std::string& kind, const std::string& suffix);
 
 std::string daemon_unit(const std::string& volume); // ddsnapd@VOL.service
 std::string volume_unit(const std::string& volume); // zumastor@VOL.service
 // False if names of its units would be longer than systemd takes: most marks count four characters there.
-bool fits_units(const std::string& volume);
+bool fits_units(const std::string& volume, const HostName& host = {});
 // Of a path below /dev.
 std::string device_unit(const std::string& path);
 

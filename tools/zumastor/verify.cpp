@@ -107,8 +107,7 @@ Exit serve_verify(Volume& volume, const Args& args)
 
 struct Route {
     Side mine = Side::upstream;
-    std::string host;
-    std::uint64_t port = 0;
+    HostName host;
     std::string volume;          // its name there
     stream::SendOptions options; // of what repairs the replica, as for a cycle between these two
 };
@@ -360,7 +359,7 @@ bool Comparison::session()
     if (args_.has("--repair")) {
         words.emplace_back("--repair");
     }
-    Peer peer(route_.host, route_.port, words);
+    Peer peer(route_.host, words);
     try {
         const bool more = talk({peer.from(), peer.to()});
         if (const int status = peer.finish(); status != 0) {
@@ -369,7 +368,7 @@ bool Comparison::session()
         }
         return more;
     } catch (const stream::TransferError& error) {
-        throw_broken(peer, route_.host, error.what(), "verify can be repeated");
+        throw_broken(peer, error.what(), "verify can be repeated");
     }
 }
 
@@ -382,7 +381,7 @@ std::string name_there(const VolumeConfig& config, const std::string& other)
 
 Route route_to(const VolumeConfig& config, const Target& target)
 {
-    Route route{Side::upstream, target.host, 0, name_there(config, target.volume), {}};
+    Route route{Side::upstream, target.host, name_there(config, target.volume), {}};
     route.options = limited({}, target);
     return route;
 }
@@ -390,24 +389,25 @@ Route route_to(const VolumeConfig& config, const Target& target)
 // "VOL HOST SNAP", "VOL HOST", "VOL SNAP", "VOL": a word that is the name of a peer is one.
 Route find_route(const VolumeConfig& config, Args& args)
 {
-    const auto host = args.get("HOST");
+    const auto word = args.get("HOST");
+    const auto host = word ? HostName::from(*word) : std::nullopt;
     if (host) {
         if (const Target* target = find_target(config, *host)) {
             return route_to(config, *target);
         }
     }
-    const bool is_source = config.source && host && *host == config.source->host;
-    if (host && !is_source && args.has("SNAP")) {
+    const bool is_source = config.source && host && config.source->host.is_meant_by(*host);
+    if (word && !is_source && args.has("SNAP")) {
         throw Failure(Exit::not_found,
-                      "volume " + config.name + " has neither a source nor a target " + *host,
+                      "volume " + config.name + " has neither a source nor a target " + *word,
                       "see: zumastor status " + config.name + " --full");
     }
-    if (host && !is_source) {
-        args.add("SNAP", {*host});
+    if (word && !is_source) {
+        args.add("SNAP", {*word});
     }
     if (config.source) {
         const SourceRole& source = *config.source;
-        Route route{Side::replica, source.host, source.port, name_there(config, source.volume), {}};
+        Route route{Side::replica, source.host, name_there(config, source.volume), {}};
         route.options.bytes_per_second = source.bytes_per_second;
         return route;
     }
@@ -430,7 +430,7 @@ void print_json(const Volume& volume, const Route& route, const Comparison& resu
     const nlohmann::ordered_json document{
         {"version", 1},
         {"volume", volume.config().name},
-        {"peer", route.host},
+        {"peer", route.host.str()},
         {"side", route.mine == Side::upstream ? "upstream" : "replica"},
         {"snapshot", {{"id", result.snapshot.id}, {"uuid", result.snapshot.uuid}}},
         {"bytes", result.bytes},
