@@ -23,6 +23,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
+#include "tools/common/held_locks.h"
 #include "tools/common/text.h"
 
 namespace zumastor {
@@ -171,6 +172,7 @@ bool wait_for_exit(int pid, std::chrono::milliseconds limit)
 
 void confirm(const std::string& question, bool yes)
 {
+    about_to_ask(); // also if the answer is known: it is not everywhere
     if (yes) {
         return;
     }

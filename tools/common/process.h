@@ -27,7 +27,8 @@ std::string find_daemon();
 // Waits for the end of a process that need not be our child. False when `limit` passes.
 bool wait_for_exit(int pid, std::chrono::milliseconds limit);
 
-// Asks on the terminal; without one, or if the answer is not yes, throws. `yes`: the answer is known.
+// Asks on the terminal; without one, or if the answer is not yes, throws. `yes`: the answer is known. No lock
+// may be held (held_locks.h).
 void confirm(const std::string& question, bool yes);
 
 // The content of a (small) file; empty if it cannot be read, or is none.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/common/failure.h"
+#include "tools/common/held_locks.h"
 
 namespace zumastor::stream {
 namespace {
@@ -30,6 +31,7 @@ FdSource::FdSource(int fd, std::size_t ahead) : fd_(fd), buffer_(ahead) { widen(
 
 bool FdSink::write(std::span<const std::byte> bytes)
 {
+    about_to_wait_for_peer();
     while (!bytes.empty()) {
         check_interrupt(); // in each round: a write that is interrupted in the middle only is a short one
         const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
@@ -74,6 +76,7 @@ std::size_t FdSource::take(std::span<std::byte> bytes) noexcept
 
 std::size_t FdSource::read_some(std::span<std::byte> bytes)
 {
+    about_to_wait_for_peer();
     for (;;) {
         check_interrupt();
         const ssize_t n = ::read(fd_, bytes.data(), bytes.size());

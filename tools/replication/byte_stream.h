@@ -43,7 +43,8 @@ public:
 
 // File descriptors, blocking, not owned. A pipe is made larger if the system allows it. A pipe's reader that
 // has gone is an error, not a signal: the program ignores SIGPIPE. Both throw when the program is
-// interrupted: behind a connection that was cut they would wait for ever.
+// interrupted: behind a connection that was cut they would wait for ever. At the other end may be another
+// host, so the volume's lock must not be held (tools/common/held_locks.h).
 class FdSink final : public ByteSink {
 public:
     explicit FdSink(int fd) noexcept;

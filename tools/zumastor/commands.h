@@ -108,13 +108,12 @@ struct NewVolume {
     bool initialize = false;
     InitOptions format;
     bool zero_origin = false;
-    bool yes = false; // destruction needs no further question
 };
 // Everything that can be known to go wrong, before anything is touched. Throws.
 void check_new_name(const VolumeConfig& config);
 void check_new_devices(const NewVolume& wanted);
-// Asks for what destroys data.
-void confirm_new_volume(const NewVolume& wanted);
+// What destroys data, to be asked for; empty: nothing does.
+std::string question_about(const NewVolume& wanted);
 // Makes it: store, daemon, device, configuration. Undoes what it did if it fails.
 Volume make_volume(const NewVolume& wanted);
 // Counts from -h, -d, -w, -m and -c into the schedule. Throws Exit::usage.

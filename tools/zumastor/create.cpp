@@ -11,6 +11,7 @@
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
@@ -100,7 +101,6 @@ NewVolume common_request(const Args& args)
         wanted.config.master = MasterRole{};
     }
     wanted.initialize = true;
-    wanted.yes = args.has("--yes");
     wanted.config.warn_at = need_marks(args.get("--warn-at").value_or(""));
     wanted.config.snapshot_first = args.has("--snapshot-first");
     if (const auto chunk = args.get("--chunksize")) {
@@ -223,8 +223,24 @@ std::string type_for_device(const Args& args, const DeviceNode& origin)
     return present ? "" : type;
 }
 
-Exit create_on_devices(const Args& args, NewVolume wanted)
+struct Creatable {
+    VolumeLock lock;
+    NewVolume wanted;
+    std::string type; // of the filesystem to make; empty: none
+    std::string question;
+};
+
+VolumeLock lock_new(const VolumeConfig& config)
 {
+    check_new_name(config);
+    VolumeLock lock(config.name);
+    check_new_name(config); // another command may just have made it
+    return lock;
+}
+
+Creatable find_creatable(const Args& args, NewVolume wanted)
+{
+    VolumeLock lock = lock_new(wanted.config);
     wanted.paths = need_store_paths(*args.get("--store"), *args.get("--origin"), args.get("--metadev"));
     wanted.config.origin = stable_name(wanted.paths.origin);
     wanted.config.store = stable_name(wanted.paths.store);
@@ -232,20 +248,26 @@ Exit create_on_devices(const Args& args, NewVolume wanted)
         wanted.config.meta = stable_name(*wanted.paths.meta);
     }
     check_new_devices(wanted);
-    const std::string type = type_for_device(args, wanted.paths.origin);
-    if (args.has("--dry-run")) {
+    std::string type = type_for_device(args, wanted.paths.origin);
+    if (!args.has("--dry-run")) {
+        mapper::require_target();
+    }
+    std::string question = question_about(wanted);
+    return {std::move(lock), std::move(wanted), std::move(type), std::move(question)};
+}
+
+Exit create_on_devices(const Args& args, const NewVolume& asked_for)
+{
+    const bool dry = args.has("--dry-run");
+    const Creatable found =
+        look_and_ask(dry || args.has("--yes"), [&] { return find_creatable(args, asked_for); });
+    const NewVolume& wanted = found.wanted;
+    if (dry) {
         std::printf("would make a new snapshot store on %s and %s volume %s\n", wanted.config.store.c_str(),
                     wanted.config.source ? "make a replica of" : "mount", wanted.config.name.c_str());
         return Exit::ok;
     }
-    mapper::require_target();
-    confirm_new_volume(wanted);
-    if (wanted.config.source) {
-        confirm("what is on origin " + wanted.paths.origin.given + " will be overwritten with what " +
-                    wanted.config.source->host + " sends",
-                wanted.yes);
-    }
-    return build(wanted, type);
+    return build(wanted, found.type);
 }
 
 } // namespace
@@ -263,10 +285,11 @@ Exit create_volume(const Args& args)
         throw Failure(Exit::usage, "where is the volume to be?",
                       "give either --file SIZE [DIR], or --origin DEV and --store DEV");
     }
-    check_new_name(wanted.config);
-    const VolumeLock lock(wanted.config.name);
-    check_new_name(wanted.config); // another command may just have made it
-    return files ? create_in_files(args, wanted) : create_on_devices(args, wanted);
+    if (!files) {
+        return create_on_devices(args, wanted);
+    }
+    const VolumeLock lock = lock_new(wanted.config);
+    return create_in_files(args, wanted);
 }
 
 } // namespace zumastor

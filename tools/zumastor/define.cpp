@@ -8,6 +8,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/exports.h"
 #include "tools/zumastor/kept.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/mounts.h"
 #include "tools/zumastor/other_users.h"
@@ -53,7 +54,6 @@ NewVolume new_volume_from(const Args& args)
     }
     wanted.initialize = args.has("--initialize");
     wanted.zero_origin = args.has("--zero");
-    wanted.yes = args.has("--yes");
     if (wanted.zero_origin && !wanted.initialize) {
         throw Failure(Exit::usage, "--zero is for a new volume: it needs --initialize, too");
     }
@@ -88,27 +88,42 @@ Kind parse_custom(const std::string& text, std::int64_t most)
     return {name, static_cast<std::uint64_t>(need_integer(text.substr(comma + 1), name, 0, most))};
 }
 
+struct Definable {
+    VolumeLock lock;
+    NewVolume wanted;
+    std::string question;
+};
+
+Definable find_definable(const Args& args)
+{
+    NewVolume wanted = new_volume_from(args);
+    check_new_name(wanted.config);
+    VolumeLock lock(wanted.config.name);
+    check_new_name(wanted.config); // another command may just have made it
+    fill_devices(args, wanted);
+    check_new_devices(wanted);
+    if (!args.has("--dry-run")) {
+        mapper::require_target();
+    }
+    std::string question = question_about(wanted);
+    return {std::move(lock), std::move(wanted), std::move(question)};
+}
+
 } // namespace
 
 Exit define_volume(const Args& args)
 {
-    NewVolume wanted = new_volume_from(args);
-    check_volume_name(wanted.config.name);
-    check_new_name(wanted.config);
-    const VolumeLock lock(wanted.config.name);
-    check_new_name(wanted.config); // another command may just have made it
-    fill_devices(args, wanted);
-    check_new_devices(wanted);
+    const bool dry = args.has("--dry-run");
+    const Definable found = look_and_ask(dry || args.has("--yes"), [&] { return find_definable(args); });
+    const NewVolume& wanted = found.wanted;
     const std::string name = wanted.config.name;
-    if (args.has("--dry-run")) {
+    if (dry) {
         std::printf("would %s, start ddsnapd and create /dev/mapper/%s\n",
                     wanted.initialize ? ("make a new snapshot store on " + wanted.config.store).c_str()
                                       : ("use the snapshot store on " + wanted.config.store).c_str(),
                     name.c_str());
         return Exit::ok;
     }
-    mapper::require_target();
-    confirm_new_volume(wanted);
     const Volume volume = make_volume(wanted);
     tell_of_others(volume.config());
     VolumeConfig none;

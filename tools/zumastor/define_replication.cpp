@@ -11,6 +11,7 @@
 #include "tools/zumastor/holds.h"
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/revert_state.h"
@@ -159,27 +160,46 @@ Exit define_target(const Args& args)
     return conclude(troubles);
 }
 
-Exit define_source(const Args& args)
+namespace {
+
+struct Overwritable {
+    LockedVolume locked;
+    std::string question;
+};
+
+Overwritable find_overwritable(const Args& args, const HostName& host)
 {
     LockedVolume locked = lock_volume(args);
-    Volume& volume = locked.volume;
-    const std::string& name = volume.config().name;
-    SourceRole source = source_from(args.need("HOST"), args);
-    source.mount_snapshots = args.has("--mount-snap");
-    source.period = period_from(args);
-    source.bytes_per_second = rate_from(args);
-    source.stopped = volume.config().source && volume.config().source->stopped;
+    const Volume& volume = locked.volume;
+    const std::string name = volume.config().name;
     refuse_half_reverted(volume.paths().state, name);
     if (!volume.config().source) {
         refuse_if_used(volume);
     }
-    if (args.has("--dry-run")) {
+    std::string question;
+    if (volume.config().master || load_replica_state(volume.paths().state).lineage.empty()) {
+        question = "what is on volume " + name + " will be overwritten with what " + host + " sends";
+    }
+    return {std::move(locked), std::move(question)};
+}
+
+} // namespace
+
+Exit define_source(const Args& args)
+{
+    const bool dry = args.has("--dry-run");
+    SourceRole source = source_from(args.need("HOST"), args);
+    source.mount_snapshots = args.has("--mount-snap");
+    source.period = period_from(args);
+    source.bytes_per_second = rate_from(args);
+    Overwritable found =
+        look_and_ask(dry || args.has("--yes"), [&] { return find_overwritable(args, source.host); });
+    Volume& volume = found.locked.volume;
+    const std::string& name = volume.config().name;
+    source.stopped = volume.config().source && volume.config().source->stopped;
+    if (dry) {
         std::printf("would make volume %s a replica of %s\n", name.c_str(), source.host.c_str());
         return Exit::ok;
-    }
-    if (volume.config().master || load_replica_state(volume.paths().state).lineage.empty()) {
-        confirm("what is on volume " + name + " will be overwritten with what " + source.host + " sends",
-                args.has("--yes"));
     }
     std::optional<SnapshotEntry> kept;
     if (volume.config().master) {

@@ -10,6 +10,7 @@
 #include "tools/common/text.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/rotation.h"
@@ -92,28 +93,46 @@ void tell_kept(const VolumeConfig& config, const SnapshotEntry& kept)
     note(describe_kept(config, kept) + "; " + advice_on_kept(config, kept));
 }
 
-Exit release_kept(const Args& args)
+namespace {
+
+struct Releasable {
+    LockedVolume locked;
+    SnapshotEntry kept;
+    std::string question;
+};
+
+Releasable find_releasable(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
-    Volume& volume = locked.volume;
+    const Volume& volume = locked.volume;
     refuse_half_reverted(volume.paths().state, volume.config().name); // it may be the way back
-    Daemon daemon = volume.daemon();
-    std::vector<SnapshotEntry> list = daemon.list();
-    const SnapshotEntry kept = find_snapshot(list, volume.config(), args.need("SNAP"));
+    SnapshotEntry kept = find_snapshot(volume.daemon().list(), volume.config(), args.need("SNAP"));
     const std::string what = volume.what() + ": " + numbered(kept);
     if (!is_kept(kept)) {
         throw Failure(Exit::usage, what + " was not kept by revert, reverse or receive --abort",
                       "schedules drop theirs; any other: ddsnap delete " + volume.paths().server_socket +
                           " " + std::to_string(kept.id));
     }
-    if (args.has("--dry-run")) {
-        std::printf("would delete snapshot %" PRIu64 " of %s\n", kept.id, volume.what().c_str());
+    return {std::move(locked), std::move(kept), what + " is deleted; what it holds may be nowhere else"};
+}
+
+} // namespace
+
+Exit release_kept(const Args& args)
+{
+    const bool dry = args.has("--dry-run");
+    Releasable found = look_and_ask(dry || args.has("--yes"), [&] { return find_releasable(args); });
+    Volume& volume = found.locked.volume;
+    const std::uint64_t id = found.kept.id;
+    if (dry) {
+        std::printf("would delete snapshot %" PRIu64 " of %s\n", id, volume.what().c_str());
         return Exit::ok;
     }
-    confirm(what + " is deleted; what it holds may be nowhere else", args.has("--yes"));
-    std::erase_if(list, [&](const SnapshotEntry& other) { return other.id == kept.id; });
+    Daemon daemon = volume.daemon();
+    std::vector<SnapshotEntry> list = daemon.list();
+    std::erase_if(list, [&](const SnapshotEntry& other) { return other.id == id; });
     volume.refresh_links(list); // before their target goes
-    volume.drop_snapshot(daemon, kept.id);
+    volume.drop_snapshot(daemon, id);
     return Exit::ok;
 }
 

@@ -62,11 +62,13 @@ bool is_locked(const std::string& path)
 VolumeLock::VolumeLock(const std::string& volume)
 {
     take(volume, Paths(VolumeName::need(volume)).lock, kPatience);
+    held_.emplace(LockKind::volume);
 }
 
 VolumeLock::VolumeLock(const std::string& volume, const std::string& purpose)
 {
     take(volume, path_for(volume, purpose), std::chrono::seconds(0));
+    held_.emplace(LockKind::stream);
 }
 
 Known<int> VolumeLock::ask_holder(const std::string& volume, const std::string& purpose)

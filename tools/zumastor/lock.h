@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// One command at a time on a volume.
+// One command at a time on a volume. What may be waited for with which lock: tools/common/held_locks.h.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ddsnapd/client/unique_fd.h"
+#include "tools/common/held_locks.h"
 #include "tools/common/known.h"
 
 namespace zumastor {
@@ -28,6 +29,7 @@ private:
     void take(const std::string& volume, const std::string& path, std::chrono::seconds patience);
 
     ddsnap::UniqueFd file_;
+    std::optional<HeldLock> held_;
 };
 
 } // namespace zumastor

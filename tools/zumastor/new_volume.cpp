@@ -191,10 +191,11 @@ void check_new_devices(const NewVolume& wanted)
     }
 }
 
-void confirm_new_volume(const NewVolume& wanted)
+std::string question_about(const NewVolume& wanted)
 {
+    std::vector<std::string> losses;
     if (!wanted.initialize) {
-        return;
+        return {};
     }
     for (const DeviceNode* device :
          {&wanted.paths.store, wanted.paths.meta ? &*wanted.paths.meta : nullptr}) {
@@ -202,17 +203,21 @@ void confirm_new_volume(const NewVolume& wanted)
             continue;
         }
         if (const std::string content = precious_content(*device); !content.empty()) {
-            confirm("snapshot store " + device->given + " holds " + content + ": all of it will be lost (" +
-                        kOrder + ").",
-                    wanted.yes);
+            losses.push_back("snapshot store " + device->given + " holds " + content +
+                             ": all of it will be lost (" + kOrder + ").");
         }
     }
     if (wanted.zero_origin) {
         if (const std::string content = precious_content(wanted.paths.origin); !content.empty()) {
-            confirm("origin " + wanted.paths.origin.given + " holds " + content + ": --zero destroys it.",
-                    wanted.yes);
+            losses.push_back("origin " + wanted.paths.origin.given + " holds " + content +
+                             ": --zero destroys it.");
         }
     }
+    if (wanted.config.source) {
+        losses.push_back("what is on origin " + wanted.paths.origin.given +
+                         " will be overwritten with what " + wanted.config.source->host + " sends");
+    }
+    return join(losses, "; ");
 }
 
 Volume make_volume(const NewVolume& wanted)

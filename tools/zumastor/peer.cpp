@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "tools/common/border.h"
+#include "tools/common/held_locks.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 
@@ -208,6 +209,7 @@ private:
 
 Peer::Peer(const HostName& host, const std::vector<std::string>& words) : host_(host)
 {
+    about_to_wait_for_peer();
     const bool local = host.is_this_host();
     if (!local && find_in_path("ssh").empty()) {
         throw Failure(Exit::missing, host + " cannot be reached: the program ssh is not installed",

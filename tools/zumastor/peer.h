@@ -19,7 +19,7 @@ namespace zumastor {
 class Peer {
 public:
     // Starts ssh (or zumastor), which asks nothing: keys have to be set up. Throws Exit::missing if there is
-    // no ssh.
+    // no ssh. The volume's lock must not be held (tools/common/held_locks.h).
     Peer(const HostName& host, const std::vector<std::string>& words);
     ~Peer(); // ends ssh if it still runs
     Peer(const Peer&) = delete;

@@ -14,6 +14,7 @@
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/samba.h"
@@ -102,40 +103,62 @@ std::string users_to_cut_off(const Volume& volume, const Args& args)
     return join(who_uses(volume).users, "; ");
 }
 
-} // namespace
+struct Promotable {
+    VolumeLock no_reception;
+    LockedVolume locked;
+    ReplicaState state;
+    SnapshotEntry last;
+    std::string in_the_way;
+    std::string question;
+};
 
-Exit promote(const Args& args)
+Promotable find_promotable(const Args& args, const MasterRole& role)
 {
     const std::string name = args.need("VOL");
     refuse_master(Volume(load_config(name)));
-    const VolumeLock no_reception(name, "receive");
+    VolumeLock no_reception(name, "receive");
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
     refuse_master(volume); // somebody may have been faster
-    const MasterRole role = master_role_from(args);
     refuse_unshareable(volume, role);
-    const std::string in_the_way = users_to_cut_off(volume, args);
+    std::string in_the_way = users_to_cut_off(volume, args);
     if (!args.has("--dry-run")) {
         volume.start_devices();
     }
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);
-    const SnapshotEntry last = need_complete(volume, daemon, state);
+    SnapshotEntry last = need_complete(volume, daemon, state);
+    std::string question = "volume " + name + " becomes a master with the content of snapshot " +
+                           std::to_string(last.id) + "; what " + volume.config().source->host +
+                           " has newer than that is not in it" +
+                           (in_the_way.empty() ? "" : "; cut off from it will be: " + in_the_way);
+    return {std::move(no_reception), std::move(locked),     std::move(state),
+            std::move(last),         std::move(in_the_way), std::move(question)};
+}
+
+} // namespace
+
+Exit promote(const Args& args)
+{
+    const bool dry = args.has("--dry-run");
+    const MasterRole role = master_role_from(args);
+    Promotable found = look_and_ask(dry || args.has("--yes"), [&] { return find_promotable(args, role); });
+    Volume& volume = found.locked.volume;
+    const std::string name = volume.config().name;
     const SourceRole source = *volume.config().source;
-    if (args.has("--dry-run")) {
+    ReplicaState& state = found.state;
+    const SnapshotEntry& last = found.last;
+    if (dry) {
         std::printf("would make volume %s a master, with the content of snapshot %llu%s\n", name.c_str(),
                     static_cast<unsigned long long>(last.id),
                     state.reception ? ", and take back an unfinished stream" : "");
-        if (!in_the_way.empty()) {
-            std::printf("would cut off: %s\n", in_the_way.c_str());
+        if (!found.in_the_way.empty()) {
+            std::printf("would cut off: %s\n", found.in_the_way.c_str());
         }
         return Exit::ok;
     }
-    confirm("volume " + name + " becomes a master with the content of snapshot " + std::to_string(last.id) +
-                "; what " + source.host + " has newer than that is not in it" +
-                (in_the_way.empty() ? "" : "; cut off from it will be: " + in_the_way),
-            args.has("--yes"));
+    Daemon daemon = volume.daemon();
     if (args.has("--force")) {
         make_way(volume, daemon);
     }

@@ -308,18 +308,15 @@ ReplicaOffer offer_of(const Volume& volume)
     return offer;
 }
 
-Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
+Incoming::Incoming(int fd) : source_(fd, kReadAhead), reader_(source_), header_(need_header(reader_)) {}
+
+Received receive_from(Volume& volume, const Args& args, Incoming& incoming)
 {
-    stream::FdSource source(fd, kReadAhead);
-    stream::StreamReader reader(source);
-    const stream::Header header = need_header(reader);
+    const stream::Header& header = incoming.header();
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);
     judge(volume, daemon, state, header);
-    if (header.full() && state.lineage.empty()) {
-        confirm("everything on " + volume.what() + " is overwritten", yes);
-    }
     const Reception reception{format_uuid(header.from), format_uuid(header.to), header.first_chunk};
     ReceivedRanges ranges(volume.paths().state, reception);
     const auto base = prepare_origin(volume, daemon, state, header, ranges);
@@ -336,7 +333,7 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
     const auto held =
         open_exclusive(need_block_device(volume.paths().origin_device, "origin"), O_RDONLY, "origin");
     auto device = std::make_unique<DeviceWriter>(volume.paths().origin_device);
-    const auto got = apply(volume, reader, *device, state, ranges, progress);
+    const auto got = apply(volume, incoming.reader(), *device, state, ranges, progress);
     Daemon after = volume.daemon(); // it may have been started again during the transfer
     if (base) {
         refuse_foreign_changes(volume, after, state, *base, header, ranges);
@@ -352,6 +349,32 @@ Received receive_from(Volume& volume, const Args& args, bool yes, int fd)
     return {std::move(taken), std::move(device), got.bytes};
 }
 
+namespace {
+
+struct Receivable {
+    VolumeLock lock; // not the volume's: a stream takes long
+    std::string question;
+};
+
+VolumeLock lock_to_receive(const Volume& volume, const stream::Header& header, bool yes)
+{
+    return look_and_ask(yes,
+                        [&] {
+                            VolumeLock lock(volume.config().name, "receive");
+                            Daemon daemon = volume.daemon();
+                            ReplicaState state = load_replica_state(volume.paths().state);
+                            settle(volume, daemon, state);
+                            judge(volume, daemon, state, header);
+                            const bool asks = header.full() && state.lineage.empty();
+                            return Receivable{std::move(lock),
+                                              asks ? "everything on " + volume.what() + " is overwritten"
+                                                   : ""};
+                        })
+        .lock;
+}
+
+} // namespace
+
 Exit receive_stream(const Args& args)
 {
     if (args.has("--session")) {
@@ -363,9 +386,10 @@ Exit receive_stream(const Args& args)
     if (args.has("--resume-token")) {
         return print_token(volume);
     }
-    const VolumeLock lock(name, "receive"); // not the volume's: a stream takes long
     if (!args.has("--abort")) {
-        const Received received = receive_from(volume, args, args.has("--yes"), STDIN_FILENO);
+        Incoming incoming(STDIN_FILENO);
+        const VolumeLock lock = lock_to_receive(volume, incoming.header(), args.has("--yes"));
+        const Received received = receive_from(volume, args, incoming);
         std::printf("%llu\n", static_cast<unsigned long long>(received.snapshot.id));
         std::fflush(stdout);
         Troubles troubles;
@@ -374,6 +398,7 @@ Exit receive_stream(const Args& args)
         }
         return conclude(troubles);
     }
+    const VolumeLock lock(name, "receive");
     Daemon daemon = volume.daemon();
     ReplicaState state = load_replica_state(volume.paths().state);
     settle(volume, daemon, state);

@@ -239,7 +239,8 @@ SessionEnd receive_session(Volume& volume, const Args& args, Pipes pipes)
     ReplicaResult result;
     Received received;
     try {
-        received = receive_from(volume, args, true, pipes.from);
+        Incoming incoming(pipes.from);
+        received = receive_from(volume, args, incoming);
         result.ok = true;
         result.snapshot = received.snapshot.uuid;
         result.id = received.snapshot.id;

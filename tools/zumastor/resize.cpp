@@ -11,6 +11,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/filesystem_size.h"
 #include "tools/zumastor/in_use.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/loop.h"
 #include "tools/zumastor/replica_state.h"
 
@@ -153,7 +154,7 @@ void resize_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
     }
 }
 
-void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
+void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish)
 {
     const std::uint64_t before = daemon.status().origin_sectors * kSectorBytes;
     if (wish.bytes >= before) {
@@ -164,36 +165,35 @@ void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish, bool yes)
         }
         return;
     }
-    refuse_cut(volume, wish.bytes);
-    const VolumeLock streams(volume.config().name, "receive"); // one would lose its end
-    if (load_replica_state(volume.paths().state).reception) {
-        throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
-                      "finish it (zumastor replicate), or take it back: zumastor receive --abort " +
-                          volume.config().name);
-    }
-    confirm("what lies beyond " + quantity(wish.bytes) + " of " + volume.what() +
-                " is cut off (its snapshots keep it)",
-            yes);
     volume.resize_origin(daemon, wish.bytes / kSectorBytes);
     std::printf("%s has %s; its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
                 volume.what().c_str(), quantity(wish.bytes).c_str(),
                 static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
 }
 
-} // namespace
-
-Exit resize_volume(const Args& args)
+void refuse_half_received(const Volume& volume)
 {
-    if (!args.has("--origin") && !args.has("--snapshot") && !args.has("--metadata")) {
-        throw Failure(Exit::usage, "nothing to resize",
-                      "give --origin SIZE, --snapshot SIZE, --metadata SIZE or several");
+    if (load_replica_state(volume.paths().state).reception) {
+        throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
+                      "finish it (zumastor replicate), or take it back: zumastor receive --abort " +
+                          volume.config().name);
     }
-    LockedVolume locked = lock_volume(args);
-    Volume& volume = locked.volume;
-    Daemon daemon = volume.daemon();
+}
+
+struct Resizable {
+    LockedVolume locked;
+    std::optional<VolumeLock> streams; // one would lose its end
     std::optional<Wish> origin;
     std::optional<Wish> store;
     std::optional<Wish> meta;
+    std::string question;
+};
+
+Resizable find_resizable(const Args& args)
+{
+    Resizable found{lock_volume(args), {}, {}, {}, {}, {}};
+    const Volume& volume = found.locked.volume;
+    auto& [locked, streams, origin, store, meta, question] = found;
     if (const auto size = args.get("--metadata")) {
         refuse_shared_metadata(volume);
         meta = need_wish(*size, volume.config().meta, "metadata device");
@@ -204,14 +204,34 @@ Exit resize_volume(const Args& args)
     if (const auto size = args.get("--origin")) {
         origin = need_wish(*size, volume.config().origin, "origin");
     }
-    const VolumeEntry now = daemon.status();
+    const VolumeEntry now = volume.daemon().status();
     if (store) {
         refuse_full_store(volume, now, *store);
     }
-    if (args.has("--dry-run")) {
-        if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
-            refuse_cut(volume, origin->bytes);
-        }
+    if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
+        refuse_cut(volume, origin->bytes);
+        streams.emplace(volume.config().name, "receive");
+        refuse_half_received(volume);
+        question = "what lies beyond " + quantity(origin->bytes) + " of " + volume.what() +
+                   " is cut off (its snapshots keep it)";
+    }
+    return found;
+}
+
+} // namespace
+
+Exit resize_volume(const Args& args)
+{
+    if (!args.has("--origin") && !args.has("--snapshot") && !args.has("--metadata")) {
+        throw Failure(Exit::usage, "nothing to resize",
+                      "give --origin SIZE, --snapshot SIZE, --metadata SIZE or several");
+    }
+    const bool dry = args.has("--dry-run");
+    Resizable found = look_and_ask(dry || args.has("--yes"), [&] { return find_resizable(args); });
+    Volume& volume = found.locked.volume;
+    Daemon daemon = volume.daemon();
+    const auto& [locked, streams, origin, store, meta, question] = found;
+    if (dry) {
         for (const auto& [wish, what] : {std::pair{meta, "metadata"}, {store, "store"}, {origin, "origin"}}) {
             if (wish) {
                 std::printf("would resize the %s of %s to %s\n", what, volume.what().c_str(),
@@ -227,7 +247,7 @@ Exit resize_volume(const Args& args)
         resize_store(daemon, volume, *store);
     }
     if (origin) {
-        resize_origin(volume, daemon, *origin, args.has("--yes"));
+        resize_origin(volume, daemon, *origin);
     }
     return Exit::ok;
 }

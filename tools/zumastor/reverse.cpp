@@ -15,6 +15,7 @@
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/peer.h"
 #include "tools/zumastor/rollback.h"
 #include "tools/zumastor/sectors.h"
@@ -166,15 +167,28 @@ void go_back(const Volume& volume, Daemon& daemon)
     }
 }
 
-// The role is turned round, and the origin holds `common`. Returns false after a dry run.
-bool turn_round(const Args& args)
+struct Reversible {
+    VolumeLock no_reception;
+    LockedVolume locked;
+    SourceRole source;
+    SnapshotEntry common;
+    std::string what;
+    std::string question;
+};
+
+// The other side is asked first, without a lock: it may take its time. Who it is must be the same then.
+Reversible find_reversible(const Args& args)
 {
     const std::string name = args.need("VOL");
-    const VolumeLock no_reception(name, "receive");
+    SourceRole source = new_source(Volume(load_config(name)), host_from(args));
+    const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
+    VolumeLock no_reception(name, "receive");
     LockedVolume locked = lock_volume(args);
     Volume& volume = locked.volume;
-    const SourceRole source = new_source(volume, host_from(args));
-    const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
+    if (new_source(volume, host_from(args)) != source) {
+        throw Failure(Exit::busy, volume.what() + " was changed by another command meanwhile",
+                      "see: zumastor status " + name + "; then repeat this");
+    }
     refuse_other_replica(volume, source, hello);
     refuse_larger_sectors(hello.sector_bytes, sectors_here(volume.config()),
                           "volume " + hello.volume + " on " + source.host, volume.what());
@@ -184,16 +198,32 @@ bool turn_round(const Args& args)
         volume.start_devices();
     }
     Daemon daemon = volume.daemon();
-    const SnapshotEntry common = need_common(volume, daemon, source, hello);
+    SnapshotEntry common = need_common(volume, daemon, source, hello);
     const std::string what = "volume " + name + (args.has("--dry-run") ? " would become" : " becomes") +
                              " a replica of " + source.host + ", from snapshot " + std::to_string(common.id) +
                              " on";
-    if (args.has("--dry-run")) {
-        std::printf("%s\n", what.c_str());
+    return {std::move(no_reception),
+            std::move(locked),
+            std::move(source),
+            std::move(common),
+            what,
+            what + "; what was written since is kept in a snapshot of kind " + kReversedKind};
+}
+
+// The role is turned round, and the origin holds the newest snapshot that both have. Returns false after a
+// dry run.
+bool turn_round(const Args& args)
+{
+    const bool dry = args.has("--dry-run");
+    Reversible found = look_and_ask(dry || args.has("--yes"), [&] { return find_reversible(args); });
+    if (dry) {
+        std::printf("%s\n", found.what.c_str());
         return false;
     }
-    confirm(what + "; what was written since is kept in a snapshot of kind " + kReversedKind,
-            args.has("--yes"));
+    Volume& volume = found.locked.volume;
+    const SourceRole& source = found.source;
+    const SnapshotEntry& common = found.common;
+    Daemon daemon = volume.daemon();
     const auto held = take_out_of_use(volume); // nobody writes until its content is what it is to be
     if (!volume.config().source) {
         const auto kept = keep_what_is_here(volume, daemon, common);

@@ -20,6 +20,7 @@
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
+#include "tools/zumastor/look_and_ask.h"
 #include "tools/zumastor/mapper.h"
 #include "tools/zumastor/revert_state.h"
 #include "tools/zumastor/rollback.h"
@@ -103,22 +104,39 @@ void tell(const Volume& volume, const std::vector<SnapshotEntry>& list, const Sn
     std::printf("\n");
 }
 
-} // namespace
+struct Revertible {
+    LockedVolume locked;
+    SnapshotEntry to;
+    std::string question;
+};
 
-Exit revert(const Args& args)
+Revertible find_revertible(const Args& args)
 {
     LockedVolume locked = lock_volume(args);
     const Volume& volume = locked.volume;
     refuse_to_revert(volume);
     Daemon daemon = volume.daemon();
-    const SnapshotEntry to = find_goal(volume, daemon, args.need("SNAP"));
-    if (args.has("--dry-run")) {
+    SnapshotEntry to = find_goal(volume, daemon, args.need("SNAP"));
+    std::string question;
+    if (args.has("--no-undo") && !load_revert(volume.paths().state)) {
+        question = "what " + volume.what() + " holds now is lost, where no snapshot has it";
+    }
+    return {std::move(locked), std::move(to), std::move(question)};
+}
+
+} // namespace
+
+Exit revert(const Args& args)
+{
+    const bool dry = args.has("--dry-run");
+    const Revertible found = look_and_ask(dry || args.has("--yes"), [&] { return find_revertible(args); });
+    const Volume& volume = found.locked.volume;
+    const SnapshotEntry& to = found.to;
+    Daemon daemon = volume.daemon();
+    if (dry) {
         std::printf("would write at most %s, what has changed since snapshot %" PRIu64 "\n",
                     format_size(bytes_to_write_back(daemon, to)).c_str(), to.id);
         return Exit::ok;
-    }
-    if (args.has("--no-undo") && !load_revert(volume.paths().state)) {
-        confirm("what " + volume.what() + " holds now is lost, where no snapshot has it", args.has("--yes"));
     }
     // Nobody mounts it, or puts anything else on it, before this is done.
     const auto held =

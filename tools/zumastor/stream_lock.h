@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // One stream at a time into a replica, and to each replica: and none for ever. When a link is cut, the end
-// that did not begin the session never hears of it; the next session ends it.
+// that did not begin the session never hears of it; the next session ends it. These locks alone are held
+// while another host is waited for: two streams into one replica would make a mixture of it.
 #pragma once
 
 #include <string>

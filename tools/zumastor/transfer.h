@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "tools/replication/byte_stream.h"
 #include "tools/replication/devices.h"
 #include "tools/replication/sender.h"
+#include "tools/replication/stream_io.h"
 #include "tools/zumastor/progress.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/session.h"
@@ -62,7 +64,19 @@ struct Received {
     std::unique_ptr<DeviceWriter> device;
     std::uint64_t bytes = 0; // of the stream
 };
-// Reads a stream and takes its snapshot. `yes`: the volume may be overwritten. Throws Failure.
-Received receive_from(Volume& volume, const Args& args, bool yes, int fd);
+// A stream that comes, with its header. Throws Failure.
+class Incoming {
+public:
+    explicit Incoming(int fd);
+    stream::StreamReader& reader() noexcept { return reader_; }
+    const stream::Header& header() const noexcept { return header_; }
+
+private:
+    stream::FdSource source_;
+    stream::StreamReader reader_;
+    stream::Header header_;
+};
+// Reads it and takes its snapshot: the volume may be overwritten. Throws Failure.
+Received receive_from(Volume& volume, const Args& args, Incoming& incoming);
 
 } // namespace zumastor
