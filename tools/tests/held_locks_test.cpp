@@ -46,7 +46,7 @@ TEST(HeldLocks, NoHostIsWaitedForWithAVolumes)
         const HeldLock stream(LockKind::stream);
         write_line(to.get(), "x");
         const HeldLock volume(LockKind::volume);
-        EXPECT_THROW(Peer("localhost"_host, {"true"}), std::logic_error);
+        EXPECT_THROW(Peer("localhost"_host, {}, {"true"}), std::logic_error);
         EXPECT_THROW(write_line(to.get(), "y"), std::logic_error);
         EXPECT_THROW(read_line(from.get()), std::logic_error);
     }

@@ -2,6 +2,9 @@
 // A peer's shell that says something of its own: an `ssh` in PATH that is a script.
 #include "tools/zumastor/peer.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -43,13 +46,13 @@ protected:
         std::ofstream(program) << "#!/bin/sh\n[ \"$1\" != -G ] || { echo connecttimeout " << limit
                                << "; exit; }\n"
                                << script;
-        fs::permissions(program, fs::perms::owner_all);
+        fs::permissions(program, fs::perms::owner_all | fs::perms::others_exec | fs::perms::others_read);
     }
 
     // Both directions of a session with a host whose shell ends before there is one.
-    static Failure broken(bool push, const HostName& host = "host"_host)
+    static Failure broken(bool push, const HostName& host = "host"_host, const LoginName& ssh_user = {})
     {
-        Peer peer(host, {"zumastor", "receive", "v", "--session"});
+        Peer peer(host, ssh_user, {"zumastor", "receive", "v", "--session"});
         try {
             if (!push) {
                 for (const std::string line(64U << 10, '.');;) { // until nobody reads any more
@@ -69,6 +72,8 @@ protected:
         }
         return Failure(Exit::ok, "");
     }
+
+    const fs::path& directory() const { return directory_; }
 
 private:
     fs::path directory_;
@@ -143,6 +148,29 @@ TEST_F(PeerTest, SshIsToldUserPortAndAddress)
     EXPECT_EQ(failure.next(), "try: ssh -o BatchMode=yes -l me -p 2222 fe80::1%eth0 true");
     EXPECT_EQ(std::string(failure.what()).find("me@[fe80::1%eth0]:2222 cannot be reached"), 0u)
         << failure.what();
+}
+
+// As nobody of this host's, and with nothing of ours: the words of setpriv are what a guest test tries.
+TEST_F(PeerTest, SshRunsAsAnotherUserWithoutPrivileges)
+{
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "root alone can";
+    }
+    fs::permissions(directory(), fs::perms::owner_all | fs::perms::others_exec | fs::perms::others_read);
+    ssh("id -u; id -G; env; grep -E '^(Cap|NoNewPrivs)' /proc/self/status; exec <&-\nexit 255\n");
+    ::setenv("SECRET", "of root's", 1);
+    const Failure failure = broken(false, "me@far"_host, LoginName::need("nobody", "test"));
+    ::unsetenv("SECRET");
+    const std::string what = failure.what();
+    EXPECT_NE(what.find("it said: '" + std::to_string(::getpwnam("nobody")->pw_uid)), std::string::npos)
+        << what;
+    EXPECT_EQ(what.find("SECRET"), std::string::npos) << what;
+    EXPECT_NE(what.find("CapEff:\\t0000000000000000"), std::string::npos) << what;
+    EXPECT_NE(what.find("CapBnd:\\t0000000000000000"), std::string::npos) << what;
+    EXPECT_NE(what.find("NoNewPrivs:\\t1"), std::string::npos) << what;
+    EXPECT_EQ(failure.next(), "try: runuser -u nobody -- ssh -o BatchMode=yes -l me far true");
+    EXPECT_THROW(check_ssh_user("far"_host, LoginName::need("nobody-at-all", "test")), Failure);
+    EXPECT_THROW(check_ssh_user("localhost"_host, LoginName::need("nobody", "test")), Failure);
 }
 
 TEST_F(PeerTest, AnAdministratorsLimitOfTimeStays)

@@ -239,8 +239,10 @@ TEST(Config, SourceAndTargetsAreReadBack)
     config.origin = "/dev/a";
     config.store = "/dev/b";
     config.source = SourceRole{"upstream:2222"_host, "other"_volume, true, 600, true, 1u << 20};
+    config.source->ssh_user = LoginName::need("zumastor-repl", "test");
     config.targets = {Target{"one"_host, {}, 1000, false, true},
                       Target{"user@two"_host, "x"_volume, 0, true}};
+    config.targets[1].ssh_user = LoginName::need("other", "test");
     const VolumeConfig read = parse_config(format_config(config), "v"_volume, "test");
     EXPECT_EQ(read.source, config.source);
     EXPECT_EQ(read.targets, config.targets);

@@ -99,6 +99,12 @@ public:
         return values;
     }
 
+    LoginName ssh_user()
+    {
+        const auto name = get<std::string>("ssh_user", "");
+        return name.empty() ? LoginName{} : LoginName::need(name, where_ + ": ssh_user");
+    }
+
     HostName need_host() { return HostName::need(get<std::string>("host", ""), where_ + ": host"); }
 
     VolumeName volume()
@@ -181,6 +187,7 @@ SourceRole read_source(const toml::table& table, const std::string& where)
     source.period = fields.number("period", kLongestPeriod);
     source.stopped = fields.get<bool>("stopped", false);
     source.bytes_per_second = fields.number("ratelimit", kHighestRate);
+    source.ssh_user = fields.ssh_user();
     fields.finish();
     return source;
 }
@@ -192,6 +199,7 @@ Target read_target(const toml::table& table, const std::string& where)
     target.host = fields.need_host();
     target.volume = fields.volume();
     target.bytes_per_second = fields.number("ratelimit", kHighestRate);
+    target.ssh_user = fields.ssh_user();
     target.compress = fields.get<bool>("compress", true);
     target.full = fields.get<bool>("full", false);
     target.period = fields.number("period", kLongestPeriod);
@@ -276,6 +284,11 @@ std::string intervals(std::uint64_t period, bool stopped)
 {
     return (period > 0 ? "period = " + std::to_string(period) + "\n" : "") +
            (stopped ? "stopped = true\n" : "");
+}
+
+std::string ssh_user_line(const LoginName& user)
+{
+    return user.empty() ? "" : "ssh_user = " + quoted(user) + "\n";
 }
 
 } // namespace
@@ -380,12 +393,14 @@ std::string format_config(const VolumeConfig& config)
         if (source.bytes_per_second > 0) {
             out << "ratelimit = " << source.bytes_per_second << "\n";
         }
+        out << ssh_user_line(source.ssh_user);
     }
     for (const Target& target : config.targets) {
         out << "\n[[target]]\nhost = " << quoted(target.host) << "\nvolume = " << quoted(target.volume)
             << "\nratelimit = " << target.bytes_per_second
             << "\ncompress = " << (target.compress ? "true" : "false") << "\n"
-            << (target.full ? "full = true\n" : "") << intervals(target.period, target.stopped);
+            << (target.full ? "full = true\n" : "") << intervals(target.period, target.stopped)
+            << ssh_user_line(target.ssh_user);
     }
     if (!config.schedule.empty()) {
         out << "\n[schedule]\n";

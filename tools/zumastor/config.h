@@ -37,6 +37,7 @@ struct SourceRole {
     std::uint64_t period = 0;           // seconds from one cycle's start to the next one's; 0: none by itself
     bool stopped = false;               // ... and none until `start source`
     std::uint64_t bytes_per_second = 0; // of what comes; 0: no limit
+    LoginName ssh_user{};               // the account here that ssh runs as; empty: the command's own
     bool operator==(const SourceRole&) const = default;
 };
 
@@ -49,6 +50,7 @@ struct Target {
     bool full = false;        // every cycle sends everything: for tests
     std::uint64_t period = 0; // as a source's
     bool stopped = false;
+    LoginName ssh_user{};
     bool operator==(const Target&) const = default;
 };
 

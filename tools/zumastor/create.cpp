@@ -276,8 +276,11 @@ Exit create_volume(const Args& args)
 {
     const NewVolume wanted = common_request(args);
     check_volume_name(wanted.config.name);
-    if (args.has("--name") && !args.has("--replica-of")) {
-        throw Failure(Exit::usage, "--name is a volume's name on another host", "give --replica-of HOST");
+    for (const char* option : {"--name", "--ssh-user"}) {
+        if (args.has(option) && !args.has("--replica-of")) {
+            throw Failure(Exit::usage, std::string(option) + " is about another host",
+                          "give --replica-of HOST");
+        }
     }
     const bool files = args.has("--file");
     if (files == (args.has("--origin") || args.has("--store")) ||

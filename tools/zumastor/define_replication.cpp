@@ -12,6 +12,7 @@
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/look_and_ask.h"
+#include "tools/zumastor/peer.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/revert_state.h"
@@ -109,6 +110,18 @@ std::optional<HostName> host_from(const Args& args)
     return text ? std::optional(HostName::need(*text, "HOST")) : std::nullopt;
 }
 
+namespace {
+
+LoginName ssh_user_from(const Args& args, const HostName& host)
+{
+    const auto text = args.get("--ssh-user");
+    LoginName user = text ? LoginName::need(*text, "--ssh-user") : LoginName{};
+    check_ssh_user(host, user);
+    return user;
+}
+
+} // namespace
+
 SourceRole source_from(const std::string& host, const Args& args)
 {
     SourceRole source;
@@ -116,6 +129,7 @@ SourceRole source_from(const std::string& host, const Args& args)
     if (const auto name = args.get("--name"); name && !name->empty()) {
         source.volume = VolumeName::need(*name);
     }
+    source.ssh_user = ssh_user_from(args, source.host);
     return source;
 }
 
@@ -135,6 +149,7 @@ Exit define_target(const Args& args)
     if (const auto name = args.get("--name"); name && !name->empty()) {
         target.volume = VolumeName::need(*name);
     }
+    target.ssh_user = ssh_user_from(args, target.host);
     target.bytes_per_second = rate_from(args);
     target.compress = !args.has("--uncompressed");
     if (const auto test = args.get("--test"); test && *test != "fullvolume") {

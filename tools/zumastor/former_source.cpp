@@ -41,6 +41,9 @@ std::optional<FormerSource> load_former_source(const std::string& directory)
         former.source.volume = volume.empty() ? VolumeName{} : VolumeName::need(volume);
         former.source.mount_snapshots = object.at("mount_snapshots").get<bool>();
         former.source.bytes_per_second = read_limit(object);
+        if (const auto user = object.value("ssh_user", std::string()); !user.empty()) {
+            former.source.ssh_user = LoginName::need(user, path);
+        }
         former.base = object.at("base").get<std::string>();
         return former;
     } catch (const BadLine& error) {
@@ -62,6 +65,7 @@ void save_former_source(const std::string& directory, const FormerSource& former
                                         {"volume", former.source.volume.str()},
                                         {"mount_snapshots", former.source.mount_snapshots},
                                         {"bytes_per_second", former.source.bytes_per_second},
+                                        {"ssh_user", former.source.ssh_user.str()},
                                         {"base", former.base}};
     write_text(former_file(directory), object.dump(2) + "\n");
 }

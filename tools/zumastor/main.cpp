@@ -69,6 +69,8 @@ constexpr std::array kDefineSchedule{
     ZUMASTOR_KINDS,
     ZUMASTOR_DRY_RUN,
 };
+#define ZUMASTOR_SSH_USER                                                                                    \
+    OptionSpec { "--ssh-user", "USER", "run ssh as this user, with its keys, not as root" }
 constexpr std::array kCreate{
     OptionSpec{"--file", "SIZE", "in sparse files on loop devices, in DIR (/var/lib/zumastor/VOL)"},
     OptionSpec{"--store-size", "SIZE", "size of the store's file (half of the volume's)"},
@@ -78,6 +80,7 @@ constexpr std::array kCreate{
     OptionSpec{"--fstype", "TYPE", "the filesystem to make where there is none (--file: ext4)"},
     OptionSpec{"--replica-of", "HOST", "no master: a replica of the volume on this host"},
     OptionSpec{"--name", "REMOTEVOL", "the volume's name there (the same)"},
+    ZUMASTOR_SSH_USER,
     OptionSpec{"--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"},
     ZUMASTOR_WARN_AT,
     ZUMASTOR_SNAPSHOT_FIRST,
@@ -136,6 +139,7 @@ constexpr std::array kDefineTarget{
                "at most so many bytes a second; pulled, too, once it was pushed to"},
     OptionSpec{"-u,--uncompressed", "", "do not compress; the same"},
     OptionSpec{"-t,--test", "fullvolume", "every cycle begun here sends everything, not what changed"},
+    ZUMASTOR_SSH_USER,
     ZUMASTOR_DRY_RUN,
 };
 constexpr std::array kDefineSource{
@@ -145,6 +149,7 @@ constexpr std::array kDefineSource{
         "-r,--ratelimit,--rate-limit", "SIZE",
         "it is sent at most so many bytes a second; of upstream's limit and this one the smaller counts"},
     OptionSpec{"-m,--mount-snap", "", "mount all snapshots, not only the newest"},
+    ZUMASTOR_SSH_USER,
     ZUMASTOR_YES,
     ZUMASTOR_DRY_RUN,
 };

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <functional>
 #include <string_view>
 #include <thread>
@@ -39,13 +41,40 @@ std::vector<std::string> destination(const HostName& host)
     return words;
 }
 
+gid_t need_group(const LoginName& account)
+{
+    errno = 0;
+    const passwd* entry = ::getpwnam(account.c_str()); // one thread
+    if (entry == nullptr) {
+        throw Failure(Exit::missing,
+                      "there is no user '" + account + "' here for ssh to run as" +
+                          (errno == 0 ? "" : std::string(": ") + std::strerror(errno)),
+                      "make it, see replication-user.md, or leave --ssh-user out");
+    }
+    return entry->pw_gid;
+}
+
+// What ssh is started by. Nothing of root's is left to it: no group, no capability, no variable, no way to
+// get one.
+std::vector<std::string> ssh_as(const LoginName& account)
+{
+    const std::string ssh = find_in_path("ssh");
+    if (account.empty()) {
+        return {ssh};
+    }
+    return {"setpriv",        "--reuid=" + account, "--regid=" + std::to_string(need_group(account)),
+            "--init-groups",  "--inh-caps=-all",    "--bounding-set=-all",
+            "--no-new-privs", "--reset-env",        ssh};
+}
+
 // Without a limit ssh waits for a host that takes the connection and then says nothing for ever, and minutes
 // for one that is not there. But what is given on its command line outdoes ssh_config, and an administrator
 // who has set another limit there, for a line that is dialled first, say, has a reason: so ssh is asked. (It
 // only reads its configuration for that.) If it cannot be asked it will say itself what is wrong.
-bool has_own_limit(const HostName& host)
+bool has_own_limit(const HostName& host, const LoginName& ssh_user)
 {
-    std::vector<std::string> command{"ssh", "-G"};
+    std::vector<std::string> command = ssh_as(ssh_user);
+    command.emplace_back("-G");
     for (const std::string& word : destination(host)) {
         command.push_back(word);
     }
@@ -63,11 +92,13 @@ bool has_own_limit(const HostName& host)
 
 // A host that does not answer is given up after 20 seconds, a connection that is dead is noticed within a
 // minute: a cycle holds its stream's lock all the time.
-std::vector<std::string> ssh_command(const HostName& host, const std::vector<std::string>& words)
+std::vector<std::string> ssh_command(const HostName& host, const LoginName& ssh_user,
+                                     const std::vector<std::string>& words)
 {
-    std::vector<std::string> command{
-        "ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
-    if (!has_own_limit(host)) {
+    std::vector<std::string> command = ssh_as(ssh_user);
+    command.insert(command.end(), {"-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o",
+                                   "ServerAliveCountMax=4"});
+    if (!has_own_limit(host, ssh_user)) {
         command.insert(command.end(), {"-o", "ConnectTimeout=20"});
     }
     for (const std::string& word : destination(host)) {
@@ -80,9 +111,10 @@ std::vector<std::string> ssh_command(const HostName& host, const std::vector<std
 }
 
 // For the administrator, to see what ssh says.
-std::string trial(const HostName& host)
+std::string trial(const HostName& host, const LoginName& ssh_user)
 {
-    std::string command = "ssh -o BatchMode=yes";
+    std::string command =
+        (ssh_user.empty() ? "" : "runuser -u " + ssh_user + " -- ") + std::string("ssh -o BatchMode=yes");
     for (const std::string& word : destination(host)) {
         command += word == "--" ? "" : " " + quote_word(word); // no address begins with '-'
     }
@@ -207,7 +239,19 @@ private:
     std::thread thread_; // the last: it uses the others
 };
 
-Peer::Peer(const HostName& host, const std::vector<std::string>& words) : host_(host)
+void check_ssh_user(const HostName& host, const LoginName& ssh_user)
+{
+    if (ssh_user.empty()) {
+        return;
+    }
+    if (host.is_this_host()) {
+        throw Failure(Exit::usage, "--ssh-user: host " + host + " is reached without ssh", "leave it out");
+    }
+    need_group(ssh_user);
+}
+
+Peer::Peer(const HostName& host, const LoginName& ssh_user, const std::vector<std::string>& words)
+    : host_(host), ssh_user_(ssh_user)
 {
     about_to_wait_for_peer();
     const bool local = host.is_this_host();
@@ -215,7 +259,7 @@ Peer::Peer(const HostName& host, const std::vector<std::string>& words) : host_(
         throw Failure(Exit::missing, host + " cannot be reached: the program ssh is not installed",
                       "apt install openssh-client");
     }
-    const std::vector<std::string> command = local ? words : ssh_command(host, words);
+    const std::vector<std::string> command = local ? words : ssh_command(host, ssh_user, words);
     std::vector<char*> argv;
     argv.reserve(command.size() + 1);
     for (const std::string& word : command) {
@@ -301,7 +345,7 @@ void throw_broken(Peer& peer, const std::string& error, const std::string& next)
     const bool unreachable = status == 255 || status == 127;
     if (unreachable) {
         throw Failure(Exit::peer_unreachable, host + " cannot be reached, or the connection broke" + said,
-                      "try: " + trial(host));
+                      "try: " + trial(host, peer.ssh_user()));
     }
     throw Failure(exit_of_peer(status < 127 ? status : 0).value_or(Exit::peer_unreachable),
                   host + ": " + error + said, next);

@@ -304,7 +304,7 @@ std::uint64_t push(Volume& volume, const Target& target, Args args, Troubles& tr
     const std::string remote = target.volume.empty() ? volume.config().name : target.volume;
     std::uint64_t bytes = 0;
     for (bool more = true; more;) {
-        Peer peer(target.host, remote_words("receive", remote, args));
+        Peer peer(target.host, target.ssh_user, remote_words("receive", remote, args));
         const SessionEnd end = with_peer(peer, [&](Pipes pipes) {
             Ahead ahead(volume, target.host, remote, args);
             return send_session(volume, args, options, target.host, pipes, &ahead);
@@ -322,7 +322,7 @@ std::uint64_t pull(Volume& volume, const Args& args, Troubles& troubles)
     const std::string remote = source.volume.empty() ? volume.config().name : source.volume;
     std::uint64_t bytes = 0;
     for (bool more = true; more;) {
-        Peer peer(source.host, remote_words("send", remote, args));
+        Peer peer(source.host, source.ssh_user, remote_words("send", remote, args));
         const SessionEnd end =
             with_peer(peer, [&](Pipes pipes) { return receive_session(volume, args, pipes); });
         bytes += end.bytes;

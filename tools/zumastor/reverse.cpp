@@ -38,6 +38,7 @@ SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
     for (const Target& target : config.targets) {
         SourceRole source{target.host, target.volume};
         source.bytes_per_second = target.bytes_per_second; // it is the same link, in the other direction
+        source.ssh_user = target.ssh_user;
         candidates.push_back(source);
     }
     if (const auto former = load_former_source(volume.paths().state); former && !config.source) {
@@ -64,7 +65,7 @@ SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
 
 VerifyHello ask(const SourceRole& source, const std::string& volume)
 {
-    Peer peer(source.host, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
+    Peer peer(source.host, source.ssh_user, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
     try {
         VerifyHello hello = parse_verify_hello(read_line(peer.from()));
         write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}));

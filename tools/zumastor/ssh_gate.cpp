@@ -94,7 +94,8 @@ Exit ssh_gate(const Args& args)
     if (!words || !gate_allows(rights, *words)) {
         deny(command);
     }
-    // In a process of its own name and no environment of the peer's: sshd has set SSH_ORIGINAL_COMMAND only.
+    // In a process of its own name, and with nothing of the environment that it was begun in: what the holder
+    // of the key may set there, by sshd's AcceptEnv or a login, is nothing to a command of root's.
     std::vector<std::string> copy = *words;
     std::vector<char*> argv;
     argv.reserve(copy.size() + 1);
@@ -102,7 +103,9 @@ Exit ssh_gate(const Args& args)
         argv.push_back(word.data());
     }
     argv.push_back(nullptr);
-    ::execv("/proc/self/exe", argv.data());
+    std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const std::array<char*, 2> environment{path.data(), nullptr};
+    ::execve("/proc/self/exe", argv.data(), environment.data());
     throw errno_failure("cannot run zumastor");
 }
 

@@ -224,14 +224,21 @@ void add_cycle(Rows& rows, const CycleView& cycle, bool full)
     }
 }
 
+// Of a source or a target.
+template <class Role>
+std::string place_text(const Role& role)
+{
+    return role.host + (role.volume.empty() ? "" : ", volume " + role.volume) +
+           (role.ssh_user.empty() ? "" : ", ssh as " + role.ssh_user);
+}
+
 void add_target(Rows& rows, const TargetView& view, bool full)
 {
     const Target& target = view.target;
     if (target.host.empty()) {
         rows.push_back({"  asked by", target.volume + " (" + view.replica + ")"});
     } else {
-        rows.push_back({"  target", target.host + (target.volume.empty() ? "" : ", volume " + target.volume) +
-                                        ": " + terms_text(target)});
+        rows.push_back({"  target", place_text(target) + ": " + terms_text(target)});
     }
     rows.push_back({"    has", shared_text(view.base)});
     if (!view.in_flight.empty() && full) {
@@ -268,7 +275,8 @@ ordered_json targets_json(const ReplicationView& view)
                             {"base", shared_json(one.base)},
                             {"lag_seconds", lag_json(one.base)},
                             {"in_flight", text_json(one.in_flight)},
-                            {"rate_limit", rate_json(one.target.bytes_per_second)}};
+                            {"rate_limit", rate_json(one.target.bytes_per_second)},
+                            {"ssh_user", text_json(one.target.ssh_user)}};
         add_cycle(object, one.cycle);
         targets.push_back(std::move(object));
     }
@@ -287,6 +295,7 @@ ordered_json source_json(const ReplicationView& view, const VolumeConfig& config
                         {"period", config.source->period},
                         {"stopped", config.source->stopped},
                         {"rate_limit", rate_json(config.source->bytes_per_second)},
+                        {"ssh_user", text_json(config.source->ssh_user)},
                         {"last", shared_json(source.last)},
                         {"received", time_json(source.received_ns)},
                         {"lag_seconds", lag_json(source.last)},
@@ -306,10 +315,7 @@ Rows replication_rows(const ReplicationView& view, const VolumeConfig& config, b
     Rows rows;
     if (view.source && config.source) {
         const SourceView& source = *view.source;
-        rows.push_back(
-            {"  source", config.source->host +
-                             (config.source->volume.empty() ? "" : ", volume " + config.source->volume) +
-                             ": " + terms_text(*config.source)});
+        rows.push_back({"  source", place_text(*config.source) + ": " + terms_text(*config.source)});
         rows.push_back({"    here", shared_text(source.last)});
         if (source.received_ns != 0 && full) {
             rows.push_back({"    received", format_rfc3339(source.received_ns)});

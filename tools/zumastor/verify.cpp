@@ -109,6 +109,7 @@ struct Route {
     Side mine = Side::upstream;
     HostName host;
     std::string volume;          // its name there
+    LoginName ssh_user;          // as whom ssh runs
     stream::SendOptions options; // of what repairs the replica, as for a cycle between these two
 };
 
@@ -359,7 +360,7 @@ bool Comparison::session()
     if (args_.has("--repair")) {
         words.emplace_back("--repair");
     }
-    Peer peer(route_.host, words);
+    Peer peer(route_.host, route_.ssh_user, words);
     try {
         const bool more = talk({peer.from(), peer.to()});
         if (const int status = peer.finish(); status != 0) {
@@ -381,7 +382,7 @@ std::string name_there(const VolumeConfig& config, const std::string& other)
 
 Route route_to(const VolumeConfig& config, const Target& target)
 {
-    Route route{Side::upstream, target.host, name_there(config, target.volume), {}};
+    Route route{Side::upstream, target.host, name_there(config, target.volume), target.ssh_user, {}};
     route.options = limited({}, target);
     return route;
 }
@@ -407,7 +408,7 @@ Route find_route(const VolumeConfig& config, Args& args)
     }
     if (config.source) {
         const SourceRole& source = *config.source;
-        Route route{Side::replica, source.host, name_there(config, source.volume), {}};
+        Route route{Side::replica, source.host, name_there(config, source.volume), source.ssh_user, {}};
         route.options.bytes_per_second = source.bytes_per_second;
         return route;
     }
