@@ -2,6 +2,9 @@
 // HOST: what is one, what it is taken apart into, what it is called.
 #include "tools/common/host_name.h"
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tools/tests/literals.h"
@@ -61,9 +64,9 @@ struct Bad {
     const char* wrong;
 };
 
-TEST(HostName, WhatIsWrongIsNamed)
+std::vector<Bad> bad_hosts()
 {
-    const Bad table[] = {
+    return {
         {"", "it is empty"},
         {"-oProxyCommand=id", "begins with '-'"},
         {"root@-oProxyCommand=id", "begins with '-'"},
@@ -111,7 +114,11 @@ TEST(HostName, WhatIsWrongIsNamed)
         {"fe80::1%" + std::string(16, 'x'), "no network card"},
         {"ssh://root@backup:22", "it is a URL"},
     };
-    for (const Bad& bad : table) {
+}
+
+TEST(HostName, WhatIsWrongIsNamed)
+{
+    for (const Bad& bad : bad_hosts()) {
         EXPECT_FALSE(HostName::from(bad.text)) << bad.text;
         try {
             HostName::need(bad.text, "target");
