@@ -35,21 +35,46 @@ _REFUSED = re.compile(r"kmem_cache_create\w*\(.*\) failed with error -(12|22)|"
 _STACK = re.compile(r"Call Trace:")
 EXCUSED_LINES = 8  # from there to the stack: whose, on what machine
 
+# Linux from 6.18 on allocates a table for each cluster of swap while it frees memory: without the reserves, as is right, since
+# what it wants to write goes elsewhere or later then; but it does not keep silent if there is none. None of ours is in that.
+_NO_PAGE = re.compile(r"page allocation failure: ")
+_SWAP_TABLE = re.compile(r"\] +swap_cluster_alloc_table\+")  # not a "? …", which is no frame of the stack
+_STACK_ENDS = re.compile(r"</TASK>|</IRQ>")
+
 
 class _Judge:
     """Looks at the lines of one log, in their order."""
 
     def __init__(self):
         self._injected = False
-        self._excused = 0
+        self._excused = self._refused = 0
+        self._undecided = None
 
-    def bad(self, line):
+    def look(self, number, line):
+        """What is bad as of this line: (number, line) each. A stack may say what it is about only further down."""
+        if self._undecided:
+            if _SWAP_TABLE.search(line):
+                self._undecided = None
+            elif _STACK_ENDS.search(line):
+                yield from self.end()
         self._injected = self._injected or bool(_INJECTED.search(line))
         self._excused = EXCUSED_LINES if self._injected and _REFUSED.search(line) else self._excused - 1
-        if self._excused > 0 and _STACK.search(line):
+        self._refused = EXCUSED_LINES if _NO_PAGE.search(line) else self._refused - 1
+        if _STACK.search(line) and self._excused > 0:
             self._excused = 0
-            return False
-        return bool(_BAD.search(line)) and not _ANNOUNCED.search(line)
+        elif _STACK.search(line) and self._refused > 0:
+            self._refused = 0
+            yield from self.end()
+            self._undecided = number, line
+        elif _BAD.search(line) and not _ANNOUNCED.search(line):
+            yield number, line
+
+    def end(self):
+        """What was still to be decided, at the end of the stack or of the log."""
+        if self._undecided:
+            yield self._undecided
+        self._undecided = None
+
 
 # A program that died of what it did: "NAME[PID]: segfault at …", "traps: NAME[PID] general protection fault …".
 _PLACE = r"(?: in (?P<file>.+?)\[(?:[0-9a-f]+,)?(?P<base>[0-9a-f]+)\+(?P<size>[0-9a-f]+)\])?"
@@ -89,8 +114,10 @@ def faults(text):
 
 def findings(text):
     """The lines (number, text) at which something bad begins."""
-    judge = _Judge()
-    return [(number, line) for number, line in enumerate(text.splitlines()) if judge.bad(line)]
+    judge, found = _Judge(), []
+    for number, line in enumerate(text.splitlines()):
+        found += judge.look(number, line)
+    return sorted([*found, *judge.end()])
 
 
 class Watch:
@@ -105,7 +132,7 @@ class Watch:
         # A line that has not ended is looked at when its end is there.
         *lines, self._rest = (self._rest + data.decode("latin-1")).split("\n")
         for line in lines:
-            self.found = self._judge.bad(line) or self.found
+            self.found = bool(list(self._judge.look(0, line))) or self.found
 
 
 def excerpt(text, found, before=5, after=60):
