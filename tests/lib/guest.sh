@@ -32,6 +32,9 @@ expect_status() {
     ((got == wanted)) || die "$*: expected exit status $wanted, got $got"
 }
 
+# linux_since VERSION: whether the running kernel has what came with that one.
+linux_since() { printf '%s\n' "$1" "$(uname -r)" | sort --check=quiet --version-sort; }
+
 # wait_until SECONDS COMMAND...: polls a real condition, for which there is no event, up to a deadline. (With the kernels that
 # make a guest slow, a later one: $VM_SLOWNESS.)
 wait_until() {
