@@ -36,7 +36,8 @@ _STACK = re.compile(r"Call Trace:")
 EXCUSED_LINES = 8  # from there to the stack: whose, on what machine
 
 # Linux from 6.18 on allocates a table for each cluster of swap while it frees memory: without the reserves, as is right, since
-# what it wants to write goes elsewhere or later then; but it does not keep silent if there is none. None of ours is in that.
+# what it wants to write goes elsewhere or later then; but it does not keep silent if there is none. So it is with swap on a bare
+# disk, too, in a guest without our module.
 _NO_PAGE = re.compile(r"page allocation failure: ")
 _SWAP_TABLE = re.compile(r"\] +swap_cluster_alloc_table\+")  # not a "? …", which is no frame of the stack
 _STACK_ENDS = re.compile(r"</TASK>|</IRQ>")
