@@ -30,7 +30,7 @@ void ddsnap_batch_run(struct ddsnap_batch *batch)
 
 	if (batch->failed_status != DDSNAP_OK)
 		DMERR_LIMIT("%s: the daemon failed a request for %u chunks at %llu: status %u",
-			    dm_device_name(dm_table_get_md(batch->d->ti->table)),
+			    ddsnap_name(batch->d),
 			    batch->failed_count, batch->failed_first, batch->failed_status);
 	while ((bio = bio_list_pop(&batch->submit)))
 		dm_submit_bio_remap(bio, NULL);

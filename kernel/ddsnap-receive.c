@@ -62,7 +62,7 @@ int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header)
 	    (length - least) % sizeof(struct ddsnap_extent) == 0)
 		return 0;
 	DMERR_LIMIT("%s: the daemon sent a message of type %u (%s) and length %u: closing",
-		    dm_device_name(dm_table_get_md(d->ti->table)), type, type_name(type),
+		    ddsnap_name(d), type, type_name(type),
 		    length);
 	return -EPROTO;
 }
@@ -101,7 +101,7 @@ static int receive_snapshot(struct ddsnap *d, const void *message, u16 type)
 		return receive_extents(d, message);
 	case DDSNAP_INVALID:
 		DMWARN("%s: snapshot %lld was squashed: all I/O on it fails from now on",
-		       dm_device_name(dm_table_get_md(d->ti->table)), d->snapshot);
+		       ddsnap_name(d), d->snapshot);
 		ddsnap_set_reason(d, "squashed");
 		ddsnap_snapshot_invalidate(d, DDSNAP_SEND_INVALID_ACK);
 		return 0;
@@ -128,6 +128,6 @@ int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
 	r = d->is_origin ? receive_origin(d, header, type) : receive_snapshot(d, header, type);
 	if (r == -EPROTO)
 		DMERR_LIMIT("%s: the daemon sent a %s that makes no sense here: closing",
-			    dm_device_name(dm_table_get_md(d->ti->table)), type_name(type));
+			    ddsnap_name(d), type_name(type));
 	return r;
 }

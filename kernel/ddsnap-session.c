@@ -34,11 +34,6 @@
 #define HANDSHAKE_SECONDS 10
 #define BYE_SECONDS 2
 
-static const char *device_name(struct ddsnap *d)
-{
-	return dm_device_name(dm_table_get_md(d->ti->table));
-}
-
 static bool leaving(struct ddsnap *d)
 {
 	return !READ_ONCE(d->run) || kthread_should_stop();
@@ -177,204 +172,6 @@ static void consume(struct ddsnap *d, unsigned int bytes)
 
 /* ---- opening --------------------------------------------------------------------------- */
 
-/* Who writes to a snapshot says DRAINED, and is: see handshake(). */
-static u64 offered_features(const struct ddsnap *d)
-{
-	return d->is_origin || d->read_only ? 0 : DDSNAP_FEATURE_DRAINED;
-}
-
-static int send_hello(struct ddsnap *d)
-{
-	struct mapped_device *md = dm_table_get_md(d->ti->table);
-	struct ddsnap_hello hello = {
-		.header.length = cpu_to_le32(sizeof(hello)),
-		.header.type = cpu_to_le16(DDSNAP_HELLO),
-		.header.id = cpu_to_le64(1),
-		.magic = cpu_to_le32(DDSNAP_MAGIC),
-		.version = cpu_to_le16(DDSNAP_VERSION),
-		.version_min = cpu_to_le16(DDSNAP_VERSION_MIN),
-		.features = cpu_to_le64(offered_features(d)),
-		.role = cpu_to_le32(d->is_origin ? DDSNAP_ROLE_ORIGIN : DDSNAP_ROLE_SNAPSHOT),
-		.flags = cpu_to_le32(d->read_only ? DDSNAP_HELLO_READ_ONLY : 0),
-		.snapshot = cpu_to_le64(d->is_origin ? 0 : d->snapshot),
-		.sectors = cpu_to_le64(d->ti->len),
-		.kind = cpu_to_le32(DDSNAP_CLIENT_KERNEL),
-		.major = cpu_to_le32(MAJOR(disk_devt(dm_disk(md)))),
-		.minor = cpu_to_le32(MINOR(disk_devt(dm_disk(md)))),
-		.epoch = cpu_to_le32(d->has_epoch ? d->epoch : 0),
-	};
-
-	memcpy(hello.client, d->client, sizeof(hello.client));
-	memcpy(hello.volume, d->volume_uuid, sizeof(hello.volume));
-	memcpy(hello.snapshot_uuid, d->snapshot_uuid, sizeof(hello.snapshot_uuid));
-	BUILD_BUG_ON(DDSNAP_NAME_LEN < DM_NAME_LEN);
-	if (dm_copy_name_and_uuid(md, hello.name, NULL))
-		strscpy(hello.name, device_name(d), sizeof(hello.name));
-	d->stats.sent++;
-	return ddsnap_send_all(d->sock, &hello, sizeof(hello));
-}
-
-/* Whatever the daemon says, it is one line of the log. */
-static void make_printable(char *text, size_t size)
-{
-	text[size - 1] = '\0';
-	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '_';
-}
-
-/* -EBUSY: it may soon be otherwise; -EACCES: not likely. */
-static int refused(struct ddsnap *d, struct ddsnap_refused *refused)
-{
-	u32 reason = le32_to_cpu(refused->reason);
-	bool news;
-
-	make_printable(refused->text, sizeof(refused->text));
-	news = strcmp(d->reason, refused->text);
-	ddsnap_set_reason(d, refused->text);
-	if (reason == DDSNAP_ERR_STOPPING)
-		return -EBUSY;
-	if (news)
-		DMWARN_LIMIT("%s: the daemon refuses us (%u): %s", device_name(d), reason,
-			     refused->text);
-	if (reason == DDSNAP_ERR_BUSY)
-		return -EBUSY;
-	if (!d->is_origin &&
-	    (reason == DDSNAP_ERR_SQUASHED || reason == DDSNAP_ERR_NO_SNAPSHOT))
-		ddsnap_snapshot_invalidate(d, -1);
-	return -EACCES;
-}
-
-static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
-{
-	u16 shift = le16_to_cpu(welcome->chunk_shift);
-	u16 version = le16_to_cpu(welcome->version);
-	u32 range = le32_to_cpu(welcome->max_range);
-	u64 unknown = le64_to_cpu(welcome->features) & ~offered_features(d);
-
-	if (version > DDSNAP_VERSION || version < DDSNAP_VERSION_MIN || unknown) {
-		DMERR_LIMIT("%s: the daemon's WELCOME is of version %u with features %#llx that were not offered: closing",
-			    device_name(d), version, unknown);
-		return -EPROTO;
-	}
-	if (shift < 12 || shift > 20 || !range || range > DDSNAP_MAX_RANGE || !welcome->credits) {
-		DMERR_LIMIT("%s: the daemon's WELCOME makes no sense: closing", device_name(d));
-		return -EPROTO;
-	}
-	if (d->chunk_shift && d->chunk_shift != shift) {
-		DMERR_LIMIT("%s: the chunk size has changed from %u to %u: closing",
-			    device_name(d), 1u << d->chunk_shift, 1u << shift);
-		return -EPROTO;
-	}
-	return 0;
-}
-
-static bool is_another(const u8 *mine, const u8 *theirs)
-{
-	return memchr_inv(mine, 0, DDSNAP_UUID_LEN) && memchr_inv(theirs, 0, DDSNAP_UUID_LEN) &&
-	       memcmp(mine, theirs, DDSNAP_UUID_LEN);
-}
-
-/*
- * A path says nothing of whose daemon listens there, a number nothing of which snapshot has it now.
- * Grants and extents of one are nothing worth with another: no I/O is done by them. The volume may
- * come back, a snapshot that was deleted does not.
- *
- * Invariant: the volume and the snapshot of a device are those of its first session.
- * (kernel-origin.test, kernel-snapshot.test)
- */
-static int check_identity(struct ddsnap *d, const struct ddsnap_welcome *welcome)
-{
-	const char *reason = NULL;
-	bool another_snapshot = is_another(d->snapshot_uuid, welcome->snapshot_uuid);
-
-	if (is_another(d->volume_uuid, welcome->volume))
-		reason = "the daemon serves another volume";
-	else if (another_snapshot)
-		reason = "another snapshot has this number now";
-	if (!reason) {
-		memcpy(d->volume_uuid, welcome->volume, DDSNAP_UUID_LEN);
-		memcpy(d->snapshot_uuid, welcome->snapshot_uuid, DDSNAP_UUID_LEN);
-		return 0;
-	}
-	if (strcmp(d->reason, reason))
-		DMWARN_LIMIT("%s: %s: closing", device_name(d), reason);
-	ddsnap_set_reason(d, reason);
-	if (another_snapshot && !is_another(d->volume_uuid, welcome->volume))
-		ddsnap_snapshot_invalidate(d, -1);
-	return -EACCES;
-}
-
-/* What a WELCOME says of the time in which we were not connected. */
-static void take_over_epoch(struct ddsnap *d, u32 epoch, u32 flags)
-{
-	if (!d->has_epoch) {
-		ddsnap_origin_set_epoch(d, epoch, flags);
-	} else if (d->epoch != epoch) {
-		if (!d->closed)
-			ddsnap_gate_close(d, -1);
-		ddsnap_gate_wait(d);
-		ddsnap_origin_set_epoch(d, epoch, flags);
-	} else {
-		WRITE_ONCE(d->flags, flags);
-	}
-	ddsnap_gate_open(d);
-}
-
-static void take_over_snapshot(struct ddsnap *d, u32 flags)
-{
-	unsigned long irq;
-
-	WRITE_ONCE(d->flags, flags);
-	if (flags & DDSNAP_FLAG_SQUASHED) {
-		ddsnap_set_reason(d, "squashed");
-		ddsnap_snapshot_invalidate(d, -1);
-		return;
-	}
-	ddsnap_gate_open(d);
-	spin_lock_irqsave(&d->lock, irq);
-	d->invalid = false; /* it had only been refused, if anything */
-	spin_unlock_irqrestore(&d->lock, irq);
-}
-
-static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
-{
-	u32 epoch = le32_to_cpu(welcome->epoch);
-	u32 feature_flags = le32_to_cpu(welcome->flags);
-	unsigned long flags;
-	bool stopped;
-	int r = check_welcome(d, welcome) ?: check_identity(d, welcome);
-
-	if (r)
-		return r;
-	/* What the last session had left to say about a closed gate is said to nobody. */
-	if (d->closed)
-		ddsnap_gate_wait(d);
-	WRITE_ONCE(d->chunk_shift, le16_to_cpu(welcome->chunk_shift));
-	ddsnap_set_reason(d, "");
-	d->control = 0;
-	if (d->is_origin) {
-		take_over_epoch(d, epoch, feature_flags);
-	} else {
-		d->epoch = epoch;
-		take_over_snapshot(d, feature_flags);
-	}
-	spin_lock_irqsave(&d->lock, flags);
-	d->max_range = le32_to_cpu(welcome->max_range);
-	ddsnap_slots_open(d, le32_to_cpu(welcome->credits));
-	d->state = DDSNAP_SESSION_OPEN;
-	d->stats.sessions++;
-	stopped = !d->run;
-	spin_unlock_irqrestore(&d->lock, flags);
-	d->sock->sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
-	if (stopped) /* ddsnap_stop() came first, and has seen no session to say BYE in */
-		ddsnap_owe(d, DDSNAP_SEND_BYE);
-	DMINFO_LIMIT("%s: connected to %s (session %llu, epoch %u)", device_name(d),
-		     d->socket_path, le64_to_cpu(welcome->session), epoch);
-	ddsnap_pump(d);
-	return 0;
-}
-
 /*
  * So that a writer's HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME;
  * what ends here is restored, and waits for that, too.
@@ -397,7 +194,7 @@ static int handshake(struct ddsnap *d)
 	int r;
 
 	drain_earlier_sessions(d);
-	r = send_hello(d);
+	r = ddsnap_send_hello(d);
 	while (!r) {
 		message = next_message(d, 0);
 		if (IS_ERR(message))
@@ -418,14 +215,14 @@ static int handshake(struct ddsnap *d)
 	d->stats.received++;
 	switch (le16_to_cpu(message->type)) {
 	case DDSNAP_WELCOME:
-		r = welcomed(d, (void *)message);
+		r = ddsnap_welcomed(d, (void *)message);
 		consume(d, length);
 		return r;
 	case DDSNAP_REFUSED:
-		return refused(d, (void *)message);
+		return ddsnap_refused(d, (void *)message);
 	default:
 		DMERR_LIMIT("%s: the daemon answers HELLO with a message of type %u: closing",
-			    device_name(d), le16_to_cpu(message->type));
+			    ddsnap_name(d), le16_to_cpu(message->type));
 		return -EPROTO;
 	}
 }
@@ -472,7 +269,7 @@ static void session_close(struct ddsnap *d)
 	if (!d->is_origin)
 		ddsnap_cache_drop(&d->cache);
 	if (was_open && !leaving(d))
-		DMWARN_LIMIT("%s: lost the connection to %s", device_name(d), d->socket_path);
+		DMWARN_LIMIT("%s: lost the connection to %s", ddsnap_name(d), d->socket_path);
 }
 
 /* One connection, from beginning to end; returns why it ended. */
@@ -609,7 +406,7 @@ void ddsnap_stop(struct ddsnap *d)
 		ddsnap_owe(d, DDSNAP_SEND_BYE);
 	/* Also in the middle of a handshake: a daemon that attaches us is to hear the BYE. */
 	if (!wait_event_idle_timeout(d->idle_wait, is_idle(d), BYE_SECONDS * HZ))
-		DMWARN("%s: the daemon does not answer BYE", device_name(d));
+		DMWARN("%s: the daemon does not answer BYE", ddsnap_name(d));
 	ddsnap_session_shutdown(d);
 	wait_event_idle(d->idle_wait, is_idle(d));
 	flush_work(&d->pump_work);

@@ -194,7 +194,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 
 static int start_threads(struct ddsnap *d)
 {
-	const char *name = dm_device_name(dm_table_get_md(d->ti->table));
+	const char *name = ddsnap_name(d);
 
 	d->receiver = kthread_run(ddsnap_receiver, d, "ddsnap-rx/%s", name);
 	if (IS_ERR(d->receiver))

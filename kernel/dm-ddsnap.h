@@ -259,6 +259,12 @@ void ddsnap_dtr(struct dm_target *ti);
 void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 		   char *result, unsigned int maxlen);
 
+/* For the log. */
+static inline const char *ddsnap_name(const struct ddsnap *d)
+{
+	return dm_device_name(dm_table_get_md(d->ti->table));
+}
+
 /* ddsnap-session.c: the receiver's thread; sessions are opened and closed here */
 int ddsnap_receiver(void *arg);
 void ddsnap_session_shutdown(struct ddsnap *d);
@@ -267,6 +273,11 @@ void ddsnap_start(struct ddsnap *d);
 void ddsnap_stop(struct ddsnap *d);
 void ddsnap_set_reason(struct ddsnap *d, const char *reason);
 int ddsnap_send_all(struct socket *sock, void *data, size_t bytes);
+
+/* ddsnap-welcome.c: how a session begins. Negative = there is none. */
+int ddsnap_send_hello(struct ddsnap *d);
+int ddsnap_welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome);
+int ddsnap_refused(struct ddsnap *d, struct ddsnap_refused *refused);
 
 /* ddsnap-receive.c: messages of an open session. Negative = close it. */
 int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header);
