@@ -3,8 +3,9 @@
 // by this process: one sector must not cost all snapshots. Only a device that fails in several places at
 // once, far from each other, has failed.
 //
-// Bad places are not recorded: the next life finds them again, if they are still bad. The journal, the tables
-// and the tree are not among them: an error there is one of the store. (BadPlaceTest)
+// Bad places are not recorded: the next life finds them again, if they are still bad. Blocks of the journal
+// are passed over (commit.cpp). The superblock, the tables and the tree are not among them: an error there is
+// one of the store. (BadPlaceTest)
 #include <cinttypes>
 #include <cstdio>
 

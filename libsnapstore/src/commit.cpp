@@ -71,12 +71,15 @@ Task<void> Store::Impl::write_seal()
     }
     fill_batch(Batch{queue.head(), 1, 0, false});
     const Bytes where{block_offset(journal_block_of(sb.journal, next_sequence))};
-    IoStatus status = co_await DeviceIo(meta_device(), IoRequest::Op::write, where, batch_buffer.block(0));
-    if (status == IoStatus::ok) {
-        ++counters.flushes;
-        status = co_await DeviceIo(meta_device(), IoRequest::Op::flush);
+    const IoStatus written =
+        co_await DeviceIo(meta_device(), IoRequest::Op::write, where, batch_buffer.block(0));
+    if (written != IoStatus::ok) {
+        (void)co_await skip_journal(1); // after it there is nothing to seal
+        co_return;
     }
-    if (status != IoStatus::ok) {
+    ++counters.flushes;
+    const IoStatus flushed = co_await DeviceIo(meta_device(), IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
         fail_store("cannot write the journal", where.value);
         co_return;
     }
@@ -85,8 +88,20 @@ Task<void> Store::Impl::write_seal()
     unsealed = false;
 }
 
+// Blocks of the ring that cannot be written: a checkpoint that has the journal begin behind them makes them
+// of no importance. Nothing that was acknowledged is in them. False: the store has failed.
+Task<bool> Store::Impl::skip_journal(std::uint64_t count)
+{
+    observer.log(2, "a block of the journal cannot be written: it is passed over");
+    next_sequence += count;
+    applied_sequence = next_sequence;
+    const auto done = co_await checkpoint();
+    co_return done.has_value() && !failed;
+}
+
 Task<void> Store::Impl::commit_loop()
 {
+    unsigned skipped = 0; // in succession
     while ((commit_due() || seal_wanted) && !failed) {
         if (seal_wanted) {
             co_await write_seal();
@@ -104,13 +119,21 @@ Task<void> Store::Impl::commit_loop()
         fill_batch(batch);
         commit_urgent = batch.end < queue.tail(); // what did not fit has waited long enough
         copies_queued = 0;
-        const IoStatus status = co_await write_batch(batch);
-        if (status != IoStatus::ok) {
+        const Written written = co_await write_batch(batch);
+        if (written == Written::nowhere && !failed && ++skipped < kPlacesTried) {
+            const bool go_on = co_await skip_journal(batch.blocks);
+            commit_urgent = true;
+            if (go_on) {
+                continue;
+            }
+        }
+        if (written != Written::ok) {
             fail_store("cannot write the journal");
         }
         if (failed) { // nothing is applied or acknowledged any more, even if this commit was written
             break;
         }
+        skipped = 0;
         reserved_changes = 0;
         ++counters.commits;
         counters.journal_blocks += batch.blocks;
@@ -193,7 +216,7 @@ void Store::Impl::fill_batch(const Batch& batch)
     SNAPSTORE_ASSERT(position == batch.end);
 }
 
-Task<IoStatus> Store::Impl::write_batch(const Batch& batch)
+Task<Store::Impl::Written> Store::Impl::write_batch(const Batch& batch)
 {
     if (has_bug(PlantedBug::ack_before_commit)) {
         commit_done.wake_all();
@@ -202,7 +225,7 @@ Task<IoStatus> Store::Impl::write_batch(const Batch& batch)
         ++counters.flushes;
         const IoStatus flushed = co_await DeviceIo(store_device(), IoRequest::Op::flush);
         if (flushed != IoStatus::ok) {
-            co_return flushed;
+            co_return Written::failed;
         }
     }
     const std::uint64_t first = journal_block_of(sb.journal, next_sequence);
@@ -216,10 +239,14 @@ Task<IoStatus> Store::Impl::write_batch(const Batch& batch)
             batch_buffer.span(before_end * kBlockSize.value, (batch.blocks - before_end) * kBlockSize.value));
     }
     const IoStatus written = co_await writes;
-    if (written != IoStatus::ok || has_bug(PlantedBug::no_flush_before_ack)) {
-        co_return written;
+    if (written != IoStatus::ok) {
+        co_return Written::nowhere;
     }
-    co_return co_await flush_devices();
+    if (has_bug(PlantedBug::no_flush_before_ack)) {
+        co_return Written::ok;
+    }
+    const IoStatus flushed = co_await flush_devices();
+    co_return flushed == IoStatus::ok ? Written::ok : Written::failed;
 }
 
 Task<IoStatus> Store::Impl::flush_devices()

@@ -127,7 +127,9 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Batch choose_batch() const noexcept;
     Task<bool> make_commit_room(); // false: the store failed
     void fill_batch(const Batch& batch);
-    Task<IoStatus> write_batch(const Batch& batch);
+    enum class Written : std::uint8_t { ok, nowhere, failed }; // nowhere: blocks of the ring take no write
+    Task<Written> write_batch(const Batch& batch);
+    Task<bool> skip_journal(std::uint64_t count);
     Task<IoStatus> flush_devices();
     void apply_batch(const Batch& batch);
     // Both for records that are durable. `replaying`: tolerate what is there already; an Error is damage.

@@ -84,6 +84,49 @@ bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std
     return reached;
 }
 
+// Sectors of the journal cannot be written. They cost nothing: no snapshot, no write, in this life or the
+// next.
+std::string run_with_bad_journal(std::uint64_t seed)
+{
+    WorldConfig config;
+    config.meta = seed % 2 == 0 ? Bytes{4ULL << 20} : Bytes{};
+    config.journal = Bytes{64ULL << 10};
+    SimWorld world(seed, config);
+    StoreModel model(world);
+    if (!world.initialize() || !world.open()) {
+        return "no store";
+    }
+    world.meta_disk().spoil_writes((32 + seed % 16) * 4096 + seed % 8 * 512);
+    world.meta_disk().spoil_writes((32 + (seed / 16 + 7 * seed) % 16) * 4096);
+    for (int life = 0; life < 4; ++life) {
+        model.create();
+        for (int i = 0; i < 300; ++i) {
+            if (model.under_way() < 12) {
+                model.start_random();
+            }
+            if (!world.pump()) {
+                world.step();
+            }
+        }
+        if (world.store().info().failed) {
+            return "the store has failed";
+        }
+        if (life % 2 == 0) {
+            world.power_cut();
+        } else {
+            world.kill();
+        }
+        if (const auto opened = world.open(); !opened) {
+            return opened.error().what;
+        }
+        model.settle();
+        if (std::string wrong = model.compare(); !wrong.empty()) {
+            return wrong;
+        }
+    }
+    return "";
+}
+
 Outcome run_until_no_fault(const Fault& fault)
 {
     Outcome outcome;
@@ -177,6 +220,13 @@ TEST(StoreErrorTest, OpenWithEachRequestFailing)
     ASSERT_TRUE(world.open());
     model.settle();
     EXPECT_EQ(model.compare(), "");
+}
+
+TEST(StoreErrorTest, SectorsOfTheJournalArePassedOver)
+{
+    for (std::uint64_t seed = 1; seed <= 48; ++seed) {
+        EXPECT_EQ(run_with_bad_journal(seed), "") << seed;
+    }
 }
 
 } // namespace
