@@ -119,7 +119,9 @@ Revertible find_revertible(const Args& args)
     SnapshotEntry to = find_goal(volume, daemon, args.need("SNAP"));
     std::string question;
     if (args.has("--no-undo") && !load_revert(volume.paths().state)) {
-        question = "what " + volume.what() + " holds now is lost, where no snapshot has it";
+        // With the number: another name's snapshot may be another one by the time of the answer.
+        question = volume.what() + " becomes what snapshot " + std::to_string(to.id) +
+                   " holds; what it holds now is lost, where no snapshot has it";
     }
     return {std::move(locked), std::move(to), std::move(question)};
 }
