@@ -6,7 +6,7 @@
 
 namespace zumastor::test {
 
-SimWorld::SimWorld(std::uint64_t seed, WorldConfig config)
+SimWorld::SimWorld(std::uint64_t seed, const WorldConfig& config)
     : random_(seed), config_(config), origin_(config.origin, random_), store_disk_(config.store, random_)
 {
     if (config.meta.value != 0) {

@@ -29,7 +29,7 @@ struct WorldConfig {
 
 class SimWorld : public StoreObserver {
 public:
-    explicit SimWorld(std::uint64_t seed, WorldConfig config = {});
+    explicit SimWorld(std::uint64_t seed, const WorldConfig& config = {});
     ~SimWorld() override;
 
     // Makes a store, opens one. A store that is open is given up first (the I/O must have ended).

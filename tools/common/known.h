@@ -50,7 +50,7 @@ private:
     void refuse_unknown() const
     {
         if (is_unknown()) {
-            throw why();
+            throw Failure(why());
         }
     }
 

@@ -129,7 +129,7 @@ StorePaths need_store_at_rest(Volume& volume)
         throw Failure(Exit::busy, volume.what() + " is started: its origin has been accepted",
                       "to exchange the origin's disk: zumastor stop volume " + volume.config().name);
     }
-    const StorePaths paths = volume.attach_devices();
+    StorePaths paths = volume.attach_devices();
     volume.refuse_wrong_devices(paths);
     return paths;
 }
