@@ -161,7 +161,8 @@ std::optional<std::uint64_t> Store::Impl::choose_sample() noexcept
     return known || !unwritten_since(block, sampled_for) ? std::nullopt : std::optional(block);
 }
 
-// One block at a time, until there are enough, or it was tried often enough. Allocates nothing.
+// A few blocks at each tick, until there are enough, or it was tried often enough: a few seconds after the
+// newest snapshot was taken the origin has its rest. Allocates nothing.
 void Store::Impl::sample_origin()
 {
     if (sampling || table.none_live()) {
@@ -176,34 +177,65 @@ void Store::Impl::sample_origin()
     if (sample_tries == 0) {
         return;
     }
-    const auto free = std::find_if(origin.samples.begin(), origin.samples.end(),
-                                   [](const OriginSample& s) { return s.epoch == 0; });
-    sample_tries = free == origin.samples.end() ? 0 : sample_tries - 1;
-    if (sample_tries == 0) {
-        if (origin_record_old()) {
-            origin_record_wanted = true;
-            start_checkpoint();
+    SampleBlocks wanted{};
+    std::size_t count = 0;
+    for (std::size_t room = kOriginSamples - origin.count(); sample_tries > 0 && count < wanted.size();) {
+        sample_tries = count == room ? 0 : sample_tries - 1;
+        if (const auto block = sample_tries > 0 ? choose_sample() : std::nullopt) {
+            wanted[count++] = *block;
         }
-        return;
     }
-    if (const auto block = choose_sample()) {
+    if (count > 0) {
         sampling = true;
-        spawn(frame_pool, take_sample(*block, sampled_for, *free));
+        spawn(frame_pool, take_samples(wanted, count));
+    } else {
+        keep_samples();
+    }
+}
+
+// When there are no more to come: on disk, unless what is there is nearly as good.
+void Store::Impl::keep_samples()
+{
+    if (sample_tries == 0 && !failed && !closing && origin_record_old()) {
+        origin_record_wanted = true;
+        start_checkpoint();
     }
 }
 
 // What is all zeros, as much of a new disk is, tells nothing. Only if the block was not written meanwhile,
 // and nobody may write it without a copy, is what was read what the snapshot has.
-Task<void> Store::Impl::take_sample(std::uint64_t block, Epoch newest, OriginSample& into)
+Task<void> Store::Impl::take_samples(SampleBlocks wanted, std::size_t count)
 {
-    const IoStatus status = co_await DeviceIo(*devices.origin, IoRequest::Op::read,
-                                              Bytes{block_offset(block)}, sample_buffer.span());
-    if (status == IoStatus::ok && !failed && !is_all_zero(sample_buffer.span()) &&
-        newest == table.newest_live() && unwritten_since(block, newest)) {
-        into = OriginSample{block, newest.value, crc32c(sample_buffer.span())};
+    const Epoch newest = sampled_for;
+    IoGroup<kSampledAtOnce> reads;
+    for (std::size_t i = 0; i < count; ++i) {
+        reads.add(*devices.origin, IoRequest::Op::read, Bytes{block_offset(wanted[i])},
+                  sample_buffer.block(i));
+    }
+    (void)co_await reads;
+    for (std::size_t i = 0; i < count && !failed && newest == table.newest_live(); ++i) {
+        const auto content = sample_buffer.block(i);
+        if (reads.status(i) == IoStatus::ok && !is_all_zero(content) && unwritten_since(wanted[i], newest)) {
+            add_sample({wanted[i], newest.value, crc32c(content)});
+        }
     }
     sampling = false;
+    keep_samples();
     sampled.wake_all();
+}
+
+void Store::Impl::add_sample(const OriginSample& sample) noexcept
+{
+    OriginSample* free = nullptr;
+    for (OriginSample& one : origin.samples) {
+        if (one.epoch != 0 && one.block == sample.block) {
+            return; // chosen twice
+        }
+        free = one.epoch == 0 ? &one : free;
+    }
+    if (free != nullptr) {
+        *free = sample;
+    }
 }
 
 } // namespace snapstore

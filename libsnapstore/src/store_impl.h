@@ -315,8 +315,12 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool unwritten_since(std::uint64_t block, Epoch snapshot) const noexcept;
     void renew_samples() noexcept;
     void sample_origin(); // from tick()
+    static constexpr std::size_t kSampledAtOnce = 8;
+    using SampleBlocks = std::array<std::uint64_t, kSampledAtOnce>;
     std::optional<std::uint64_t> choose_sample() noexcept;
-    Task<void> take_sample(std::uint64_t block, Epoch newest, OriginSample& into);
+    Task<void> take_samples(SampleBlocks wanted, std::size_t count);
+    void add_sample(const OriginSample& sample) noexcept;
+    void keep_samples();
     bool origin_record_old() const noexcept; // the one on disk
 
     // ---- failure and diagnosis ----
@@ -429,8 +433,8 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
 
     // Which origin.
     OriginRecord origin; // goes to disk with each checkpoint
-    AlignedBuffer sample_buffer{kBlockSize.value};
-    bool sampling = false;          // a block is being read
+    AlignedBuffer sample_buffer{kSampledAtOnce * kBlockSize.value};
+    bool sampling = false;          // blocks are being read
     WaitQueue sampled;              // none is any more
     Epoch sampled_for;              // newest live snapshot then
     std::uint32_t sample_tries = 0; // blocks that may still be read for this snapshot
