@@ -170,7 +170,7 @@ Task<Result<void>> Store::Impl::close()
     while (loss == Loss::recording) {
         co_await loss_settled.wait();
     }
-    while (sampling) {
+    while (sampling) { // nothing may be in flight when it is closed, nor a checkpoint follow the last
         co_await sampled.wait();
     }
     if (failed) {

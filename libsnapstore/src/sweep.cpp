@@ -185,6 +185,8 @@ Task<void> Store::Impl::quiesce()
             }
         } else if (chunks.pending() > 0) {
             (void)co_await checkpoint();
+        } else if (sampling) {
+            co_await sampled.wait();
         } else {
             break;
         }

@@ -19,6 +19,14 @@ SimWorld::SimWorld(std::uint64_t seed, const WorldConfig& config)
 
 SimWorld::~SimWorld() { give_up(); }
 
+void SimWorld::number_origin()
+{
+    const auto content = origin_.content();
+    for (std::size_t i = 0; i < content.size(); ++i) {
+        content[i] = static_cast<std::byte>(i / 4096 + 1);
+    }
+}
+
 Format SimWorld::format() const
 {
     Format format;

@@ -67,6 +67,8 @@ public:
     Store& store() noexcept { return *store_; }
     bool is_open() const noexcept { return store_ != nullptr; }
     SimDisk& origin() noexcept { return origin_; }
+    // Each byte of the origin is the number of its 4 KiB, from 1 on: what is read tells where it is from.
+    void number_origin();
     SimDisk& store_disk() noexcept { return store_disk_; }
     SimDisk& meta_disk() noexcept { return meta_disk_ ? *meta_disk_ : store_disk_; }
     SimDisk& witness() noexcept { return *witness_; }

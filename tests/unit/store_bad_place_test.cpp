@@ -29,10 +29,7 @@ protected:
         WorldConfig config;
         config.journal = Bytes{256ULL << 10};
         world = std::make_unique<SimWorld>(11, config);
-        const auto content = world->origin().content();
-        for (std::size_t i = 0; i < content.size(); ++i) {
-            content[i] = static_cast<std::byte>(i / 4096 + 1);
-        }
+        world->number_origin();
         ASSERT_TRUE(world->initialize());
         ASSERT_TRUE(world->open());
         data_end = store().info().store_size.value;

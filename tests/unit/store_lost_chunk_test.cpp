@@ -22,10 +22,7 @@ protected:
         config.journal = Bytes{256ULL << 10};
         config.store_config.snapshot_first = snapshot_first;
         world = std::make_unique<SimWorld>(9, config);
-        const auto content = world->origin().content();
-        for (std::size_t i = 0; i < content.size(); ++i) {
-            content[i] = static_cast<std::byte>(i / 4096 + 1);
-        }
+        world->number_origin();
         ASSERT_TRUE(world->initialize());
         ASSERT_TRUE(world->open());
     }

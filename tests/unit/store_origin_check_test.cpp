@@ -281,18 +281,28 @@ TEST_F(OriginCheckTest, AnOriginThatShrankAndGrew)
 
 TEST(OriginRecord, IdentitiesAreComparedByKind)
 {
-    EXPECT_EQ(compare_identities("", ""), Likeness::unknown);
-    EXPECT_EQ(compare_identities("a=1", ""), Likeness::unknown);
-    EXPECT_EQ(compare_identities("a=1", "b=1"), Likeness::unknown);
-    EXPECT_EQ(compare_identities("a=1", "a=1"), Likeness::same);
-    EXPECT_EQ(compare_identities("a=1", "a=2"), Likeness::other);
-    EXPECT_EQ(compare_identities("a=1 b=2", "b=2"), Likeness::same);
-    EXPECT_EQ(compare_identities("a=1 b=2", "b=2 a=3"), Likeness::other);
-    EXPECT_EQ(compare_identities("fs=1", "fs=1"), Likeness::same);
-    EXPECT_EQ(compare_identities("fs=1", "fs=2"), Likeness::other);
-    EXPECT_EQ(compare_identities("fs=1 a=1", "fs=2 a=1"), Likeness::same);
-    EXPECT_EQ(compare_identities("fs=1 a=1", "fs=1 a=2"), Likeness::other);
-    EXPECT_EQ(compare_identities("  word a=1 ", "word  a=1"), Likeness::same);
+    struct Pair {
+        const char* before;
+        const char* now;
+        Likeness wanted;
+    };
+    constexpr std::array kPairs{
+        Pair{"", "", Likeness::unknown},
+        Pair{"a=1", "", Likeness::unknown},
+        Pair{"a=1", "b=1", Likeness::unknown},
+        Pair{"a=1", "a=1", Likeness::same},
+        Pair{"a=1", "a=2", Likeness::other},
+        Pair{"a=1 b=2", "b=2", Likeness::same},
+        Pair{"a=1 b=2", "b=2 a=3", Likeness::other},
+        Pair{"fs=1", "fs=1", Likeness::same},
+        Pair{"fs=1", "fs=2", Likeness::other},
+        Pair{"fs=1 a=1", "fs=2 a=1", Likeness::same},
+        Pair{"fs=1 a=1", "fs=1 a=2", Likeness::other},
+        Pair{"  word a=1 ", "word  a=1", Likeness::same},
+    };
+    for (const Pair& pair : kPairs) {
+        EXPECT_EQ(compare_identities(pair.before, pair.now), pair.wanted) << pair.before << " | " << pair.now;
+    }
 }
 
 TEST(OriginRecord, AnIdentityThatIsTooLongEndsWithAWord)
