@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Deltas through the daemon: what was written is what is listed, page by page, and by ddsnap's change list.
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "tests/native/model.h"

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -56,26 +56,16 @@ std::string content_of(const fs::path& path)
 
 Volume::Volume(const VolumeSizes& sizes) : sizes_(sizes)
 {
-    std::string pattern = (fs::temp_directory_path() / "ddsnapd-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-        throw std::system_error(errno, std::generic_category(), "mkdtemp");
-    }
-    directory_ = pattern;
-    make_file(directory_ / "origin", sizes.origin);
-    make_file(directory_ / "store", sizes.store);
+    make_file(folder_ / "origin", sizes.origin);
+    make_file(folder_ / "store", sizes.store);
     if (sizes.meta != 0) {
-        make_file(directory_ / "meta", sizes.meta);
+        make_file(folder_ / "meta", sizes.meta);
     }
     format_store(path("origin"), path("store"), sizes.meta != 0 ? path("meta") : std::string(),
                  sizes.chunk_shift);
 }
 
-Volume::~Volume()
-{
-    kill();
-    std::error_code ignored; // what is left lies in the temporary directory
-    fs::remove_all(directory_, ignored);
-}
+Volume::~Volume() { kill(); }
 
 std::vector<std::string> Volume::arguments(const std::string& sockets_suffix, bool foreground) const
 {

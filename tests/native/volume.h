@@ -7,7 +7,6 @@
 #include <sys/un.h>
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +15,7 @@
 
 #include "ddsnapd/client/control_client.h"
 #include "ddsnapd/client/devices.h"
+#include "tests/support/scratch_folder.h"
 
 namespace ddsnap::test {
 
@@ -51,7 +51,7 @@ public:
     std::string log() const;
 
     client::DeviceOptions device(const std::string& name) const;
-    std::string path(const std::string& name) const { return (directory_ / name).string(); }
+    std::string path(const std::string& name) const { return folder_ / name; }
     sockaddr_un address(const std::string& name) const; // of the socket "data" or "control"
     const VolumeSizes& sizes() const noexcept { return sizes_; }
 
@@ -60,7 +60,7 @@ private:
     pid_t spawn(const std::vector<std::string>& arguments, const std::string& output) const;
 
     const VolumeSizes sizes_;
-    std::filesystem::path directory_;
+    zumastor::test::ScratchFolder folder_;
     pid_t pid_ = 0;
 };
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 // Completion in bash: what a program offers is data, which no shell expands.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 
@@ -16,22 +16,14 @@ namespace fs = std::filesystem;
 
 class BashCompletion : public testing::Test {
 protected:
-    BashCompletion()
-    {
-        std::string name = testing::TempDir() + "/completion-XXXXXX";
-        directory_ = ::mkdtemp(name.data());
-    }
-    ~BashCompletion() override { fs::remove_all(directory_); }
-
     // What follows `word` if the program offers these lines: one candidate each.
     std::vector<std::string> complete(const std::string& offered, const std::string& word)
     {
-        const fs::path program = directory_ / "zumastor";
-        std::ofstream(directory_ / "offered") << offered;
-        std::ofstream(program) << "#!/bin/sh\nexec cat " << quote_word((directory_ / "offered").string())
-                               << "\n";
+        const fs::path program = folder_ / "zumastor";
+        std::ofstream(folder_ / "offered") << offered;
+        std::ofstream(program) << "#!/bin/sh\nexec cat " << quote_word(folder_ / "offered") << "\n";
         fs::permissions(program, fs::perms::owner_all);
-        const std::string script = "cd " + quote_word(directory_.string()) + "; . " + quote_word(COMPLETION) +
+        const std::string script = "cd " + quote_word(folder_.path()) + "; . " + quote_word(COMPLETION) +
                                    "; COMP_LINE=\"$1 $2\"; COMP_WORDS=(\"$1\" \"$2\"); COMP_CWORD=1; "
                                    "_zumastor \"$1\"; printf '<%s>\\n' \"${COMPREPLY[@]}\"";
         const ProgramResult done = run_program({"bash", "-c", script, "bash", program.string(), word},
@@ -39,9 +31,9 @@ protected:
         EXPECT_EQ(done.status, 0) << done.output;
         return split(done.output, '\n');
     }
-    bool made(const std::string& name) const { return fs::exists(directory_ / name); }
+    bool made(const std::string& name) const { return fs::exists(folder_ / name); }
 
-    fs::path directory_;
+    zumastor::test::ScratchFolder folder_;
 };
 
 TEST_F(BashCompletion, OffersWhatBeginsWithTheWord)

@@ -3,10 +3,9 @@
 // about signatures (kernel/module/signing.c, security/lockdown); and of units, as systemd shows them.
 #include <filesystem>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/doctor_module.h"
 #include "tools/zumastor/doctor_units.h"
@@ -31,14 +30,6 @@ constexpr const char* kOurKey =
 
 class DoctorModule : public testing::Test {
 protected:
-    void SetUp() override
-    {
-        char name[] = "/tmp/doctor-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        root_ = name;
-    }
-    void TearDown() override { fs::remove_all(root_); }
-
     void put(const std::string& file, const std::string& text) const
     {
         fs::create_directories(fs::path(root_ + "/" + file).parent_path());
@@ -59,7 +50,8 @@ protected:
         return text.find(part) != std::string::npos;
     }
 
-    std::string root_;
+    zumastor::test::ScratchFolder folder_;
+    const std::string& root_ = folder_.path();
 };
 
 TEST_F(DoctorModule, AnyIsLoadedWhereNoSignatureIsWanted)

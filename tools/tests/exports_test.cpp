@@ -5,11 +5,11 @@
 
 #include <sys/sysmacros.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/nfs.h"
 #include "tools/zumastor/samba.h"
@@ -87,8 +87,8 @@ TEST(Exports, NamesAreTheClientsThatMustBeLookedUp)
 
 TEST(Nfs, KnowsWhichClientsHaveFilesOfAFilesystemOpen)
 {
-    std::string directory = (std::filesystem::temp_directory_path() / "exports_test.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    const zumastor::test::ScratchFolder folder;
+    const std::string& directory = folder.path();
     EXPECT_TRUE(nfs_clients_on(makedev(254, 3), directory + "/none").empty());
     const auto add = [&](const std::string& client, const std::string& address, const std::string& states) {
         std::filesystem::create_directory(directory + "/" + client);
@@ -103,7 +103,6 @@ TEST(Nfs, KnowsWhichClientsHaveFilesOfAFilesystemOpen)
     EXPECT_EQ(nfs_clients_on(makedev(254, 3), directory), std::vector<std::string>{"192.168.1.7"});
     EXPECT_EQ(nfs_clients_on(makedev(254, 2), directory), std::vector<std::string>{"[fd00::2]"});
     EXPECT_TRUE(nfs_clients_on(makedev(254, 12), directory).empty());
-    std::filesystem::remove_all(directory);
 }
 
 TEST(Samba, TheShareHasThePathsOfTheVolume)

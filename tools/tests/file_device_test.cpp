@@ -5,13 +5,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "snapstore/store.h"
+#include "tests/support/scratch_folder.h"
 
 namespace zumastor {
 namespace {
@@ -22,22 +21,14 @@ using snapstore::IoStatus;
 
 class Files : public testing::Test {
 protected:
-    void SetUp() override
-    {
-        std::string pattern = (std::filesystem::temp_directory_path() / "zumastor-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     FileDevice make(const std::string& name, std::uint64_t bytes)
     {
-        ddsnap::UniqueFd fd(::open((directory_ / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        ddsnap::UniqueFd fd(::open((folder_ / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         EXPECT_EQ(::ftruncate(fd.get(), static_cast<off_t>(bytes)), 0);
         return FileDevice(io_, std::move(fd), Bytes{bytes}, name);
     }
 
-    std::filesystem::path directory_;
+    zumastor::test::ScratchFolder folder_;
     FileIo io_;
     snapstore::FramePool frames_;
 };

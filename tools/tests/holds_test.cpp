@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 // Use counts of the snapshots that replication needs: neither leaked nor taken from others, whatever crashes.
 #include <algorithm>
-#include <filesystem>
 #include <random>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/zumastor/holds.h"
 
@@ -58,14 +57,13 @@ TEST(Holds, WhatIsGoneOrWithoutContentIsNotHeld)
 
 TEST(Holds, AreReadBack)
 {
-    std::string directory = (std::filesystem::temp_directory_path() / "holds_test.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    const zumastor::test::ScratchFolder folder;
+    const std::string& directory = folder.path();
     EXPECT_TRUE(load_holds(directory).empty());
     const std::vector<Hold> holds{
         {"a", State::held, 0}, {"b", State::acquiring, 2}, {"c", State::releasing, 1}};
     save_holds(directory, holds);
     EXPECT_EQ(load_holds(directory), holds);
-    std::filesystem::remove_all(directory);
 }
 
 // sync_holds() with a store in memory, cut off after `steps` steps.

@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/daemon.h"
 #include "tools/common/process.h"
 #include "tools/zumastor/holds.h"
@@ -26,13 +28,6 @@ const UuidText kReplica = UuidText::need("01234567-89ab-4def-8123-456789abcdef")
 
 class KnownTest : public testing::Test {
 protected:
-    KnownTest()
-    {
-        std::string name = (fs::temp_directory_path() / "known.XXXXXX").string();
-        directory = ::mkdtemp(name.data());
-    }
-    ~KnownTest() override { fs::remove_all(directory); }
-
     // What no user can read, root neither: a loop of links.
     std::string unknowable() const
     {
@@ -40,7 +35,8 @@ protected:
         return directory + "/loop";
     }
 
-    std::string directory;
+    zumastor::test::ScratchFolder folder;
+    const std::string& directory = folder.path();
 };
 
 TEST_F(KnownTest, ThereOrNot)

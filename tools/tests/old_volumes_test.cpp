@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 
 namespace zumastor {
@@ -17,15 +18,6 @@ using Lines = std::vector<std::string>;
 
 class OldVolume : public testing::Test {
 protected:
-    OldVolume()
-    {
-        std::string pattern = (fs::temp_directory_path() / "old-volumes-XXXXXX").string();
-        top_ = ::mkdtemp(pattern.data());
-    }
-    ~OldVolume() override { fs::remove_all(top_); }
-    OldVolume(const OldVolume&) = delete;
-    OldVolume& operator=(const OldVolume&) = delete;
-
     void file(const std::string& place, const std::string& text) const
     {
         const fs::path path = fs::path(volume()) / place;
@@ -43,7 +35,7 @@ protected:
         link("device/origin", "/dev/vg/data");
         link("device/snapstore", "/dev/vg/data_snap");
     }
-    std::string volume() const { return top_ + "/data"; }
+    std::string volume() const { return folder_ / "data"; }
     // Without the first line, which is a title.
     Lines commands(bool yes = false) const
     {
@@ -54,7 +46,7 @@ protected:
     }
 
 private:
-    std::string top_;
+    zumastor::test::ScratchFolder folder_;
 };
 
 TEST_F(OldVolume, Least)

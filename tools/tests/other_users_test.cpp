@@ -2,10 +2,9 @@
 // Who else has a device: other volumes, lines of fstab, LVM and its like.
 #include <filesystem>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/common/store_owner.h"
@@ -24,13 +23,9 @@ class OtherUsers : public testing::Test {
 protected:
     void SetUp() override
     {
-        char name[] = "/tmp/users-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        root_ = name;
         write_text(root_ + "/disk", "");
         write_text(root_ + "/other", "");
     }
-    void TearDown() override { fs::remove_all(root_); }
 
     VolumeConfig volume(const std::string& name, const std::string& origin, const std::string& store) const
     {
@@ -46,7 +41,8 @@ protected:
         return raw_lines(volume("data", "disk", "store"), links_hidden, root_ + "/fstab");
     }
 
-    std::string root_;
+    zumastor::test::ScratchFolder folder_;
+    const std::string& root_ = folder_.path();
 };
 
 TEST_F(OtherUsers, OneDeviceIsOneVolumes)

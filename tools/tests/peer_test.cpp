@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 #include "tools/replication/byte_stream.h"
@@ -29,19 +30,13 @@ class PeerTest : public testing::Test {
 protected:
     PeerTest()
     {
-        std::string name = (fs::temp_directory_path() / "peer.XXXXXX").string();
-        directory_ = ::mkdtemp(name.data());
         path_ = std::getenv("PATH");
-        ::setenv("PATH", (directory_.string() + ":" + path_).c_str(), 1);
+        ::setenv("PATH", (folder_.path() + ":" + path_).c_str(), 1);
     }
-    ~PeerTest() override
-    {
-        ::setenv("PATH", path_.c_str(), 1);
-        fs::remove_all(directory_);
-    }
+    ~PeerTest() override { ::setenv("PATH", path_.c_str(), 1); }
     void ssh(const std::string& script, const std::string& limit = "none") const
     {
-        const fs::path program = directory_ / "ssh";
+        const fs::path program = folder_ / "ssh";
         // What its configuration says is asked first.
         std::ofstream(program) << "#!/bin/sh\n[ \"$1\" != -G ] || { echo connecttimeout " << limit
                                << "; exit; }\n"
@@ -73,10 +68,10 @@ protected:
         return Failure(Exit::ok, "");
     }
 
-    const fs::path& directory() const { return directory_; }
+    const std::string& directory() const { return folder_.path(); }
 
 private:
-    fs::path directory_;
+    zumastor::test::ScratchFolder folder_;
     std::string path_;
 };
 

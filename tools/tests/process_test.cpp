@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 
 namespace zumastor {
@@ -19,24 +20,17 @@ protected:
     {
         const char* path = std::getenv("PATH");
         before_ = path != nullptr ? path : "";
-        std::string name = (std::filesystem::temp_directory_path() / "find-in-path-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
     }
-    void TearDown() override
-    {
-        ::setenv("PATH", before_.c_str(), 1);
-        std::filesystem::remove_all(directory_);
-    }
+    void TearDown() override { ::setenv("PATH", before_.c_str(), 1); }
 
     std::string before_;
-    std::filesystem::path directory_;
+    zumastor::test::ScratchFolder folder_;
 };
 
 TEST_F(FindInPath, OnlyWhatCanBeExecuted)
 {
-    const std::string place = (directory_ / "program").string();
-    ::setenv("PATH", ("/nowhere:" + directory_.string()).c_str(), 1);
+    const std::string place = folder_ / "program";
+    ::setenv("PATH", ("/nowhere:" + folder_.path()).c_str(), 1);
     EXPECT_EQ(find_in_path("program"), "");
     write_text(place, "#!/bin/sh\n", 0755);
     EXPECT_EQ(find_in_path("program"), place);
@@ -57,9 +51,8 @@ TEST_F(FindInPath, WithoutPathWhereProgramsUsuallyAre)
 
 TEST(Text, HasItsModeWhateverTheUmask)
 {
-    std::string directory = (std::filesystem::temp_directory_path() / "process_test.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-    const std::string path = directory + "/text";
+    const zumastor::test::ScratchFolder folder;
+    const std::string path = folder / "text";
     for (const unsigned mask : {0u, 077u, 0777u}) {
         const mode_t before = ::umask(static_cast<mode_t>(mask));
         write_text(path, "content\n");
@@ -69,7 +62,6 @@ TEST(Text, HasItsModeWhateverTheUmask)
         EXPECT_EQ(std::filesystem::status(path + ".secret").permissions(), std::filesystem::perms{0600});
         EXPECT_EQ(read_text(path), "content\n");
     }
-    std::filesystem::remove_all(directory);
 }
 
 TEST(Text, OfWhatIsNoFileIsAnErrorOrNothing)

@@ -2,7 +2,6 @@
 // Which chunks a reception has had: through breaks and crashes, and what of a delta it does not explain.
 #include "tools/zumastor/received_ranges.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -11,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
 #include "tools/tests/literals.h"
 
@@ -79,16 +79,6 @@ TEST(ChunkRanges, WhatOthersDoNotHave)
 
 class ReceivedRangesTest : public testing::Test {
 protected:
-    ReceivedRangesTest()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "ranges.XXXXXX").string();
-        directory = ::mkdtemp(name.data());
-        file = directory + "/reception.ranges";
-    }
-    ~ReceivedRangesTest() override { std::filesystem::remove_all(directory); }
-    ReceivedRangesTest(const ReceivedRangesTest&) = delete;
-    ReceivedRangesTest& operator=(const ReceivedRangesTest&) = delete;
-
     static Reception at(std::uint64_t next_chunk)
     {
         return {"11111111-1111-4111-8111-111111111111"_uuid, "22222222-2222-4222-8222-222222222222"_uuid,
@@ -104,8 +94,9 @@ protected:
         return chunks_of(all);
     }
 
-    std::string directory;
-    std::string file;
+    zumastor::test::ScratchFolder folder;
+    const std::string& directory = folder.path();
+    const std::string file = folder / "reception.ranges";
 };
 
 TEST_F(ReceivedRangesTest, AShortReceptionNeedsNoFile)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // What status and a replica's own rotation are told from: records of cycles, kinds that are wanted.
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/tests/literals.h"
@@ -20,16 +19,8 @@ using namespace literals;
 
 class StateTest : public testing::Test {
 protected:
-    StateTest()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "state.XXXXXX").string();
-        directory = ::mkdtemp(name.data());
-    }
-    ~StateTest() override { std::filesystem::remove_all(directory); }
-    StateTest(const StateTest&) = delete;
-    StateTest& operator=(const StateTest&) = delete;
-
-    std::string directory;
+    zumastor::test::ScratchFolder folder;
+    const std::string& directory = folder.path();
 };
 
 TEST_F(StateTest, CyclesAreKeptForEachHost)

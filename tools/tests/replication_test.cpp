@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // What two sides of a replication say to each other, and what each remembers.
-#include <filesystem>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 #include "tools/tests/literals.h"
@@ -25,23 +24,6 @@ const UuidText kUuid1 = "11111111-2222-3333-4444-555555555555"_uuid;
 const UuidText kUuid2 = "22222222-2222-3333-4444-555555555555"_uuid;
 const UuidText kUuid3 = "33333333-2222-3333-4444-555555555555"_uuid;
 const UuidText kStranger = "99999999-2222-3333-4444-555555555555"_uuid;
-
-class Directory {
-public:
-    Directory()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "replication_test.XXXXXX").string();
-        EXPECT_NE(::mkdtemp(name.data()), nullptr);
-        path_ = name;
-    }
-    ~Directory() { std::filesystem::remove_all(path_); }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    std::string path() const { return path_; }
-
-private:
-    std::string path_;
-};
 
 TEST(SshGate, LetsSessionsOfItsVolumesThroughAndNothingElse)
 {
@@ -139,7 +121,7 @@ TEST(ResumeToken, IsReadBackAndNothingElse)
 
 TEST(ReplicaState, IsRemembered)
 {
-    const Directory directory;
+    const zumastor::test::ScratchFolder directory;
     EXPECT_EQ(load_replica_state(directory.path()), ReplicaState{});
     const ReplicaState state{kStranger, kUuid1, Reception{kUuid1, kUuid2, 5}};
     save_replica_state(directory.path(), state);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 // Comparing: what the two sides say, how ranges are hashed and listed; what a promoted volume remembers.
 #include <cstring>
-#include <filesystem>
 #include <random>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
 #include "tools/zumastor/differences.h"
@@ -23,20 +22,6 @@ using namespace literals;
 const UuidText kFirst = "11111111-2222-3333-4444-555555555555"_uuid;
 const UuidText kBase = "22222222-2222-3333-4444-555555555555"_uuid;
 const UuidText kOther = "33333333-2222-3333-4444-555555555555"_uuid;
-
-class StateDirectory {
-public:
-    StateDirectory()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "verify_test.XXXXXX").string();
-        EXPECT_NE(::mkdtemp(name.data()), nullptr);
-        path = name;
-    }
-    ~StateDirectory() { std::filesystem::remove_all(path); }
-    StateDirectory(const StateDirectory&) = delete;
-    StateDirectory& operator=(const StateDirectory&) = delete;
-    std::string path;
-};
 
 TEST(VerifySession, LinesAreUnderstoodByTheOtherSide)
 {
@@ -160,33 +145,33 @@ TEST(Differences, AreAllCountedAndListedUpToTheLimit)
 
 TEST(FormerSource, KeepsTheBaseUntilTheOldMasterIsBack)
 {
-    const StateDirectory directory;
-    EXPECT_FALSE(load_former_source(directory.path));
-    EXPECT_FALSE(forget_former_source(directory.path));
-    save_replica_state(directory.path, {kFirst, kBase, {}});
+    const zumastor::test::ScratchFolder directory;
+    EXPECT_FALSE(load_former_source(directory.path()));
+    EXPECT_FALSE(forget_former_source(directory.path()));
+    save_replica_state(directory.path(), {kFirst, kBase, {}});
     FormerSource former{{"me@[::1]:22"_host, "vol"_volume, true}, kBase};
     former.source.bytes_per_second = 4096;
-    save_former_source(directory.path, former);
-    EXPECT_EQ(load_former_source(directory.path), former);
-    release_former_base(directory.path, kOther); // some other replica
-    EXPECT_EQ(snapshots_in_use(directory.path).count(kBase), 1u);
-    release_former_base(directory.path, kFirst);
-    EXPECT_EQ(snapshots_in_use(directory.path).count(kBase), 0u);
-    EXPECT_EQ(load_former_source(directory.path), former); // still known, for the way back
-    EXPECT_EQ(load_replica_state(directory.path).lineage, kFirst);
+    save_former_source(directory.path(), former);
+    EXPECT_EQ(load_former_source(directory.path()), former);
+    release_former_base(directory.path(), kOther); // some other replica
+    EXPECT_EQ(snapshots_in_use(directory.path()).count(kBase), 1u);
+    release_former_base(directory.path(), kFirst);
+    EXPECT_EQ(snapshots_in_use(directory.path()).count(kBase), 0u);
+    EXPECT_EQ(load_former_source(directory.path()), former); // still known, for the way back
+    EXPECT_EQ(load_replica_state(directory.path()).lineage, kFirst);
 
-    save_replica_state(directory.path, {kFirst, kBase, {}});
-    EXPECT_TRUE(forget_former_source(directory.path));
-    EXPECT_EQ(snapshots_in_use(directory.path).count(kBase), 0u);
-    EXPECT_FALSE(load_former_source(directory.path));
+    save_replica_state(directory.path(), {kFirst, kBase, {}});
+    EXPECT_TRUE(forget_former_source(directory.path()));
+    EXPECT_EQ(snapshots_in_use(directory.path()).count(kBase), 0u);
+    EXPECT_FALSE(load_former_source(directory.path()));
 }
 
 TEST(FormerSource, ReleasesNothingOnAPlainReplica)
 {
-    const StateDirectory directory;
-    save_replica_state(directory.path, {kFirst, kBase, {}});
-    release_former_base(directory.path, kFirst);
-    EXPECT_EQ(snapshots_in_use(directory.path).count(kBase), 1u);
+    const zumastor::test::ScratchFolder directory;
+    save_replica_state(directory.path(), {kFirst, kBase, {}});
+    release_former_base(directory.path(), kFirst);
+    EXPECT_EQ(snapshots_in_use(directory.path()).count(kBase), 1u);
 }
 
 } // namespace
