@@ -10,7 +10,7 @@
 //   receive  a stream from standard input to the origin of another volume, written with grants and
 //            copy-out, flushed at the intervals and at the end as zumastor receive does
 //
-// send and receive use the code of the commands (tools/replication, progress): only the receiver's way to its
+// send and receive use the code of the commands (tools/stream, progress): only the receiver's way to its
 // origin is another one, the client library where the command has a device.
 #include <fcntl.h>
 #include <unistd.h>
@@ -30,10 +30,10 @@
 #include "ddsnapd/client/devices.h"
 #include "tests/native/volume.h"
 #include "tools/common/daemon.h"
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/receiver.h"
-#include "tools/replication/sender.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/receiver.h"
+#include "tools/stream/sender.h"
 #include "tools/zumastor/progress.h"
 #include "tools/zumastor/uuid_text.h"
 

@@ -9,7 +9,7 @@
 #include <zstd.h>
 
 #include "snapstore/texts.h"
-#include "tools/replication/receiver.h"
+#include "tools/stream/receiver.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/stream_world.h"

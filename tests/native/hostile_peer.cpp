@@ -22,7 +22,7 @@
 #include <nlohmann/json.hpp>
 
 #include "snapstore/texts.h"
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 #include "tools/zumastor/session.h"
 #include "tools/zumastor/verify_session.h"
 

@@ -15,7 +15,7 @@
 
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 
 namespace zumastor::stream::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "tests/unit/stream_case.h"
-#include "tools/replication/codec.h"
+#include "tools/stream/codec.h"
 
 namespace zumastor::stream::test {
 namespace {

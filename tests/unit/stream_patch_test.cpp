@@ -7,7 +7,7 @@
 
 #include "tests/support/sample.h"
 #include "tests/unit/stream_case.h"
-#include "tools/replication/patch.h"
+#include "tools/stream/patch.h"
 
 namespace zumastor::stream::test {
 namespace {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "tools/replication/receiver.h"
-#include "tools/replication/sender.h"
+#include "tools/stream/receiver.h"
+#include "tools/stream/sender.h"
 
 namespace zumastor::stream::test {
 

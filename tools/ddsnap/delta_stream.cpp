@@ -7,8 +7,8 @@
 
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/patch.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/patch.h"
 #include "tools/zumastor/uuid_text.h"
 
 namespace zumastor::ddsnap {

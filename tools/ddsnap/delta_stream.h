@@ -8,8 +8,8 @@
 
 #include "tools/common/changelist.h"
 #include "tools/common/failure.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/stream_io.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/stream_io.h"
 
 namespace zumastor::ddsnap {
 

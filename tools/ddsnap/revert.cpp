@@ -12,8 +12,8 @@
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/write_back.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/write_back.h"
 
 namespace zumastor::ddsnap {
 namespace {

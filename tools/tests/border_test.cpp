@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 #include "tools/zumastor/session.h"
 #include "tools/zumastor/verify_session.h"
 

@@ -16,7 +16,7 @@
 #include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 #include "tools/tests/literals.h"
 #include "tools/zumastor/session.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "tools/common/command_line.h"
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 #include "tools/zumastor/estimate.h"
 
 namespace zumastor {

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "tools/replication/sender.h"
+#include "tools/stream/sender.h"
 #include "tools/zumastor/config.h"
 
 namespace zumastor {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ddsnapd/client/unique_fd.h"
-#include "tools/replication/chunk_ranges.h"
+#include "tools/stream/chunk_ranges.h"
 #include "tools/zumastor/replica_state.h"
 
 namespace zumastor {

@@ -8,9 +8,9 @@
 #include <chrono>
 
 #include "tools/common/text.h"
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/receiver.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/receiver.h"
 #include "tools/zumastor/lock.h"
 #include "tools/zumastor/replica.h"
 #include "tools/zumastor/rollback.h"

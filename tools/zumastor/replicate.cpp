@@ -9,7 +9,7 @@
 #include <cstdio>
 
 #include "tools/common/text.h"
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 #include "tools/zumastor/ahead.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/cycle.h"

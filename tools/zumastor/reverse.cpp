@@ -10,7 +10,7 @@
 #include <cstdio>
 
 #include "tools/common/process.h"
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/former_source.h"
 #include "tools/zumastor/in_use.h"

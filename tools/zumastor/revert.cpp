@@ -15,8 +15,8 @@
 
 #include "tools/common/process.h"
 #include "tools/common/text.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/write_back.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/write_back.h"
 #include "tools/zumastor/commands.h"
 #include "tools/zumastor/in_use.h"
 #include "tools/zumastor/kept.h"

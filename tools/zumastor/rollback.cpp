@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tools/common/failure.h"
-#include "tools/replication/devices.h"
+#include "tools/stream/devices.h"
 #include "tools/zumastor/follow_size.h"
 #include "tools/zumastor/kept.h"
 #include "tools/zumastor/received_ranges.h"

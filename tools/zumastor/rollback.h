@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tools/common/daemon.h"
-#include "tools/replication/write_back.h"
+#include "tools/stream/write_back.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/volume.h"
 

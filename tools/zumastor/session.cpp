@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 #include "tools/zumastor/rate_limit.h"
 #include "tools/zumastor/session_fields.h"
 

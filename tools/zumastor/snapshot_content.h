@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "tools/replication/devices.h"
+#include "tools/stream/devices.h"
 #include "tools/zumastor/volume.h"
 
 namespace zumastor {

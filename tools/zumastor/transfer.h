@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "tools/replication/byte_stream.h"
-#include "tools/replication/devices.h"
-#include "tools/replication/sender.h"
-#include "tools/replication/stream_io.h"
+#include "tools/stream/byte_stream.h"
+#include "tools/stream/devices.h"
+#include "tools/stream/sender.h"
+#include "tools/stream/stream_io.h"
 #include "tools/zumastor/progress.h"
 #include "tools/zumastor/replica_state.h"
 #include "tools/zumastor/session.h"

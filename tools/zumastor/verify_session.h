@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "tools/common/border.h"
-#include "tools/replication/range_hasher.h"
-#include "tools/replication/sender.h"
+#include "tools/stream/range_hasher.h"
+#include "tools/stream/sender.h"
 
 namespace zumastor {
 

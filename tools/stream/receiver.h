@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "tools/replication/codec.h"
-#include "tools/replication/stream_io.h"
+#include "tools/stream/codec.h"
+#include "tools/stream/stream_io.h"
 
 namespace zumastor::stream {
 

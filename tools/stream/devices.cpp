@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/devices.h"
+#include "tools/stream/devices.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "ddsnapd/client/disk_batch.h"
-#include "tools/replication/aligned_memory.h"
+#include "tools/stream/aligned_memory.h"
 
 namespace zumastor {
 namespace {

@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
-#include "tools/replication/buffer_pool.h"
-#include "tools/replication/byte_stream.h"
-#include "tools/replication/codec.h"
-#include "tools/replication/stream_format.h"
+#include "tools/stream/buffer_pool.h"
+#include "tools/stream/byte_stream.h"
+#include "tools/stream/codec.h"
+#include "tools/stream/stream_format.h"
 
 namespace zumastor::stream {
 

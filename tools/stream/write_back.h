@@ -8,8 +8,8 @@
 #include <string>
 
 #include "tools/common/daemon.h"
-#include "tools/replication/chunk_ranges.h"
-#include "tools/replication/sender.h"
+#include "tools/stream/chunk_ranges.h"
+#include "tools/stream/sender.h"
 
 namespace zumastor {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "ddsnapd/client/devices.h"
-#include "tools/replication/receiver.h"
-#include "tools/replication/sender.h"
+#include "tools/stream/receiver.h"
+#include "tools/stream/sender.h"
 
 namespace zumastor {
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "tools/replication/codec.h"
-#include "tools/replication/stream_io.h"
+#include "tools/stream/codec.h"
+#include "tools/stream/stream_io.h"
 
 namespace zumastor::stream {
 

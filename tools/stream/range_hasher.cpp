@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/range_hasher.h"
+#include "tools/stream/range_hasher.h"
 
 #include <algorithm>
 #include <memory>
 
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/ordered_workers.h"
-#include "tools/replication/stream_io.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/ordered_workers.h"
+#include "tools/stream/stream_io.h"
 
 namespace zumastor::stream {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/receiver.h"
+#include "tools/stream/receiver.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,9 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/ordered_workers.h"
-#include "tools/replication/patch.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/ordered_workers.h"
+#include "tools/stream/patch.h"
 
 namespace zumastor::stream {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/patch.h"
+#include "tools/stream/patch.h"
 
 #include <algorithm>
 #include <cstring>

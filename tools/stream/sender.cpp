@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/sender.h"
+#include "tools/stream/sender.h"
 
 #include <algorithm>
 #include <atomic>
@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "tools/replication/buffer_pool.h"
-#include "tools/replication/ordered_workers.h"
+#include "tools/stream/buffer_pool.h"
+#include "tools/stream/ordered_workers.h"
 
 namespace zumastor::stream {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 
 namespace zumastor::stream {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/write_back.h"
+#include "tools/stream/write_back.h"
 
 #include <algorithm>
 #include <functional>
 #include <vector>
 
 #include "tools/common/failure.h"
-#include "tools/replication/aligned_memory.h"
-#include "tools/replication/devices.h"
+#include "tools/stream/aligned_memory.h"
+#include "tools/stream/devices.h"
 
 namespace zumastor {
 namespace {

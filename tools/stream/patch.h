@@ -9,7 +9,7 @@
 
 #include <tl/expected.hpp>
 
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 
 namespace zumastor::stream {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "tools/replication/sender.h"
+#include "tools/stream/sender.h"
 
 namespace zumastor::stream {
 

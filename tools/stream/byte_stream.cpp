@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/byte_stream.h"
+#include "tools/stream/byte_stream.h"
 
 #include <algorithm>
 #include <cerrno>

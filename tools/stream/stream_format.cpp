@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/stream_format.h"
+#include "tools/stream/stream_format.h"
 
 #include <algorithm>
 #include <cstring>

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/replication/aligned_memory.h"
+#include "tools/stream/aligned_memory.h"
 
 namespace zumastor {
 

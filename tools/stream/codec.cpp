@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/replication/codec.h"
+#include "tools/stream/codec.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,8 +10,8 @@
 
 #include <zstd.h>
 
-#include "tools/replication/buffer_pool.h"
-#include "tools/replication/patch.h"
+#include "tools/stream/buffer_pool.h"
+#include "tools/stream/patch.h"
 
 namespace zumastor::stream {
 
