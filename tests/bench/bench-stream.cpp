@@ -34,8 +34,8 @@
 #include "tools/stream/devices.h"
 #include "tools/stream/receiver.h"
 #include "tools/stream/sender.h"
-#include "tools/zumastor/progress.h"
-#include "tools/zumastor/uuid_text.h"
+#include "tools/zumastor/config/uuid_text.h"
+#include "tools/zumastor/replication/progress.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // The configuration file of a volume: a Failure with words, or a configuration that is the same when it is
 // written and read again.
-#include "tools/zumastor/config.h"
+#include "tools/zumastor/config/config.h"
 #include "tools/common/failure.h"
 
 #include "tests/fuzz/fuzz.h"

@@ -6,8 +6,8 @@
 
 #include "snapstore/texts.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/zumastor/session.h"
-#include "tools/zumastor/verify_session.h"
+#include "tools/zumastor/replication/session.h"
+#include "tools/zumastor/replication/verify_session.h"
 
 namespace {
 

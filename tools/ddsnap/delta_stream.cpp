@@ -9,7 +9,7 @@
 #include "tools/common/text.h"
 #include "tools/stream/aligned_memory.h"
 #include "tools/stream/patch.h"
-#include "tools/zumastor/uuid_text.h"
+#include "tools/zumastor/config/uuid_text.h"
 
 namespace zumastor::ddsnap {
 namespace {

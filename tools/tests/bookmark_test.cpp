@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "tools/zumastor/bookmark.h"
+#include "tools/zumastor/volume/bookmark.h"
 
 namespace zumastor {
 namespace {

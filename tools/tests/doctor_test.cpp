@@ -7,8 +7,8 @@
 
 #include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
-#include "tools/zumastor/doctor_module.h"
-#include "tools/zumastor/doctor_units.h"
+#include "tools/zumastor/doctor/module.h"
+#include "tools/zumastor/doctor/units.h"
 
 namespace zumastor {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tools/zumastor/estimate.h"
+#include "tools/zumastor/replication/estimate.h"
 
 namespace zumastor {
 namespace {

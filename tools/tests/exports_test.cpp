@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Whom a volume is exported to, by the forms that exports(5) allows, and what becomes of it for its
 // snapshots.
-#include "tools/zumastor/exports.h"
+#include "tools/zumastor/host/exports.h"
 
 #include <sys/sysmacros.h>
 
@@ -11,8 +11,8 @@
 
 #include "tests/support/scratch_folder.h"
 #include "tools/common/process.h"
-#include "tools/zumastor/nfs.h"
-#include "tools/zumastor/samba.h"
+#include "tools/zumastor/host/nfs.h"
+#include "tools/zumastor/volume/samba.h"
 
 namespace zumastor {
 namespace {

@@ -17,9 +17,9 @@
 #include "ddsnapd/client/unique_fd.h"
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/look_and_ask.h"
-#include "tools/zumastor/peer.h"
-#include "tools/zumastor/session.h"
+#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/replication/peer.h"
+#include "tools/zumastor/replication/session.h"
 
 namespace zumastor {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
-#include "tools/zumastor/holds.h"
+#include "tools/zumastor/state/holds.h"
 
 namespace zumastor {
 namespace {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tools/tests/literals.h"
-#include "tools/zumastor/config.h"
+#include "tools/zumastor/config/config.h"
 
 namespace zumastor {
 namespace {

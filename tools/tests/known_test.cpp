@@ -14,10 +14,10 @@
 #include "tests/support/scratch_folder.h"
 #include "tools/common/daemon.h"
 #include "tools/common/process.h"
-#include "tools/zumastor/holds.h"
-#include "tools/zumastor/replica_state.h"
-#include "tools/zumastor/revert_state.h"
-#include "tools/zumastor/target_state.h"
+#include "tools/zumastor/state/holds.h"
+#include "tools/zumastor/state/replica_state.h"
+#include "tools/zumastor/state/revert_state.h"
+#include "tools/zumastor/state/target_state.h"
 
 namespace zumastor {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Configurations of zumastor 0.8, as it left them.
-#include "tools/zumastor/old_volumes.h"
+#include "tools/zumastor/commands/old_volumes.h"
 
 #include <filesystem>
 #include <fstream>

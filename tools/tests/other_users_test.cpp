@@ -8,9 +8,9 @@
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/common/store_owner.h"
-#include "tools/zumastor/device_claims.h"
-#include "tools/zumastor/fstab.h"
-#include "tools/zumastor/other_users.h"
+#include "tools/zumastor/host/device_claims.h"
+#include "tools/zumastor/host/other_users.h"
+#include "tools/zumastor/systemd/fstab.h"
 
 namespace zumastor {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // A peer's shell that says something of its own: an `ssh` in PATH that is a script.
-#include "tools/zumastor/peer.h"
+#include "tools/zumastor/replication/peer.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include "tools/common/text.h"
 #include "tools/stream/byte_stream.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/session.h"
+#include "tools/zumastor/replication/session.h"
 
 namespace zumastor {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Which chunks a reception has had: through breaks and crashes, and what of a delta it does not explain.
-#include "tools/zumastor/received_ranges.h"
+#include "tools/zumastor/state/received_ranges.h"
 
 #include <filesystem>
 #include <fstream>

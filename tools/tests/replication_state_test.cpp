@@ -8,9 +8,9 @@
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/cycle.h"
-#include "tools/zumastor/replica_state.h"
-#include "tools/zumastor/wanted_kinds.h"
+#include "tools/zumastor/replication/cycle.h"
+#include "tools/zumastor/state/replica_state.h"
+#include "tools/zumastor/state/wanted_kinds.h"
 
 namespace zumastor {
 namespace {

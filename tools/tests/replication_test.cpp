@@ -8,12 +8,12 @@
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/config.h"
-#include "tools/zumastor/resume_token.h"
-#include "tools/zumastor/session.h"
-#include "tools/zumastor/ssh_gate.h"
-#include "tools/zumastor/target_state.h"
-#include "tools/zumastor/transfer.h"
+#include "tools/zumastor/config/config.h"
+#include "tools/zumastor/replication/session.h"
+#include "tools/zumastor/replication/ssh_gate.h"
+#include "tools/zumastor/replication/transfer.h"
+#include "tools/zumastor/state/resume_token.h"
+#include "tools/zumastor/state/target_state.h"
 
 namespace zumastor {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tools/zumastor/sectors.h"
+#include "tools/zumastor/volume/sectors.h"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/session.h"
-#include "tools/zumastor/verify_session.h"
+#include "tools/zumastor/replication/session.h"
+#include "tools/zumastor/replication/verify_session.h"
 
 namespace zumastor {
 namespace {

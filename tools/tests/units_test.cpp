@@ -4,8 +4,8 @@
 
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/raw_origin.h"
-#include "tools/zumastor/units.h"
+#include "tools/zumastor/host/raw_origin.h"
+#include "tools/zumastor/systemd/units.h"
 
 namespace zumastor {
 namespace {

@@ -8,11 +8,11 @@
 #include "tests/support/scratch_folder.h"
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/differences.h"
-#include "tools/zumastor/former_source.h"
-#include "tools/zumastor/replica_state.h"
-#include "tools/zumastor/target_state.h"
-#include "tools/zumastor/verify_session.h"
+#include "tools/zumastor/replication/differences.h"
+#include "tools/zumastor/replication/verify_session.h"
+#include "tools/zumastor/state/former_source.h"
+#include "tools/zumastor/state/replica_state.h"
+#include "tools/zumastor/state/target_state.h"
 
 namespace zumastor {
 namespace {

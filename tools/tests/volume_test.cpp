@@ -7,12 +7,12 @@
 
 #include "tools/common/failure.h"
 #include "tools/tests/literals.h"
-#include "tools/zumastor/config.h"
-#include "tools/zumastor/mounts.h"
-#include "tools/zumastor/names.h"
-#include "tools/zumastor/rotation.h"
-#include "tools/zumastor/snapshot_options.h"
-#include "tools/zumastor/snapshot_ref.h"
+#include "tools/zumastor/config/config.h"
+#include "tools/zumastor/config/names.h"
+#include "tools/zumastor/config/rotation.h"
+#include "tools/zumastor/config/snapshot_options.h"
+#include "tools/zumastor/config/snapshot_ref.h"
+#include "tools/zumastor/host/mounts.h"
 
 namespace zumastor {
 namespace {

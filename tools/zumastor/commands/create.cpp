@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor create: one command to a protected volume.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/known.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/host/loop.h"
+#include "tools/zumastor/host/mapper.h"
+#include "tools/zumastor/host/mounts.h"
+#include "tools/zumastor/host/other_users.h"
+#include "tools/zumastor/systemd/systemd.h"
+#include "tools/zumastor/systemd/timers.h"
+
+namespace zumastor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLeastStore = 64ull << 20;
+constexpr auto kMkfsLimit = std::chrono::minutes(30);
+
+// What is to be installed, by Debian's names.
+std::string advice_for_mkfs(const std::string& type)
+{
+    constexpr std::array<std::array<const char*, 2>, 6> kPackages{{{"ext2", "e2fsprogs"},
+                                                                   {"ext3", "e2fsprogs"},
+                                                                   {"ext4", "e2fsprogs"},
+                                                                   {"xfs", "xfsprogs"},
+                                                                   {"btrfs", "btrfs-progs"},
+                                                                   {"f2fs", "f2fs-tools"}}};
+    for (const auto& [known, package] : kPackages) {
+        if (type == known) {
+            return std::string("apt install ") + package + "; or choose another --fstype";
+        }
+    }
+    return "install it, or choose another --fstype";
+}
+
+void require_mkfs(const std::string& type)
+{
+    if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") != std::string::npos ||
+        find_in_path("mkfs." + type).empty()) {
+        throw Failure(Exit::usage, "there is no program mkfs." + type, advice_for_mkfs(type));
+    }
+}
+
+void make_filesystem(const std::string& type, const std::string& device)
+{
+    const ProgramResult result = run_program({"mkfs." + type, device}, kMkfsLimit);
+    if (result.status != 0) {
+        throw Failure(Exit::failed, "mkfs." + type + " " + device + ": " + result.output);
+    }
+}
+
+struct Files {
+    std::string directory;
+    std::string origin;
+    std::string store;
+    std::uint64_t origin_bytes = 0;
+    std::uint64_t store_bytes = 0;
+};
+
+Files files_from(const Args& args, const std::string& name)
+{
+    constexpr std::uint64_t kBlock = 4096;
+    Files files;
+    files.directory =
+        fs::absolute(args.get("DIR").value_or("/var/lib/zumastor/" + name)).lexically_normal().string();
+    files.origin = files.directory + "/" + name + ".origin";
+    files.store = files.directory + "/" + name + ".store";
+    files.origin_bytes = need_size(*args.get("--file"), "--file") / kBlock * kBlock;
+    files.store_bytes = args.has("--store-size")
+                            ? need_size(*args.get("--store-size"), "--store-size") / kBlock * kBlock
+                            : std::max(files.origin_bytes / 2 / kBlock * kBlock, kLeastStore);
+    if (files.origin_bytes == 0) {
+        throw Failure(Exit::usage, "--file: a volume of that size holds nothing");
+    }
+    for (const std::string& path : {files.origin, files.store}) {
+        if (look_at_link(path).need()) {
+            throw Failure(Exit::exists, path + " exists already", "choose another directory or volume name");
+        }
+    }
+    return files;
+}
+
+NewVolume common_request(const Args& args)
+{
+    NewVolume wanted;
+    wanted.config.name = VolumeName::need(args.need("VOL"));
+    if (const auto host = args.get("--replica-of")) {
+        wanted.config.source = source_from(*host, args);
+    } else {
+        wanted.config.master = MasterRole{};
+    }
+    wanted.initialize = true;
+    wanted.config.warn_at = need_marks(args.get("--warn-at").value_or(""));
+    wanted.config.snapshot_first = args.has("--snapshot-first");
+    if (const auto chunk = args.get("--chunksize")) {
+        wanted.format.chunk_bytes = need_chunk_size(*chunk);
+    }
+    read_schedule(args, wanted.config.schedule);
+    return wanted;
+}
+
+// The filesystem to make, and what it is called if it is not named. A replica has its master's.
+std::string type_from(const Args& args, const char* usual)
+{
+    if (args.has("--replica-of") && args.has("--fstype")) {
+        throw Failure(Exit::usage, "a replica gets the filesystem that its master has", "leave --fstype out");
+    }
+    return args.has("--replica-of") ? "" : args.get("--fstype").value_or(usual);
+}
+
+// Store, daemon, device; on a master filesystem if there is none, and mounts.
+Exit build(const NewVolume& wanted, const std::string& type)
+{
+    Volume volume = make_volume(wanted);
+    const std::string name = volume.config().name;
+    tell_of_others(volume.config());
+    VolumeConfig none;
+    none.name = volume.config().name;
+    if (volume.config().source) {
+        follow_config(none, volume.config());
+        std::printf("volume %s is a replica of %s; ask for the first snapshot: zumastor replicate %s\n",
+                    name.c_str(), volume.config().source->host.c_str(), name.c_str());
+        return Exit::ok;
+    }
+    Troubles troubles;
+    try {
+        if (!type.empty()) {
+            make_filesystem(type, volume.paths().origin_device);
+        }
+        if (!volume.mount_all(troubles)) {
+            throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
+                          "give --fstype TYPE");
+        }
+    } catch (...) {
+        try {
+            volume.unmount_all();
+            volume.stop_devices();
+            remove_config(name);
+        } catch (const Failure& failure) {
+            report(std::string("while undoing: ") + failure.what(), failure.next());
+        }
+        throw;
+    }
+    std::printf("volume %s is mounted at %s; take a snapshot with: zumastor snapshot %s\n", name.c_str(),
+                volume.mount_point().c_str(), name.c_str());
+    follow_config(none, volume.config());
+    mark_started(name);
+    return conclude(troubles);
+}
+
+Exit create_in_files(const Args& args, NewVolume wanted)
+{
+    const std::string type = type_from(args, "ext4");
+    if (!type.empty()) {
+        require_mkfs(type);
+    }
+    const Files files = files_from(args, wanted.config.name);
+    wanted.paths.origin = {files.origin, files.origin, 0, files.origin_bytes};
+    wanted.paths.store = {files.store, files.store, 0, files.store_bytes};
+    check_store_fits(wanted.paths, wanted.format);
+    find_daemon();
+    if (args.has("--dry-run")) {
+        std::printf("would make %s (%s) and %s (%s), and %s volume %s\n", files.origin.c_str(),
+                    format_size(files.origin_bytes).c_str(), files.store.c_str(),
+                    format_size(files.store_bytes).c_str(),
+                    type.empty() ? "of them" : ("a " + type + " filesystem on").c_str(),
+                    wanted.config.name.c_str());
+        return Exit::ok;
+    }
+    mapper::require_target();
+    fs::create_directories(files.directory);
+    wanted.config.origin = files.origin;
+    wanted.config.store = files.store;
+    try {
+        loop::make_sparse_file(files.origin, files.origin_bytes);
+        loop::make_sparse_file(files.store, files.store_bytes);
+        wanted.paths = need_store_paths(loop::attach(files.store), loop::attach(files.origin), std::nullopt);
+        return build(wanted, type);
+    } catch (...) {
+        for (const std::string& path : {files.origin, files.store}) { // both are ours, and new
+            try {
+                loop::detach(path);
+            } catch (const Failure& failure) {
+                report(std::string("while undoing: ") + failure.what(), failure.next());
+                continue;
+            }
+            ::unlink(path.c_str());
+        }
+        throw;
+    }
+}
+
+// The filesystem to make on an origin device; empty: none, as it has one or becomes a replica.
+std::string type_for_device(const Args& args, const DeviceNode& origin)
+{
+    std::string type = type_from(args, "");
+    if (args.has("--replica-of")) {
+        return type;
+    }
+    const auto present = filesystem_on(origin.path);
+    if (present && !type.empty() && type != *present) {
+        throw Failure(Exit::usage, "origin " + origin.given + " holds " + *present + " already",
+                      "it is kept as it is: leave --fstype out");
+    }
+    if (!present && type.empty()) {
+        throw Failure(Exit::usage, "origin " + origin.given + " holds no filesystem",
+                      "give --fstype TYPE to make one, or use define volume");
+    }
+    if (!present) {
+        require_mkfs(type);
+    }
+    return present ? "" : type;
+}
+
+struct Creatable {
+    VolumeLock lock;
+    NewVolume wanted;
+    std::string type; // of the filesystem to make; empty: none
+    std::string question;
+};
+
+VolumeLock lock_new(const VolumeConfig& config)
+{
+    check_new_name(config);
+    VolumeLock lock(config.name);
+    check_new_name(config); // another command may just have made it
+    return lock;
+}
+
+Creatable find_creatable(const Args& args, NewVolume wanted)
+{
+    VolumeLock lock = lock_new(wanted.config);
+    wanted.paths = need_store_paths(*args.get("--store"), *args.get("--origin"), args.get("--metadev"));
+    wanted.config.origin = stable_name(wanted.paths.origin);
+    wanted.config.store = stable_name(wanted.paths.store);
+    if (wanted.paths.meta) {
+        wanted.config.meta = stable_name(*wanted.paths.meta);
+    }
+    check_new_devices(wanted);
+    std::string type = type_for_device(args, wanted.paths.origin);
+    if (!args.has("--dry-run")) {
+        mapper::require_target();
+    }
+    std::string question = question_about(wanted);
+    return {std::move(lock), std::move(wanted), std::move(type), std::move(question)};
+}
+
+Exit create_on_devices(const Args& args, const NewVolume& asked_for)
+{
+    const bool dry = args.has("--dry-run");
+    const Creatable found =
+        look_and_ask(dry || args.has("--yes"), [&] { return find_creatable(args, asked_for); });
+    const NewVolume& wanted = found.wanted;
+    if (dry) {
+        std::printf("would make a new snapshot store on %s and %s volume %s\n", wanted.config.store.c_str(),
+                    wanted.config.source ? "make a replica of" : "mount", wanted.config.name.c_str());
+        return Exit::ok;
+    }
+    return build(wanted, found.type);
+}
+
+} // namespace
+
+Exit create_volume(const Args& args)
+{
+    const NewVolume wanted = common_request(args);
+    check_volume_name(wanted.config.name);
+    for (const char* option : {"--name", "--ssh-user"}) {
+        if (args.has(option) && !args.has("--replica-of")) {
+            throw Failure(Exit::usage, std::string(option) + " is about another host",
+                          "give --replica-of HOST");
+        }
+    }
+    const bool files = args.has("--file");
+    if (files == (args.has("--origin") || args.has("--store")) ||
+        args.has("--origin") != args.has("--store")) {
+        throw Failure(Exit::usage, "where is the volume to be?",
+                      "give either --file SIZE [DIR], or --origin DEV and --store DEV");
+    }
+    if (!files) {
+        return create_on_devices(args, wanted);
+    }
+    const VolumeLock lock = lock_new(wanted.config);
+    return create_in_files(args, wanted);
+}
+
+} // namespace zumastor

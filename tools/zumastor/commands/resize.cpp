@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor resize: the volume's length, and how much of the store's device is used. The devices below are the
+// administrator's: grown before, made smaller afterwards.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/common/block_device.h"
+#include "tools/common/process.h"
+#include "tools/common/text.h"
+#include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/host/filesystem_size.h"
+#include "tools/zumastor/host/loop.h"
+#include "tools/zumastor/state/replica_state.h"
+#include "tools/zumastor/volume/in_use.h"
+
+namespace zumastor {
+namespace {
+
+struct Wish {
+    std::uint64_t bytes = 0;
+    std::uint64_t device = 0; // bytes that the device below has
+    std::string path;
+};
+
+// A size as given, or "max": all of the device. Files on loop devices may have changed, too.
+Wish need_wish(const std::string& text, const std::string& path, const std::string& role)
+{
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path, error)) {
+        loop::refresh(path);
+    }
+    const bool file = std::filesystem::is_regular_file(path, error);
+    const DeviceNode device = need_block_device(file ? loop::attach(path) : path, role);
+    Wish wish{device.bytes, device.bytes, path};
+    if (text != "max") {
+        wish.bytes = need_size(text, "size of the " + role);
+    }
+    wish.bytes -= wish.bytes % kSectorBytes;
+    if (wish.bytes == 0) {
+        throw Failure(Exit::usage, "the size of the " + role + " must not be zero");
+    }
+    if (wish.bytes > device.bytes) {
+        throw Failure(Exit::usage,
+                      path + " has " + std::to_string(device.bytes) + " bytes, fewer than the " +
+                          std::to_string(wish.bytes) + " that the " + role + " is to have",
+                      "make it larger first, e.g. lvextend -L " + std::to_string(wish.bytes) + "b " + path);
+    }
+    return wish;
+}
+
+constexpr std::uint64_t kBlockBytes = 4096; // of metadata
+
+std::string quantity(std::uint64_t bytes)
+{
+    return format_size(bytes) + " (" + std::to_string(bytes) + " bytes)";
+}
+
+// A filesystem must not lose its end.
+void refuse_cut(const Volume& volume, std::uint64_t bytes)
+{
+    const auto used = filesystem_bytes(volume.paths().origin_device);
+    if (!used) {
+        refuse_if_origin_used(volume); // by something that does not say how much of it it needs
+    }
+    if (used && *used > bytes) {
+        const auto mount = volume.origin_mount();
+        throw Failure(
+            Exit::busy,
+            volume.what() + ": its filesystem has " + std::to_string(*used) + " bytes, more than the " +
+                std::to_string(bytes) + " that would be left",
+            "make it smaller first: " + (mount ? "umount " + mount->target + ", then " : std::string()) +
+                "resize2fs " + volume.paths().origin_device + " " + std::to_string(bytes / 1024) +
+                "K (XFS cannot be made smaller)");
+    }
+}
+
+std::string growth_advice(const Volume& volume)
+{
+    const std::string& device = volume.paths().origin_device;
+    const auto found = signature_of(device);
+    const std::string type = found ? found->type : "";
+    const auto mount = volume.origin_mount();
+    const std::string where = mount ? mount->target : "where it is mounted";
+    if (type.starts_with("ext")) {
+        return "now grow its filesystem: resize2fs " + device;
+    }
+    if (type == "xfs") {
+        return "now grow its filesystem: xfs_growfs " + where;
+    }
+    if (type == "btrfs") {
+        return "now grow its filesystem: btrfs filesystem resize max " + where;
+    }
+    return "what is on it can be grown now";
+}
+
+// What snapshots hold must fit into what is left. The daemon looks again.
+void refuse_full_store(const Volume& volume, const VolumeEntry& now, const Wish& wish)
+{
+    const std::uint64_t unused = (now.free_chunks + now.pending_chunks) * now.chunk_bytes;
+    const std::uint64_t least = now.store_bytes - std::min(now.store_bytes, unused);
+    if (wish.bytes < least) {
+        throw Failure(Exit::store_full,
+                      volume.what() + ": its snapshots use " +
+                          format_size(now.store_chunks * now.chunk_bytes - unused) +
+                          " of its store, which can have " + quantity(least) + " at the least",
+                      "give that or more, leave room for what is to come, or delete snapshots first");
+    }
+}
+
+void print_may_shrink(const Wish& wish)
+{
+    std::printf("its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+                static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+}
+
+void resize_store(Daemon& daemon, const Volume& volume, const Wish& wish)
+{
+    const VolumeEntry before = daemon.status();
+    daemon.resize(std::nullopt, wish.bytes);
+    const VolumeEntry now = daemon.status();
+    const bool less = now.store_chunks < before.store_chunks;
+    const std::uint64_t chunks =
+        less ? before.store_chunks - now.store_chunks : now.store_chunks - before.store_chunks;
+    std::printf("%s: its store has %s for copies, %s %s\n", volume.what().c_str(),
+                format_size(now.store_chunks * now.chunk_bytes).c_str(),
+                format_size(chunks * now.chunk_bytes).c_str(), less ? "less" : "more");
+    if (less) {
+        print_may_shrink(wish);
+    }
+}
+
+void refuse_shared_metadata(const Volume& volume)
+{
+    if (volume.config().meta.empty()) {
+        throw Failure(Exit::usage,
+                      volume.what() + " has no metadata device: its metadata are on the store's, before the "
+                                      "chunks, and their room cannot change there",
+                      "their room was chosen for the size that the store had when it was made");
+    }
+}
+
+void resize_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
+{
+    const VolumeEntry before = daemon.status();
+    daemon.resize(std::nullopt, std::nullopt, wish.bytes);
+    const VolumeEntry now = daemon.status();
+    std::printf("%s: its metadata have %s, %s of it unused\n", volume.what().c_str(),
+                format_size(now.meta_blocks * kBlockBytes).c_str(),
+                format_size(now.free_meta_blocks * kBlockBytes).c_str());
+    if (now.meta_blocks < before.meta_blocks) {
+        print_may_shrink(wish);
+    }
+}
+
+void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish)
+{
+    const std::uint64_t before = daemon.status().origin_sectors * kSectorBytes;
+    if (wish.bytes >= before) {
+        volume.resize_origin(daemon, wish.bytes / kSectorBytes);
+        std::printf("%s has %s\n", volume.what().c_str(), quantity(wish.bytes).c_str());
+        if (wish.bytes > before) {
+            std::printf("%s\n", growth_advice(volume).c_str());
+        }
+        return;
+    }
+    volume.resize_origin(daemon, wish.bytes / kSectorBytes);
+    std::printf("%s has %s; its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+                volume.what().c_str(), quantity(wish.bytes).c_str(),
+                static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
+}
+
+void refuse_half_received(const Volume& volume)
+{
+    if (load_replica_state(volume.paths().state).reception) {
+        throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
+                      "finish it (zumastor replicate), or take it back: zumastor receive --abort " +
+                          volume.config().name);
+    }
+}
+
+struct Resizable {
+    LockedVolume locked;
+    std::optional<VolumeLock> streams; // one would lose its end
+    std::optional<Wish> origin;
+    std::optional<Wish> store;
+    std::optional<Wish> meta;
+    std::string question;
+};
+
+Resizable find_resizable(const Args& args)
+{
+    Resizable found{lock_volume(args), {}, {}, {}, {}, {}};
+    const Volume& volume = found.locked.volume;
+    auto& [locked, streams, origin, store, meta, question] = found;
+    if (const auto size = args.get("--metadata")) {
+        refuse_shared_metadata(volume);
+        meta = need_wish(*size, volume.config().meta, "metadata device");
+    }
+    if (const auto size = args.get("--snapshot")) {
+        store = need_wish(*size, volume.config().store, "snapshot store");
+    }
+    if (const auto size = args.get("--origin")) {
+        origin = need_wish(*size, volume.config().origin, "origin");
+    }
+    const VolumeEntry now = volume.daemon().status();
+    if (store) {
+        refuse_full_store(volume, now, *store);
+    }
+    if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
+        refuse_cut(volume, origin->bytes);
+        streams.emplace(volume.config().name, "receive");
+        refuse_half_received(volume);
+        question = "what lies beyond " + quantity(origin->bytes) + " of " + volume.what() +
+                   " is cut off (its snapshots keep it)";
+    }
+    return found;
+}
+
+} // namespace
+
+Exit resize_volume(const Args& args)
+{
+    if (!args.has("--origin") && !args.has("--snapshot") && !args.has("--metadata")) {
+        throw Failure(Exit::usage, "nothing to resize",
+                      "give --origin SIZE, --snapshot SIZE, --metadata SIZE or several");
+    }
+    const bool dry = args.has("--dry-run");
+    Resizable found = look_and_ask(dry || args.has("--yes"), [&] { return find_resizable(args); });
+    Volume& volume = found.locked.volume;
+    Daemon daemon = volume.daemon();
+    const auto& [locked, streams, origin, store, meta, question] = found;
+    if (dry) {
+        for (const auto& [wish, what] : {std::pair{meta, "metadata"}, {store, "store"}, {origin, "origin"}}) {
+            if (wish) {
+                std::printf("would resize the %s of %s to %s\n", what, volume.what().c_str(),
+                            quantity(wish->bytes).c_str());
+            }
+        }
+        return Exit::ok;
+    }
+    if (meta) {
+        resize_metadata(daemon, volume, *meta);
+    }
+    if (store) {
+        resize_store(daemon, volume, *store);
+    }
+    if (origin) {
+        resize_origin(volume, daemon, *origin);
+    }
+    return Exit::ok;
+}
+
+} // namespace zumastor

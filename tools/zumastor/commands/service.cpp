@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+// zumastor service: what the units of volumes run (units/).
+//
+// At boot zumastor@VOL.service starts a volume as its configuration says. At shutdown nobody stops that unit:
+// ordinary services end, systemd unmounts, in its order, what is mounted on the volume wherever that is, and
+// then zumastor-shutdown.service removes the devices and ends the daemons, as nothing rests on them any more.
+#include <cstdio>
+#include <cstdlib>
+
+#include "tools/common/process.h"
+#include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/host/mapper.h"
+#include "tools/zumastor/replication/replica.h"
+#include "tools/zumastor/systemd/systemd.h"
+#include "tools/zumastor/systemd/timers.h"
+
+namespace zumastor {
+namespace {
+
+constexpr std::chrono::seconds kNotifyLimit{5};
+
+// No lock: a command that stops the volume has it while it waits for the unit.
+bool is_at_work(const Volume& volume)
+{
+    return mapper::find(volume.paths().origin_name).has_value() || volume.try_daemon().has_value();
+}
+
+// For `systemctl status`. A program and not libsystemd: it would be loaded with all its dependencies by every
+// command.
+void tell_systemd(const std::string& why)
+{
+    if (std::getenv("NOTIFY_SOCKET") != nullptr) {
+        (void)run_program({"systemd-notify", "--status=" + why}, kNotifyLimit); // the journal has it, too
+    }
+}
+
+Exit run_daemon(const Args& args)
+{
+    try {
+        Volume(load_config(args.need("VOL"))).become_daemon();
+    } catch (const Failure& failure) {
+        tell_systemd(failure.what());
+        throw;
+    }
+}
+
+void start_in_role(const Args& args, Troubles& troubles)
+{
+    LockedVolume locked = lock_volume(args);
+    Volume& volume = locked.volume;
+    take_mark(volume.config().name); // whoever left it: now there is something to do
+    const std::string uuid = volume.config().uuid;
+    volume.start_devices();
+    if (volume.config().uuid != uuid) {
+        attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
+    }
+    if (volume.config().master && !volume.mount_all(troubles)) {
+        note(volume.paths().origin_device + " holds no filesystem to mount");
+    }
+    attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
+}
+
+Exit start(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    if (take_mark(name)) {
+        return Exit::ok;
+    }
+    Troubles troubles;
+    start_in_role(args, troubles);
+    Volume volume(load_config(name));
+    if (volume.config().source && !volume.config().source->stopped) {
+        show_received(volume, troubles);
+    }
+    return conclude(troubles);
+}
+
+Exit stop(const Args& args)
+{
+    const std::string name = args.need("VOL");
+    take_mark(name);
+    if (!config_exists(name) || !is_at_work(Volume(load_config(name)))) {
+        return Exit::ok;
+    }
+    LockedVolume locked = lock_volume(args);
+    stop_completely(locked.volume);
+    return Exit::ok;
+}
+
+// What cannot be taken down stays as it is, with its daemon: systemd unmounts it as the last thing it does.
+void take_down(const std::string& name)
+{
+    Args args;
+    args.add("VOL", {name});
+    if (!is_at_work(Volume(load_config(name)))) {
+        return;
+    }
+    LockedVolume locked = lock_volume(args);
+    revive_for_unmount(locked.volume);
+    locked.volume.unmount_all();
+    locked.volume.stop_devices();
+}
+
+} // namespace
+
+Exit service_daemon(const Args& args) { return in_one_line("ddsnapd", run_daemon, args); }
+
+Exit service_start(const Args& args) { return in_one_line("volume " + args.need("VOL"), start, args); }
+
+Exit service_stop(const Args& args) { return in_one_line("volume " + args.need("VOL"), stop, args); }
+
+Exit service_shutdown(const Args& /*args*/)
+{
+    Exit result = Exit::ok;
+    for (const std::string& name : list_volumes()) {
+        try {
+            take_down(name);
+        } catch (const Failure& failure) {
+            report(failure.what(), failure.next());
+            result = Exit::partly;
+        }
+    }
+    return result;
+}
+
+} // namespace zumastor

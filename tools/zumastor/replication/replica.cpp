@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/replication/replica.h"
+
+#include <algorithm>
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/config/lock.h"
+#include "tools/zumastor/replication/transfer.h"
+#include "tools/zumastor/state/holds.h"
+#include "tools/zumastor/state/target_state.h"
+#include "tools/zumastor/volume/bookmark.h"
+
+namespace zumastor {
+
+void show_newest(Volume& volume, Daemon& daemon)
+{
+    const std::string last = load_replica_state(volume.paths().state).last;
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (snapshot.uuid == last && !snapshot.squashed) {
+            volume.show_snapshot(snapshot);
+        }
+    }
+}
+
+void show_received(Volume& volume, Troubles& troubles)
+{
+    const std::string received = volume.what() + ": what was received";
+    attempt(troubles, received, [&] {
+        const VolumeLock lock(volume.config().name);
+        Daemon daemon = volume.daemon();
+        attempt(troubles, received + " is not shown", [&] { show_newest(volume, daemon); });
+        attempt(troubles, received + " is there, but nothing is rotated",
+                [&] { rotate_snapshots(volume, daemon, troubles); });
+        attempt(troubles, received + " is there, but no old snapshot is deleted",
+                [&] { drop_replication_snapshots(volume, daemon, troubles); });
+    });
+}
+
+void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
+{
+    attempt(troubles, "what replication needs is not noted", [&] { update_bookmarks(volume, daemon); });
+    attempt(troubles, "what replication needs is not held", [&] { sync_holds(volume, daemon); });
+    const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (snapshot.tag != kReplicateKind || needed.count(snapshot.uuid) > 0) {
+            continue;
+        }
+        try {
+            volume.drop_snapshot(daemon, snapshot.id);
+        } catch (const Failure& failure) {
+            if (failure.code() != Exit::busy) {
+                throw;
+            }
+            // Who reads a replica has an old one open for a while after each switch: nothing has failed.
+            note(volume.what() + ": snapshot " + std::to_string(snapshot.id) +
+                 " is not needed any more, but in use; the next cycle tries again: " + failure.what());
+        }
+    }
+}
+
+} // namespace zumastor
