@@ -54,6 +54,7 @@ class Peer:
         self.stopping = False
         self.outcome = None
         self.error = None
+        self.ended = False
         self.told = False  # somebody raised that
         self.guest = None
         self.lock = threading.Lock()  # of guest and stopping
@@ -67,6 +68,7 @@ class Peer:
                     pass
         except Exception as error:  # whatever it was, the first guest must not wait for this one for ever
             self.error = error
+        self.ended = True  # before whoever waits looks; the thread itself may live on for a moment
         self.ready.set()
 
     def _boot(self, log):
@@ -106,7 +108,7 @@ class Peer:
 
     def check(self):
         """Raises what went wrong with it, if it was not stopped."""
-        if self.error or (not self.stopping and not self.thread.is_alive()):
+        if self.error or (not self.stopping and self.ended):
             self.told = True
             raise self.failure()
 
