@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 
 #include "ddsnapd/client/unique_fd.h"
@@ -14,6 +16,7 @@
 #include "tools/common/failure.h"
 #include "tools/common/known.h"
 #include "tools/common/process.h"
+#include "tools/common/text.h"
 
 namespace zumastor::loop {
 namespace {
@@ -22,6 +25,8 @@ namespace fs = std::filesystem;
 using ddsnap::UniqueFd;
 
 constexpr int kTries = 64; // another program may take the free device that we were told of
+constexpr std::chrono::seconds kOthersLeave{10};
+constexpr int kPollMs = 20; // that a loop device has lost its file has no event that could be waited for
 
 // Is that loop device on that file? One that may not be asked could be: a second one on the same file would
 // be a second copy of its pages.
@@ -66,6 +71,23 @@ bool configure(const std::string& path, const std::string& file, int backing)
         throw errno_failure(file + ": cannot be put on " + path);
     }
     return false;
+}
+
+// The kernel takes the file off when the last one closes the device: udev may be looking into it, and the
+// dead daemon's own I/O may not have let go of it. Until then whoever finds the file on that device has it
+// taken away.
+void wait_until_off(const std::string& path, dev_t number, const std::string& file)
+{
+    const auto deadline = std::chrono::steady_clock::now() + kOthersLeave;
+    while (find(file) == path) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            note(path + " stays on " + file +
+                 " until its last user closes it: " + join(describe(files_in_use({number})), ", "));
+            return;
+        }
+        check_interrupt();
+        ::poll(nullptr, 0, kPollMs);
+    }
 }
 
 } // namespace
@@ -131,10 +153,13 @@ void detach(const std::string& file)
     {
         const UniqueFd unused = open_exclusive(node, O_RDONLY, "loop device"); // or says who has it
     }
-    const UniqueFd device(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
-    if (!device || ::ioctl(device.get(), LOOP_CLR_FD, 0) != 0) {
-        throw errno_failure(*path + ": cannot be taken off " + file);
+    {
+        const UniqueFd device(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
+        if (!device || ::ioctl(device.get(), LOOP_CLR_FD, 0) != 0) {
+            throw errno_failure(*path + ": cannot be taken off " + file);
+        }
     }
+    wait_until_off(*path, node.number, file);
 }
 
 void make_sparse_file(const std::string& path, std::uint64_t bytes)
