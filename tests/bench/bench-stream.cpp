@@ -34,7 +34,7 @@
 #include "tools/stream/devices.h"
 #include "tools/stream/receiver.h"
 #include "tools/stream/sender.h"
-#include "tools/zumastor/config/uuid_text.h"
+#include "tools/common/uuid_text.h"
 #include "tools/zumastor/replication/progress.h"
 
 namespace {
@@ -217,12 +217,7 @@ SnapshotEntry find(Daemon& daemon, std::uint64_t id)
     return *found;
 }
 
-Args progress_args(const Options& options)
-{
-    Args args;
-    args.add(options.json ? "--json" : "--quiet", {});
-    return args;
-}
+ProgressOptions progress_options(const Options& options) { return {!options.json, options.json}; }
 
 void send(const Options& options)
 {
@@ -265,7 +260,7 @@ void send(const Options& options)
         };
     }
     stream::FdSink sink(STDOUT_FILENO);
-    Progress progress(progress_args(options), header);
+    Progress progress(progress_options(options), header);
     const auto sent = stream::send(
         header, source, content, sink, {*compression},
         [&](const stream::SendProgress& p) { progress.show(p.chunks, p.bytes); }, base);
@@ -320,7 +315,7 @@ void receive(const Options& options)
         throw stream::BadStream(header.error());
     }
     OriginWriter writer(options);
-    Progress progress(progress_args(options), *header);
+    Progress progress(progress_options(options), *header);
     const auto got = stream::receive(
         reader, writer, {},
         {[&](const stream::ReceiveProgress& p) { progress.show(p.chunks, p.bytes); }, [](std::uint64_t) {}});

@@ -4,7 +4,7 @@
 //
 //   hostile-peer sender COMMAND...     COMMAND is a session that receives
 //   hostile-peer receiver COMMAND...   ... one that sends
-//   hostile-peer teller COMMAND...     ... one that compares
+//   hostile-peer client COMMAND...     ... one that compares
 //
 // Runs COMMAND once for each attack and prints a line for it: what was sent, and the exit status. Ends with 1
 // if one was not refused, or was refused in words that a terminal obeys.
@@ -147,8 +147,8 @@ std::vector<Attack> attacks_of(const std::string& role)
     std::vector<Attack> attacks;
     if (role == "sender") {
         SendPlan plan;
-        plan.error = "no";
-        plan.next = "never";
+        plan.refusal.error = "no";
+        plan.refusal.next = "never";
         add_lines(attacks, format(plan));
         add_lines(attacks, format_refusal(Failure(Exit::failed, "no", "never")));
         add_headers(attacks);
@@ -159,7 +159,7 @@ std::vector<Attack> attacks_of(const std::string& role)
             format(ReplicaOffer{
                 VolumeName::need("b"), uuid, uuid, 16384, 2048, {uuid}, Reception{uuid, uuid, 1}, true, 1}));
     } else {
-        add_lines(attacks, format(VerifyRequest{"send", some_uuid(), 4096, 0, 1, {{0, 1}}, 1}));
+        add_lines(attacks, format(VerifyRequest{Ask::send, some_uuid(), 4096, 0, 1, {{0, 1}}, 1}));
     }
     return attacks;
 }
@@ -247,7 +247,7 @@ std::size_t number_from(const char* variable, std::size_t otherwise)
 int main(int argc, char** argv)
 {
     if (argc < 3) {
-        std::fputs("usage: hostile-peer sender|receiver|teller COMMAND...\n", stderr);
+        std::fputs("usage: hostile-peer sender|receiver|client COMMAND...\n", stderr);
         return 2;
     }
     (void)std::signal(SIGPIPE, SIG_IGN);

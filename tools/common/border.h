@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// The border: texts and codes from a peer, the control socket, a configuration or a command line are judged
+// The border: texts and codes from a peer, the control socket, a configuration or a command line are checked
 // where they enter, and become values of these types. There is no other way to make one, so code below the
-// border, which builds file names, commands and messages, never holds one that was not judged. A value that
+// border, which builds file names, commands and messages, never holds one that was not checked. A value that
 // was not given a text is empty: there is none.
 #pragma once
 

@@ -22,7 +22,7 @@ struct Bound {
     const CommandSpec* spec = nullptr;
     CLI::App* app = nullptr;
     std::vector<std::string> arguments;
-    std::map<std::string, std::vector<std::string>, std::less<>> values; // of options
+    std::map<std::string, Values, std::less<>> values; // of options
     std::map<std::string, CLI::Option*, std::less<>> options;
 };
 
@@ -170,7 +170,7 @@ Args collect(const Bound& bound)
     for (const auto& [key, option] : bound.options) {
         if (option->count() > 0) {
             const auto values = bound.values.find(key);
-            args.add(key, values == bound.values.end() ? std::vector<std::string>{} : values->second);
+            args.add(key, values == bound.values.end() ? Values{} : values->second);
         }
     }
     return args;
@@ -213,11 +213,11 @@ void refuse_unknown_command(const ToolSpec& tool, CLI::App& root, std::span<cons
 const CommandSpec* command_of(const ToolSpec& tool, std::span<const char* const> words)
 {
     const CommandSpec* found = nullptr;
-    for (const CommandSpec& spec : tool.commands) {
-        const std::vector<std::string> name = split(spec.name, ' ');
-        const bool longer = found == nullptr || spec.name.size() > found->name.size();
+    for (const CommandSpec* spec : tool.commands) {
+        const std::vector<std::string> name = split(spec->name, ' ');
+        const bool longer = found == nullptr || spec->name.size() > found->name.size();
         if (longer && name.size() <= words.size() && std::equal(name.begin(), name.end(), words.begin())) {
-            found = &spec;
+            found = spec;
         }
     }
     return found;
@@ -225,26 +225,31 @@ const CommandSpec* command_of(const ToolSpec& tool, std::span<const char* const>
 
 } // namespace
 
-bool Args::has(std::string_view name) const { return values_.find(name) != values_.end(); }
-
-std::optional<std::string> Args::get(std::string_view name) const
+const Values* Args::find(std::string_view name) const
 {
     const auto found = values_.find(name);
-    if (found == values_.end() || found->second.empty()) {
-        return std::nullopt;
-    }
-    return found->second.back();
+    return found == values_.end() ? nullptr : &found->second;
 }
 
-std::vector<std::string> Args::all(std::string_view name) const
-{
-    const auto found = values_.find(name);
-    return found == values_.end() ? std::vector<std::string>{} : found->second;
-}
-
-void Args::add(std::string_view name, std::vector<std::string> values)
+void Args::add(std::string_view name, Values values)
 {
     values_.insert_or_assign(std::string(name), std::move(values));
+}
+
+void fill_options(const CommandSpec& spec, const Args& given, void* options)
+{
+    for (const OptionSpec& option : spec.options) {
+        if (const Values* values = given.find(key_of(option.names))) {
+            option.put(options, *values);
+        }
+    }
+    const std::vector<Argument> arguments = arguments_of(spec);
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const Values* values = given.find(arguments[i].name);
+        if (values != nullptr && !values->empty()) {
+            spec.argument_puts[i](options, *values);
+        }
+    }
 }
 
 Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* argv)
@@ -258,15 +263,15 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
     std::vector<std::unique_ptr<Bound>> commands;
     const auto words = std::span(argv, static_cast<std::size_t>(argc)).subspan(1);
     const CommandSpec* const asked = command_of(tool, words);
-    for (const CommandSpec& spec : tool.commands) {
-        if (asked != nullptr && &spec != asked) {
+    for (const CommandSpec* spec : tool.commands) {
+        if (asked != nullptr && spec != asked) {
             continue; // describing all the others to CLI11 took longer than most commands take
         }
         auto bound = std::make_unique<Bound>();
-        bound->spec = &spec;
-        bound->app = subcommand_for(root, spec);
+        bound->spec = spec;
+        bound->app = subcommand_for(root, *spec);
         bind_command(*bound);
-        formatter->arguments[bound->app] = std::string(spec.arguments);
+        formatter->arguments[bound->app] = std::string(spec->arguments);
         commands.push_back(std::move(bound));
     }
     describe_groups(root);
@@ -328,7 +333,7 @@ int run_tool(const ToolSpec& tool, int argc, const char* const* argv)
             return 0;
         }
         catch_interrupts();
-        return static_cast<int>(parsed.command->run(parsed.args));
+        return static_cast<int>(parsed.command->run(*parsed.command, parsed.args));
     } catch (const Failure& failure) {
         report(failure.what(), failure.next());
         return static_cast<int>(failure.code());

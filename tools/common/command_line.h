@@ -13,42 +13,46 @@
 
 namespace zumastor {
 
+using Values = std::vector<std::string>;
+// Puts what was given for an option or an argument into the command's own options.
+using Put = void (*)(void* options, const Values& values);
+
 struct OptionSpec {
-    std::string_view names; // "-c,--chunksize"; the last one is the key for Args
+    std::string_view names; // "-c,--chunksize"
     std::string_view value; // what the option takes ("SIZE"); empty: a flag
     std::string_view help;
+    Put put = nullptr;
 };
 
-// The arguments and options that a command was given.
+// What a command was given, by the names of its arguments and the last names of its options.
 class Args {
 public:
-    bool has(std::string_view name) const;
-    std::optional<std::string> get(std::string_view name) const;         // its last value
-    std::vector<std::string> all(std::string_view name) const;           // every value
-    std::string need(std::string_view name) const { return *get(name); } // a mandatory positional
-
-    void add(std::string_view name, std::vector<std::string> values);
+    void add(std::string_view name, Values values);
+    const Values* find(std::string_view name) const; // null: not given
 
 private:
-    std::map<std::string, std::vector<std::string>, std::less<>> values_;
+    std::map<std::string, Values, std::less<>> values_;
 };
 
+// Made by command() in command_table.h.
 struct CommandSpec {
     std::string_view name;      // words: "define volume"
     std::string_view arguments; // "VOL ORIGIN [METADEV]"; [X] may be absent, [X...] may be repeated
     std::string_view summary;
     std::span<const OptionSpec> options;
-    Exit (*run)(const Args&) = nullptr;
+    std::span<const Put> argument_puts; // one for each argument
+    Exit (*run)(const CommandSpec& spec, const Args& given) = nullptr;
 };
 
-// What there is of an argument ("VOL") or of an option's value, given the arguments before it: for
-// completion. Quick, and silent about what cannot be found out; empty: files may be meant.
-using Names = std::vector<std::string> (*)(const std::string& argument, const Args& before);
+// What there is of an argument ("VOL") or of an option's value, given the volume or the like that the first
+// argument names (empty: it is still to be typed): for completion. Quick, and silent about what cannot be
+// found out; empty: files may be meant.
+using Names = std::vector<std::string> (*)(const std::string& argument, const std::string& first);
 
 struct ToolSpec {
     std::string_view name;
     std::string_view summary;
-    std::span<const CommandSpec> commands;
+    std::span<const CommandSpec* const> commands;
     Names names = nullptr;
 };
 
@@ -59,6 +63,9 @@ struct Parsed {
     std::string text;
 };
 Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* argv);
+
+// Puts what was given into the options that the spec's functions are for.
+void fill_options(const CommandSpec& spec, const Args& given, void* options);
 
 // Parses, runs, reports failures; the value for main(). For packages and shells there are, besides the
 // commands,

@@ -26,8 +26,7 @@ enum class Exit : int {
     interrupted = 130,
 };
 
-// Its texts are as shown() makes them: whatever stands in them, of a file's or a peer's, no terminal obeys
-// it.
+// Its texts are as shown() makes them: whatever stands in them, of a file's or a peer's, it is only shown.
 class Failure : public std::runtime_error {
 public:
     Failure(Exit code, const std::string& what, const std::string& next = {});

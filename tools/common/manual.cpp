@@ -131,9 +131,9 @@ std::string first_word(std::string_view name) { return split(name, ' ').front();
 std::string see_also(const ToolSpec& tool, const CommandSpec& command)
 {
     std::string text = ".SH SEE ALSO\n.BR " + escaped(tool.name) + " (8)";
-    for (const CommandSpec& other : tool.commands) {
-        if (&other != &command && first_word(other.name) == first_word(command.name)) {
-            text += ",\n.BR " + escaped(page_name(tool, other)) + " (8)";
+    for (const CommandSpec* other : tool.commands) {
+        if (other != &command && first_word(other->name) == first_word(command.name)) {
+            text += ",\n.BR " + escaped(page_name(tool, *other)) + " (8)";
         }
     }
     return text + "\n";
@@ -150,11 +150,11 @@ std::vector<std::string> beginning_with(std::vector<std::string> candidates, con
 // The command that the words begin with, if they name one in full; how many words that takes.
 const CommandSpec* find_command(const ToolSpec& tool, std::span<const std::string> words, std::size_t& used)
 {
-    for (const CommandSpec& command : tool.commands) {
-        const std::vector<std::string> name = split(command.name, ' ');
+    for (const CommandSpec* command : tool.commands) {
+        const std::vector<std::string> name = split(command->name, ' ');
         if (words.size() >= name.size() && std::equal(name.begin(), name.end(), words.begin())) {
             used = name.size();
-            return &command;
+            return command;
         }
     }
     return nullptr;
@@ -181,8 +181,8 @@ std::string bare(std::string word)
 std::vector<std::string> next_words(const ToolSpec& tool, std::span<const std::string> before)
 {
     std::vector<std::string> found;
-    for (const CommandSpec& command : tool.commands) {
-        const std::vector<std::string> name = split(command.name, ' ');
+    for (const CommandSpec* command : tool.commands) {
+        const std::vector<std::string> name = split(command->name, ' ');
         if (name.size() > before.size() && std::equal(before.begin(), before.end(), name.begin())) {
             found.push_back(name[before.size()]);
         }
@@ -205,7 +205,7 @@ std::vector<std::string> option_names(const CommandSpec& command)
 struct Place {
     std::string argument;   // its name; empty: nothing more
     bool of_option = false; // ... is the value of one
-    Args before;
+    std::string first;      // the command's first argument; empty: it is still to come
 };
 
 Place find_place(const CommandSpec& command, std::span<const std::string> words)
@@ -221,7 +221,9 @@ Place find_place(const CommandSpec& command, std::span<const std::string> words)
             const OptionSpec* option = find_option(command, word);
             open = option != nullptr && !option->value.empty() ? option : nullptr;
         } else if (at < wanted.size()) {
-            place.before.add(bare(wanted[at]), {word});
+            if (at == 0) {
+                place.first = word;
+            }
             at += wanted[at].find("...") == std::string::npos ? 1u : 0u; // else more of them may follow
         }
     }
@@ -241,9 +243,9 @@ std::string manual_page(const ToolSpec& tool)
     std::string text = head(std::string(tool.name), tool.summary);
     text += ".SH SYNOPSIS\n.B " + escaped(tool.name) + "\n.I COMMAND\n.RI [ options ]\n.I ARGUMENTS\n";
     text += ".SH COMMANDS\n";
-    for (const CommandSpec& command : tool.commands) {
-        text += ".TP\n\\fB" + escaped(command.name) + "\\fR \\fI" + escaped(command.arguments) + "\\fR\n" +
-                escaped(command.summary) + " See \\fB" + escaped(page_name(tool, command)) + "\\fR(8).\n";
+    for (const CommandSpec* command : tool.commands) {
+        text += ".TP\n\\fB" + escaped(command->name) + "\\fR \\fI" + escaped(command->arguments) + "\\fR\n" +
+                escaped(command->summary) + " See \\fB" + escaped(page_name(tool, *command)) + "\\fR(8).\n";
     }
     return text + exit_section();
 }
@@ -258,8 +260,8 @@ std::string manual_page(const ToolSpec& tool, const CommandSpec& command)
 void write_manual(const ToolSpec& tool, const std::string& directory)
 {
     write_text(directory + "/" + std::string(tool.name) + ".8", manual_page(tool));
-    for (const CommandSpec& command : tool.commands) {
-        write_text(directory + "/" + page_name(tool, command) + ".8", manual_page(tool, command));
+    for (const CommandSpec* command : tool.commands) {
+        write_text(directory + "/" + page_name(tool, *command) + ".8", manual_page(tool, *command));
     }
 }
 
@@ -279,7 +281,7 @@ std::vector<std::string> complete(const ToolSpec& tool, std::span<const std::str
     if (tool.names == nullptr || place.argument.empty()) {
         return {};
     }
-    return beginning_with(tool.names(place.argument, place.before), last);
+    return beginning_with(tool.names(place.argument, place.first), last);
 }
 
 } // namespace zumastor

@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
@@ -149,6 +150,12 @@ std::optional<std::uint64_t> parse_rfc3339(std::string_view text)
         return std::nullopt;
     }
     return static_cast<std::uint64_t>(seconds) * kNsPerSecond + fraction;
+}
+
+std::uint64_t now_ns()
+{
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
 std::string format_rfc3339(std::uint64_t ns)

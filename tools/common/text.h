@@ -25,6 +25,7 @@ std::string format_size(std::uint64_t bytes);
 // A time as the daemon gives it (RFC 3339 UTC with optional fraction) in ns since 1970; empty if malformed.
 std::optional<std::uint64_t> parse_rfc3339(std::string_view text);
 std::string format_rfc3339(std::uint64_t ns);   // 2026-11-23T05:06:07Z
+std::uint64_t now_ns();                         // since 1970
 std::string format_directory(std::uint64_t ns); // 2026.11.23-05.06.07, UTC: no hour comes twice a year
 
 std::vector<std::string> split(std::string_view text, char separator); // empty parts are left out

@@ -107,13 +107,22 @@ private:
     ::ddsnap::UniqueFd fd_;
 };
 
-} // namespace
+struct DeltaCreate : Level {
+    std::string changelist;
+    std::string delta;
+    std::string stem;
+};
 
-Exit delta_create(const Args& args)
+struct DeltaApply {
+    std::string delta;
+    std::string stem;
+};
+
+Exit delta_create(const DeltaCreate& given)
 {
-    const Changelist list = read_changelist(args.need("CHANGELIST"));
+    const Changelist list = read_changelist(given.changelist);
     const ChangelistHeader& about = list.header;
-    const std::string device = args.need("DEVSTEM") + "@" + std::to_string(about.to.id);
+    const std::string device = given.stem + "@" + std::to_string(about.to.id);
     DeviceContent content(device);
     if (content.size() != about.to.sectors * 512) {
         throw Failure(Exit::mismatch,
@@ -129,10 +138,10 @@ Exit delta_create(const Args& args)
         header.chunks += run->count;
     }
     stream::SendOptions options;
-    if (const auto level = args.get("--level")) {
+    if (const auto level = given.level) {
         options.compression = need_compression(*level);
     }
-    DeltaFile file(args.need("DELTA"));
+    DeltaFile file(given.delta);
     stream::FdSink sink(file.fd());
     try {
         const auto sent = stream::send(header, runs_of(list, header.all_chunks()), content, sink, options,
@@ -140,14 +149,14 @@ Exit delta_create(const Args& args)
         file.commit();
         std::printf("%" PRIu64 " chunks in %" PRIu64 " bytes\n", sent.chunks, sent.bytes);
     } catch (const stream::TransferError& error) {
-        throw Failure(Exit::failed, args.need("DELTA") + ": " + error.what());
+        throw Failure(Exit::failed, given.delta + ": " + error.what());
     }
     return Exit::ok;
 }
 
-Exit delta_apply(const Args& args)
+Exit delta_apply(const DeltaApply& given)
 {
-    const std::string path = args.need("DELTA");
+    const std::string path = given.delta;
     const ::ddsnap::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) {
         throw errno_failure(path, errno == ENOENT ? Exit::not_found : Exit::failed);
@@ -157,11 +166,11 @@ Exit delta_apply(const Args& args)
         throw Failure(Exit::usage, path + " is no file: it is read twice",
                       "for a pipe there is: zumastor receive");
     }
-    DeltaDevice device(args.need("DEVSTEM"));
+    DeltaDevice device(given.stem);
     { // all of it is right, or nothing is written
         stream::FdSource source(file.get());
         stream::StreamReader reader(source);
-        device.judge(need_header(reader, path));
+        device.check(need_header(reader, path));
         verify_rest(reader, path);
     }
     if (::lseek(file.get(), 0, SEEK_SET) != 0) {
@@ -169,9 +178,21 @@ Exit delta_apply(const Args& args)
     }
     stream::FdSource source(file.get());
     stream::StreamReader reader(source);
-    device.judge(need_header(reader, path));
+    device.check(need_header(reader, path));
     std::printf("%" PRIu64 " chunks\n", device.apply(reader));
     return Exit::ok;
 }
+
+constexpr auto kDeltaCreateOptions = option_table<DeltaCreate>(kLevelOption);
+
+} // namespace
+
+constexpr CommandSpec kDeltaCreate = command<delta_create>(
+    "delta create",
+    arguments<&DeltaCreate::changelist, &DeltaCreate::delta, &DeltaCreate::stem>("CHANGELIST DELTA DEVSTEM"),
+    "Make a delta of a change list, with what DEVSTEM@S2 holds.", kDeltaCreateOptions);
+constexpr CommandSpec kDeltaApply =
+    command<delta_apply>("delta apply", arguments<&DeltaApply::delta, &DeltaApply::stem>("DELTA DEVSTEM"),
+                         "Write a delta to the device DEVSTEM, which must hold snapshot S1.");
 
 } // namespace zumastor::ddsnap

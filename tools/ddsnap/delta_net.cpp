@@ -18,7 +18,6 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -148,7 +147,7 @@ Exit serve(int connection, const std::string& path)
         DeltaDevice device(path);
         stream::FdSource source(connection);
         stream::StreamReader reader(source);
-        device.judge(need_header(reader, "the connection"));
+        device.check(need_header(reader, "the connection"));
         const std::uint64_t chunks = device.apply(reader);
         std::printf("%" PRIu64 " chunks\n", chunks);
         std::fflush(stdout);
@@ -210,17 +209,30 @@ UniqueFd accept_one(int listener)
 
 // ---- transmit ----------------------------------------------------------------------------------
 
-SnapshotEntry need_number(Daemon& daemon, const Args& args, const char* name)
+struct Transmit : OfDaemon, Level {
+    std::string host;
+    std::optional<std::string> from;
+    std::string to;
+    std::optional<std::string> progress;
+    std::optional<std::string> source;
+    std::optional<std::string> ratelimit;
+};
+
+struct DeltaListen {
+    std::string stem;
+    std::optional<std::string> address;
+    bool once = false;
+};
+
+SnapshotEntry need_number(Daemon& daemon, const std::string& number, const std::string& socket)
 {
-    const auto id = static_cast<std::uint64_t>(
-        need_integer(args.need(name), "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
-    const auto snapshot = daemon.find(id);
+    const auto snapshot = daemon.find(snapshot_number(number));
     if (!snapshot) {
-        throw Failure(Exit::not_found, "snapshot " + args.need(name) + " does not exist",
-                      "see: ddsnap list " + args.need("SERVERSOCK"));
+        throw Failure(Exit::not_found, "snapshot " + number + " does not exist",
+                      "see: ddsnap list " + socket);
     }
     if (snapshot->squashed) {
-        throw Failure(Exit::failed, "snapshot " + args.need(name) + " was squashed: its content is gone");
+        throw Failure(Exit::failed, "snapshot " + number + " was squashed: its content is gone");
     }
     return *snapshot;
 }
@@ -297,49 +309,46 @@ void need_ok(const std::string& reply, const std::string& host)
                   host + ":" + std::string(rest, end));
 }
 
-stream::SendOptions options_from(const Args& args)
+stream::SendOptions options_from(const Transmit& given)
 {
     stream::SendOptions options;
-    if (const auto level = args.get("--level")) {
+    if (const auto level = given.level) {
         options.compression = need_compression(*level);
     }
-    if (const auto rate = args.get("--ratelimit")) {
+    if (const auto rate = given.ratelimit) {
         options.bytes_per_second = need_size(*rate, "rate limit");
     }
     return options;
 }
 
-} // namespace
-
-Exit delta_listen(const Args& args)
+Exit delta_listen(const DeltaListen& given)
 {
-    const std::string device = args.need("DEVSTEM");
+    const std::string device = given.stem;
     {
         const DeltaDevice probe(device); // one that cannot be written to is found out now
     }
-    const Listener listener(args.get("ADDRESS").value_or(kDeltaSocket));
+    const Listener listener(given.address.value_or(kDeltaSocket));
     (void)std::signal(SIGPIPE, SIG_IGN);
     note("listening at " + listener.describe(device));
     for (;;) {
         const UniqueFd connection = accept_one(listener.fd());
         const Exit result = serve(connection.get(), device);
-        if (args.has("--once")) {
+        if (given.once) {
             return result;
         }
     }
 }
 
-Exit transmit(const Args& args)
+Exit transmit(const Transmit& given)
 {
-    const std::string socket = args.need("SERVERSOCK");
+    const std::string socket = given.socket;
     Daemon daemon(socket, "server " + socket);
-    const SnapshotEntry to = need_number(daemon, args, "TO");
+    const SnapshotEntry to = need_number(daemon, given.to, socket);
     std::optional<SnapshotEntry> from;
-    if (args.has("FROM")) {
-        from = need_number(daemon, args, "FROM");
+    if (given.from) {
+        from = need_number(daemon, *given.from, socket);
         if (from->epoch >= to.epoch) {
-            throw Failure(Exit::usage,
-                          "snapshot " + args.need("FROM") + " is not older than " + args.need("TO"),
+            throw Failure(Exit::usage, "snapshot " + *given.from + " is not older than " + given.to,
                           "give the older one first");
         }
     }
@@ -352,18 +361,18 @@ Exit transmit(const Args& args)
     const auto runs = [&] {
         return from ? changed(daemon, *from, to, header.all_chunks()) : whole(header.all_chunks());
     };
-    const stream::SendOptions options = options_from(args);
+    const stream::SendOptions options = options_from(given);
     (void)std::signal(SIGPIPE, SIG_IGN);
-    const std::string place = args.need("HOST");
+    const std::string place = given.host;
     try {
         SnapshotContent content(
             to.id, reader_options(daemon, "ddsnap transmit")); // open: it cannot be deleted meanwhile
         for (auto all = runs(); const auto run = all();) {
             header.chunks += run->count;
         }
-        const UniqueFd connection = connect_to(place, args.get("--source"));
+        const UniqueFd connection = connect_to(place, given.source);
         stream::FdSink sink(connection.get());
-        ProgressFile progress(args.get("--progress"), header.chunks);
+        ProgressFile progress(given.progress, header.chunks);
         try {
             const auto sent =
                 stream::send(header, runs(), content, sink, options, [&](const stream::SendProgress& p) {
@@ -383,5 +392,25 @@ Exit transmit(const Args& args)
     }
     return Exit::ok;
 }
+
+constexpr auto kDeltaListenOptions = option_table<DeltaListen>(
+    flag<&DeltaListen::once>("--once", "end after one connection, with its exit code"));
+constexpr auto kTransmitOptions = option_table<Transmit>(
+    value<&Transmit::progress>("-p,--progress", "FILE", "keep a line in FILE that says how far it is"),
+    value<&Transmit::source>("-s,--source", "ADDR", "connect from this address of the host"),
+    value<&Transmit::ratelimit>("-l,--ratelimit", "SIZE", "at most so many bytes a second"), kLevelOption);
+
+} // namespace
+
+constexpr CommandSpec kDeltaListen = command<delta_listen>(
+    "delta listen", arguments<&DeltaListen::stem, &DeltaListen::address>("DEVSTEM [ADDRESS]"),
+    "Take deltas from connections to a socket (/run/ddsnap-delta.sock), or to HOST[:PORT], unauthenticated.",
+    kDeltaListenOptions);
+constexpr CommandSpec kTransmit = command<transmit>(
+    "transmit",
+    arguments<&Transmit::socket, &Transmit::host, &Transmit::from, &Transmit::to>(
+        "SERVERSOCK HOST [FROM] TO"),
+    "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT], or at a socket's path.",
+    kTransmitOptions);
 
 } // namespace zumastor::ddsnap

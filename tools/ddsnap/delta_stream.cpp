@@ -7,9 +7,9 @@
 
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
+#include "tools/common/uuid_text.h"
 #include "tools/stream/aligned_memory.h"
 #include "tools/stream/patch.h"
-#include "tools/zumastor/config/uuid_text.h"
 
 namespace zumastor::ddsnap {
 namespace {
@@ -53,7 +53,7 @@ DeltaDevice::DeltaDevice(const std::string& path) : path_(path)
     bytes_ = node.bytes;
 }
 
-void DeltaDevice::judge(const stream::Header& header) const
+void DeltaDevice::check(const stream::Header& header) const
 {
     if (header.sectors * kSectorBytes > bytes_) {
         throw Failure(Exit::failed,

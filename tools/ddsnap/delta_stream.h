@@ -28,7 +28,7 @@ public:
     explicit DeltaDevice(const std::string& path);
 
     // Refuses what does not fit. Nothing has been written then.
-    void judge(const stream::Header& header) const;
+    void check(const stream::Header& header) const;
     // Writes each record once it has been found right, flushes at the end. Returns the number of chunks.
     // Throws Exit::mismatch with the offset at which the stream is wrong or ends.
     std::uint64_t apply(stream::StreamReader& reader);

@@ -93,22 +93,38 @@ Exit check_online(const std::string& socket, bool data)
     return report.damage.empty() ? Exit::ok : Exit::mismatch;
 }
 
-} // namespace
+struct Initialize : Devices {
+    bool yes = false;
+    std::optional<std::string> journalsize;
+    std::optional<std::string> blocksize;
+    std::optional<std::string> chunksize;
+};
 
-Exit initialize(const Args& args)
+struct AcceptOrigin : Devices {
+    bool yes = false;
+    bool keep_snapshots = false;
+};
+
+struct Check {
+    std::string first; // a device, or a daemon's socket
+    std::optional<std::string> origin;
+    std::optional<std::string> meta;
+    bool data = false;
+};
+
+Exit initialize(const Initialize& given)
 {
     InitOptions options;
-    if (const auto chunk = args.get("--chunksize")) {
+    if (const auto chunk = given.chunksize) {
         options.chunk_bytes = need_chunk_size(*chunk);
     }
-    if (const auto block = args.get("--blocksize")) {
+    if (const auto block = given.blocksize) {
         need_block_size(*block);
     }
-    if (const auto journal = args.get("--journalsize")) {
+    if (const auto journal = given.journalsize) {
         options.journal_bytes = need_size(*journal, "journal size");
     }
-    const StorePaths paths =
-        need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
+    const StorePaths paths = need_store_paths(given.store, given.origin, given.meta);
     check_store_fits(paths, options);
     refuse_owned_store(paths);
     open_exclusive(paths.origin, O_RDONLY, "origin");
@@ -118,7 +134,7 @@ Exit initialize(const Args& args)
         }
         open_exclusive(*device, O_RDONLY, "snapshot store");
         if (const std::string content = precious_content(*device); !content.empty()) {
-            confirm(device->given + " holds " + content + ": all of it will be lost.", args.has("--yes"));
+            confirm(device->given + " holds " + content + ": all of it will be lost.", given.yes);
         }
     }
     const std::string uuid = initialize_store(paths, options);
@@ -127,25 +143,24 @@ Exit initialize(const Args& args)
     return Exit::ok;
 }
 
-Exit accept_other_origin(const Args& args)
+Exit accept_other_origin(const AcceptOrigin& given)
 {
-    const StorePaths paths =
-        need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV"));
+    const StorePaths paths = need_store_paths(given.store, given.origin, given.meta);
     if (why_other_origin(paths).empty()) {
         std::printf("%s: the origin of this store; nothing was changed\n", paths.origin.given.c_str());
         return Exit::ok;
     }
-    const bool keep = args.has("--keep-snapshots");
-    confirm(describe_acceptance(paths, keep), args.has("--yes"));
+    const bool keep = given.keep_snapshots;
+    confirm(describe_acceptance(paths, keep), given.yes);
     const std::size_t lost = accept_origin(paths, keep);
     std::printf("%s: the origin of this store from now on; %zu snapshots were given up\n",
                 paths.origin.given.c_str(), lost);
     return Exit::ok;
 }
 
-Exit dump(const Args& args)
+Exit dump(const Devices& given)
 {
-    OfflineStore store(need_store_paths(args.need("SNAPDEV"), args.need("ORIGDEV"), args.get("METADEV")));
+    OfflineStore store(need_store_paths(given.store, given.origin, given.meta));
     dump_header(store.store());
     dump_snapshots(store.store());
     store.store().dump(dump_exception);
@@ -153,18 +168,18 @@ Exit dump(const Args& args)
     return Exit::ok;
 }
 
-Exit check(const Args& args)
+Exit check(const Check& given)
 {
-    const std::string first = args.need("SNAPDEV_OR_SERVERSOCK");
+    const std::string& first = given.first;
     if (const auto info = look_at(first).need(); info && S_ISSOCK(info->st_mode)) {
-        return check_online(first, args.has("--data"));
+        return check_online(first, given.data);
     }
-    if (!args.has("ORIGDEV")) {
+    if (!given.origin) {
         throw Failure(Exit::usage, first + ": is no socket; for an offline check give the origin, too",
                       "ddsnap check SNAPDEV ORIGDEV [METADEV]");
     }
-    OfflineStore store(need_store_paths(first, args.need("ORIGDEV"), args.get("METADEV")));
-    const snapstore::CheckReport report = store.check(args.has("--data"));
+    OfflineStore store(need_store_paths(first, *given.origin, given.meta));
+    const snapstore::CheckReport report = store.check(given.data);
     for (const snapstore::Damage& damage : report.damage) {
         std::printf("damage: %s at %" PRIu64 ", chunk %" PRIu64 " epoch %u\n", damage.what, damage.where,
                     damage.chunk.value, damage.epoch.value);
@@ -176,5 +191,37 @@ Exit check(const Args& args)
     store.close();
     return report.damage.empty() ? Exit::ok : Exit::mismatch;
 }
+
+constexpr auto kInitializeOptions = option_table<Initialize>(
+    flag<&Initialize::yes>("-y,--yes", "do not ask before other data on SNAPDEV is destroyed"),
+    value<&Initialize::journalsize>("-j,--journalsize", "SIZE",
+                                    "size of the journal (chosen from the store's size)"),
+    value<&Initialize::blocksize>("-b,--blocksize", "SIZE", "size of metadata blocks: 4k"),
+    value<&Initialize::chunksize>("-c,--chunksize", "SIZE",
+                                  "unit of copying: 4k … 1m, a power of two (16k)"));
+constexpr auto kAcceptOriginOptions = option_table<AcceptOrigin>(
+    flag<&AcceptOrigin::yes>("-y,--yes", "do not ask"),
+    flag<&AcceptOrigin::keep_snapshots>("--keep-snapshots",
+                                        "they show what this origin holds where they shared chunks"));
+constexpr auto kCheckOptions = option_table<Check>(
+    flag<&Check::data>("-d,--data", "read all data too and compare it with its checksums"));
+
+} // namespace
+
+constexpr CommandSpec kInitialize = command<initialize>(
+    "initialize",
+    arguments<&Initialize::store, &Initialize::origin, &Initialize::meta>("SNAPDEV ORIGDEV [METADEV]"),
+    "Make a new, empty snapshot store.", kInitializeOptions);
+constexpr CommandSpec kAcceptOrigin = command<accept_other_origin>(
+    "accept-origin",
+    arguments<&AcceptOrigin::store, &AcceptOrigin::origin, &AcceptOrigin::meta>("SNAPDEV ORIGDEV [METADEV]"),
+    "A store's origin is another one, restored for example, and this is meant.", kAcceptOriginOptions);
+constexpr CommandSpec kDump = command<dump>(
+    "dump", arguments<&Devices::store, &Devices::origin, &Devices::meta>("SNAPDEV ORIGDEV [METADEV]"),
+    "Print the metadata of a store that is not in use.");
+constexpr CommandSpec kCheck = command<check>(
+    "check",
+    arguments<&Check::first, &Check::origin, &Check::meta>("SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]"),
+    "Check a store completely: offline, or through the daemon that has it.", kCheckOptions);
 
 } // namespace zumastor::ddsnap

@@ -17,17 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kCreateLimit{30000};
 
-Daemon connect(const Args& args)
-{
-    const std::string socket = args.need("SERVERSOCK");
-    return Daemon(socket, "server " + socket);
-}
-
-std::uint64_t number_of(const Args& args, std::string_view name = "SNAP")
-{
-    return static_cast<std::uint64_t>(
-        need_integer(args.need(name), "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
-}
+Daemon connect(const OfDaemon& given) { return Daemon(given.socket, "server " + given.socket); }
 
 SnapshotEntry need_snapshot(Daemon& daemon, std::uint64_t id)
 {
@@ -100,83 +90,73 @@ void print_volume(const VolumeEntry& volume, bool verbose)
     }
 }
 
-// The codes that scripts know; errors of any kind are 9, so that none is taken for "absent".
-Exit state_code(const Args& args)
-{
-    constexpr auto kNormal = static_cast<Exit>(0);
-    constexpr auto kAbsent = static_cast<Exit>(1);
-    constexpr auto kSquashed = static_cast<Exit>(2);
-    constexpr auto kError = static_cast<Exit>(9);
-    try {
-        Daemon daemon = connect(args);
-        if (!args.has("SNAP")) {
-            return daemon.status().failed ? kError : kNormal;
-        }
-        const auto snapshot = daemon.find(number_of(args));
-        return !snapshot ? kAbsent : snapshot->squashed ? kSquashed : kNormal;
-    } catch (const Failure& failure) {
-        report(failure.what(), failure.next());
-        return kError;
-    }
-}
+struct OneSnapshot : OfDaemon {
+    std::string snapshot;
+};
 
-Exit print_size(const Args& args)
-{
-    Daemon daemon = connect(args);
-    const std::uint64_t sectors =
-        args.has("SNAP") ? need_snapshot(daemon, number_of(args)).sectors : daemon.status().origin_sectors;
-    std::printf("%" PRIu64 "\n", sectors);
-    return Exit::ok;
-}
+struct Priority : OneSnapshot {
+    std::string priority;
+};
 
-} // namespace
+struct Usecount : OneSnapshot {
+    std::optional<std::string> difference;
+};
 
-Exit create(const Args& args)
+struct Resize : OfDaemon {
+    std::optional<std::string> origin;
+    std::optional<std::string> store;
+    std::optional<std::string> meta;
+};
+
+struct DeltaChangelist : OfDaemon {
+    std::string file;
+    std::string from;
+    std::string to;
+};
+
+struct Status : OfDaemon {
+    std::optional<std::string> snapshot;
+    bool list = false;
+    bool last = false;
+    bool size = false;
+    bool state = false;
+    bool verbose = false;
+};
+
+Exit create_snapshot(const OneSnapshot& given)
 {
     NewSnapshot wanted;
-    wanted.id = number_of(args);
-    connect(args).create(wanted, kCreateLimit);
+    wanted.id = snapshot_number(given.snapshot);
+    connect(given).create(wanted, kCreateLimit);
     return Exit::ok;
 }
 
-::ddsnap::client::DeviceOptions reader_options(Daemon& daemon, const std::string& who)
+Exit delete_snapshot(const OneSnapshot& given)
 {
-    const HelloEntry hello = daemon.hello();
-    ::ddsnap::client::DeviceOptions device;
-    device.data_socket = hello.data_socket;
-    device.origin = hello.origin;
-    device.store = hello.store;
-    device.name = who + " (process " + std::to_string(::getpid()) + ")";
-    device.read_only = true;
-    return device;
-}
-
-Exit remove(const Args& args)
-{
-    connect(args).remove(number_of(args));
+    connect(given).remove(snapshot_number(given.snapshot));
     return Exit::ok;
 }
 
-Exit list(const Args& args)
+Exit list_snapshots(const OfDaemon& given)
 {
-    print_snapshots(connect(args).list());
+    print_snapshots(connect(given).list());
     return Exit::ok;
 }
 
-Exit priority(const Args& args)
+Exit priority(const Priority& given)
 {
-    const auto value = static_cast<int>(need_integer(args.need("N"), "priority", -128, 127));
-    connect(args).set_priority(number_of(args), value);
+    const auto value = static_cast<int>(need_integer(given.priority, "priority", -128, 127));
+    connect(given).set_priority(snapshot_number(given.snapshot), value);
     return Exit::ok;
 }
 
-Exit usecount(const Args& args)
+Exit usecount(const Usecount& given)
 {
     constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max();
     const std::int64_t difference =
-        args.has("DIFF") ? need_integer(args.need("DIFF"), "difference", -kLimit, kLimit) : 0;
-    Daemon daemon = connect(args);
-    const std::uint64_t id = number_of(args);
+        given.difference ? need_integer(*given.difference, "difference", -kLimit, kLimit) : 0;
+    Daemon daemon = connect(given);
+    const std::uint64_t id = snapshot_number(given.snapshot);
     const auto before = static_cast<std::int64_t>(need_snapshot(daemon, id).use_count);
     try {
         std::printf("%" PRIu64 "\n", daemon.add_use(id, difference));
@@ -190,70 +170,162 @@ Exit usecount(const Args& args)
     return Exit::ok;
 }
 
-Exit resize(const Args& args)
+Exit resize(const Resize& given)
 {
-    const auto size_of = [&](std::string_view option, const char* what) -> std::optional<std::uint64_t> {
-        const auto text = args.get(option);
+    const auto size_of = [](const std::optional<std::string>& text,
+                            const char* what) -> std::optional<std::uint64_t> {
         return text ? std::optional(need_size(*text, what)) : std::nullopt;
     };
-    const auto origin = size_of("--origin", "size of the origin");
-    const auto store = size_of("--snapshot", "size of the snapshot store");
-    const auto meta = size_of("--metadata", "size of the metadata device");
+    const auto origin = size_of(given.origin, "size of the origin");
+    const auto store = size_of(given.store, "size of the snapshot store");
+    const auto meta = size_of(given.meta, "size of the metadata device");
     if (origin.value_or(kSectorBytes) < kSectorBytes || store.value_or(1) == 0 || meta.value_or(1) == 0 ||
         (!origin && !store && !meta)) {
         throw Failure(Exit::usage, "no size is given", "give -o SIZE, -s SIZE, -m SIZE or several");
     }
-    Daemon daemon = connect(args);
+    Daemon daemon = connect(given);
     daemon.resize(origin ? std::optional(*origin / kSectorBytes) : std::nullopt, store, meta);
     return Exit::ok;
 }
 
-Exit delta_changelist(const Args& args)
+Exit delta_changelist(const DeltaChangelist& given)
 {
-    Daemon daemon = connect(args);
-    const SnapshotEntry from = need_snapshot(daemon, number_of(args, "S1"));
-    const SnapshotEntry to = need_snapshot(daemon, number_of(args, "S2"));
+    Daemon daemon = connect(given);
+    const SnapshotEntry from = need_snapshot(daemon, snapshot_number(given.from));
+    const SnapshotEntry to = need_snapshot(daemon, snapshot_number(given.to));
     if (from.epoch >= to.epoch) {
         throw Failure(Exit::usage,
                       "snapshot " + std::to_string(from.id) + " is not older than " + std::to_string(to.id),
                       "give the older one first");
     }
-    const ChangelistSize size = write_changelist(daemon, from, to, args.need("FILE"));
+    const ChangelistSize size = write_changelist(daemon, from, to, given.file);
     std::printf("%" PRIu64 " chunks in %" PRIu64 " ranges\n", size.chunks, size.ranges);
     return Exit::ok;
 }
 
-Exit status(const Args& args)
+// The codes that scripts know; errors of any kind are 9, so that none is taken for "absent".
+Exit state_code(const Status& given)
 {
-    if (args.has("--state")) {
-        return state_code(args);
+    constexpr auto kNormal = static_cast<Exit>(0);
+    constexpr auto kAbsent = static_cast<Exit>(1);
+    constexpr auto kSquashed = static_cast<Exit>(2);
+    constexpr auto kError = static_cast<Exit>(9);
+    try {
+        Daemon daemon = connect(given);
+        if (!given.snapshot) {
+            return daemon.status().failed ? kError : kNormal;
+        }
+        const auto snapshot = daemon.find(snapshot_number(*given.snapshot));
+        return !snapshot ? kAbsent : snapshot->squashed ? kSquashed : kNormal;
+    } catch (const Failure& failure) {
+        report(failure.what(), failure.next());
+        return kError;
     }
-    if (args.has("--size")) {
-        return print_size(args);
+}
+
+Exit print_size(const Status& given)
+{
+    Daemon daemon = connect(given);
+    const std::uint64_t sectors = given.snapshot
+                                      ? need_snapshot(daemon, snapshot_number(*given.snapshot)).sectors
+                                      : daemon.status().origin_sectors;
+    std::printf("%" PRIu64 "\n", sectors);
+    return Exit::ok;
+}
+
+Exit status(const Status& given)
+{
+    if (given.state) {
+        return state_code(given);
     }
-    Daemon daemon = connect(args);
+    if (given.size) {
+        return print_size(given);
+    }
+    Daemon daemon = connect(given);
     std::vector<SnapshotEntry> snapshots = daemon.list();
-    if (args.has("--last")) {
+    if (given.last) {
         if (snapshots.empty()) {
             throw Failure(Exit::not_found, "there is no snapshot");
         }
         std::printf("%" PRIu64 "\n", snapshots.back().id);
         return Exit::ok;
     }
-    if (args.has("SNAP")) {
-        snapshots = {need_snapshot(daemon, number_of(args))};
+    if (given.snapshot) {
+        snapshots = {need_snapshot(daemon, snapshot_number(*given.snapshot))};
     }
-    if (args.has("--list")) {
+    if (given.list) {
         for (const SnapshotEntry& snapshot : snapshots) {
             std::printf("%" PRIu64 "\n", snapshot.id);
         }
         return Exit::ok;
     }
-    if (!args.has("SNAP")) {
-        print_volume(daemon.status(), args.has("--verbose"));
+    if (!given.snapshot) {
+        print_volume(daemon.status(), given.verbose);
     }
     print_snapshots(snapshots);
     return Exit::ok;
 }
+
+constexpr auto kResizeOptions = option_table<Resize>(
+    value<&Resize::origin>("-o,--origin", "SIZE",
+                           "of the origin: reload a smaller device's table before, a larger one's after"),
+    value<&Resize::store>("-s,--snapshot", "SIZE",
+                          "how much of SNAPDEV is used; for less, make the device smaller afterwards"),
+    value<&Resize::meta>(
+        "-m,--metadata", "SIZE",
+        "how much of the metadata device is used; for less, make the device smaller afterwards"));
+constexpr auto kStatusOptions = option_table<Status>(
+    flag<&Status::list>("-l,--list", "only the snapshots' numbers, oldest first"),
+    flag<&Status::last>("--last", "only the newest snapshot's number"),
+    flag<&Status::size>("-s,--size", "only the size in sectors: the origin's, or the snapshot's"),
+    flag<&Status::state>("-S,--state", "by exit code: 0 normal, 1 absent, 2 squashed, 9 error"),
+    flag<&Status::verbose>("-v,--verbose", "clients and counters too"));
+
+} // namespace
+
+::ddsnap::client::DeviceOptions reader_options(Daemon& daemon, const std::string& who)
+{
+    const HelloEntry hello = daemon.hello();
+    ::ddsnap::client::DeviceOptions device;
+    device.data_socket = hello.data_socket;
+    device.origin = hello.origin;
+    device.store = hello.store;
+    device.name = who + " (process " + std::to_string(::getpid()) + ")";
+    device.read_only = true;
+    return device;
+}
+
+std::uint64_t snapshot_number(const std::string& text)
+{
+    return static_cast<std::uint64_t>(
+        need_integer(text, "snapshot number", 0, std::numeric_limits<std::int64_t>::max()));
+}
+
+constexpr CommandSpec kCreate = command<create_snapshot>(
+    "create", arguments<&OneSnapshot::socket, &OneSnapshot::snapshot>("SERVERSOCK SNAP"),
+    "Take a snapshot with a number of your choice.");
+constexpr CommandSpec kDelete = command<delete_snapshot>(
+    "delete", arguments<&OneSnapshot::socket, &OneSnapshot::snapshot>("SERVERSOCK SNAP"),
+    "Delete a snapshot.");
+constexpr CommandSpec kList = command<list_snapshots>("list", arguments<&OfDaemon::socket>("SERVERSOCK"),
+                                                      "List the snapshots, oldest first.");
+constexpr CommandSpec kPriority = command<priority>(
+    "priority", arguments<&Priority::socket, &Priority::snapshot, &Priority::priority>("SERVERSOCK SNAP N"),
+    "Set what is given up last when the store is full (-128 … 127; 127: never).");
+constexpr CommandSpec kUsecount = command<usecount>(
+    "usecount",
+    arguments<&Usecount::socket, &Usecount::snapshot, &Usecount::difference>("SERVERSOCK SNAP [DIFF]"),
+    "Change (+1, -1) and print the use count.");
+constexpr CommandSpec kResize =
+    command<resize>("resize", arguments<&Resize::socket>("SERVERSOCK"),
+                    "Change the size of the origin or the snapshot store.", kResizeOptions);
+constexpr CommandSpec kStatus =
+    command<status>("status", arguments<&Status::socket, &Status::snapshot>("SERVERSOCK [SNAP]"),
+                    "Show store and snapshots.", kStatusOptions);
+constexpr CommandSpec kDeltaChangelist = command<delta_changelist>(
+    "delta changelist",
+    arguments<&DeltaChangelist::socket, &DeltaChangelist::file, &DeltaChangelist::from, &DeltaChangelist::to>(
+        "SERVERSOCK FILE S1 S2"),
+    "Write to FILE which chunks may differ between two snapshots, the older one first.");
 
 } // namespace zumastor::ddsnap

@@ -6,9 +6,6 @@
 // store full it must not be given up halfway.
 #include <fcntl.h>
 
-#include <algorithm>
-#include <limits>
-
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/ddsnap/commands.h"
@@ -53,17 +50,16 @@ DeviceNode origin_device(const VolumeEntry& volume)
                   "make one: echo 0 SECTORS ddsnap SNAPDEV ORIGDEV AGENTSOCK -1 | dmsetup create NAME");
 }
 
-} // namespace
+struct Revert : OfDaemon {
+    std::string snapshot;
+};
 
-Exit revert(const Args& args)
+Exit revert(const Revert& given)
 {
-    const std::string socket = args.need("SERVERSOCK");
+    const std::string& socket = given.socket;
     Daemon daemon(socket, "server " + socket);
     const VolumeEntry volume = daemon.status();
-    const SnapshotEntry to =
-        find_goal(daemon, volume,
-                  static_cast<std::uint64_t>(need_integer(args.need("SNAP"), "snapshot number", 0,
-                                                          std::numeric_limits<std::int64_t>::max())));
+    const SnapshotEntry to = find_goal(daemon, volume, snapshot_number(given.snapshot));
     const DeviceNode device = origin_device(volume);
     const auto held =
         open_exclusive(device, O_RDONLY, "origin device"); // nobody mounts it before this is done
@@ -80,5 +76,11 @@ Exit revert(const Args& args)
     daemon.set_priority(to.id, to.priority);
     return Exit::ok;
 }
+
+} // namespace
+
+constexpr CommandSpec kRevert =
+    command<revert>("revert", arguments<&Revert::socket, &Revert::snapshot>("SERVERSOCK SNAP"),
+                    "Make the origin what a snapshot holds, through its device, which nobody uses.");
 
 } // namespace zumastor::ddsnap

@@ -62,7 +62,7 @@ public:
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
 
-    // The content of a data record, or the patch of a patch record, whose fields StreamReader has judged:
+    // The content of a data record, or the patch of a patch record, whose fields StreamReader has checked:
     // where it is if that is aligned for O_DIRECT, else in `buffer`, which has room for the chunks. The error
     // has no offset: the caller knows it.
     tl::expected<Bytes, std::string> decode(const Header& header, const Piece& piece,

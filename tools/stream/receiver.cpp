@@ -96,7 +96,7 @@ Appliers::Work make_applier(const Header& header, VolumeWriter& writer)
     };
 }
 
-// The receiving end at work: records go in as they come, and are settled, the oldest first, when written.
+// The receiving end at work: records go in as they come, and are finished, the oldest first, when written.
 // Those that have come already are written together; none waits for one that has not.
 class Reception {
 public:
@@ -131,7 +131,7 @@ public:
             return;
         }
         while (workers_.full() || workers_.ready()) {
-            settle();
+            finish_oldest();
         }
         if (flusher_.ready()) {
             flusher_.take();
@@ -140,11 +140,11 @@ public:
         batch_bytes_ = 0;
     }
 
-    void settle_all()
+    void finish_all()
     {
         hand_over();
         while (!workers_.empty()) {
-            settle();
+            finish_oldest();
         }
         while (!flusher_.empty()) { // a flush that failed says so only once
             flusher_.take();
@@ -155,7 +155,7 @@ public:
     // What came so far is good: a resumed stream need not send it again.
     void keep()
     {
-        settle_all();
+        finish_all();
         hooks_.reached(progress_.next_chunk);
     }
 
@@ -177,7 +177,7 @@ public:
 private:
     static constexpr std::size_t kMostRecords = 256; // in a batch; those of zeros have no content
 
-    void settle() // the oldest batch
+    void finish_oldest()
     {
         const Written written = workers_.take();
         progress_.chunks += written.chunks;
@@ -233,7 +233,7 @@ ReceiveProgress receive(StreamReader& reader, VolumeWriter& writer, const Receiv
         }
         reception.or_keep([&] { hooks.moved(reception.progress()); });
     }
-    reception.settle_all();
+    reception.finish_all();
     hooks.moved(reception.progress());
     return reception.progress();
 }

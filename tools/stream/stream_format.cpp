@@ -80,7 +80,7 @@ Result<std::string> decode_text(Bytes field, std::size_t offset, const char* wha
     return std::string(begin, length);
 }
 
-Result<void> judge(const Header& header)
+Result<void> check(const Header& header)
 {
     if (header.chunk_shift < 12 || header.chunk_shift > 20) {
         return refuse(12, fmt::format("chunks of 2^{} bytes are not possible", header.chunk_shift));
@@ -170,19 +170,19 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
     if (!name || !tag) {
         return tl::unexpected(name ? tag.error() : name.error());
     }
-    auto judged_name = SnapshotName::from(*name);
-    auto judged_tag = SnapshotTag::from(*tag);
-    if (!judged_name) {
+    auto checked_name = SnapshotName::from(*name);
+    auto checked_tag = SnapshotTag::from(*tag);
+    if (!checked_name) {
         return refuse(kNameAt, fmt::format("a snapshot cannot be called '{}'", shown(*name, 4 * kMaxName)));
     }
-    if (!judged_tag) {
+    if (!checked_tag) {
         return refuse(kTagAt,
                       fmt::format("a snapshot cannot be of the kinds '{}'", shown(*tag, 4 * kMaxTag)));
     }
-    header.name = std::move(*judged_name);
-    header.tag = std::move(*judged_tag);
+    header.name = std::move(*checked_name);
+    header.tag = std::move(*checked_tag);
     header.created_ns = Reader(Bytes(bytes).subspan(kCreatedAt)).get<std::uint64_t>();
-    return judge(header).map([&] { return header; });
+    return check(header).map([&] { return header; });
 }
 
 std::array<std::byte, kRecordBytes> encode(const Record& record)

@@ -152,7 +152,7 @@ Result<Header> StreamReader::begin()
 }
 
 // A record's place: in order, within the volume, no more than was announced.
-Result<void> StreamReader::judge(const Record& record) const
+Result<void> StreamReader::check(const Record& record) const
 {
     if (record.sequence != sequence_) {
         return refuse(fmt::format("record {} where {} is due", record.sequence, sequence_));
@@ -223,7 +223,7 @@ Result<std::optional<Piece>> StreamReader::next()
     if (!record) {
         return refuse(std::move(record.error().what));
     }
-    if (auto good = judge(*record); !good) {
+    if (auto good = check(*record); !good) {
         return tl::unexpected(good.error());
     }
     if (record->type == RecordType::end) {

@@ -74,7 +74,7 @@ public:
 private:
     Result<void> get(std::span<std::byte> bytes);
     std::span<std::byte> room_for(std::size_t bytes);
-    Result<void> judge(const Record& record) const;
+    Result<void> check(const Record& record) const;
     Result<std::optional<Piece>> finish(const Record& record, const std::array<std::byte, 16>& digest);
     tl::unexpected<Error> refuse(std::string what) const;
 

@@ -54,7 +54,7 @@ std::vector<std::string> kinds_of(const VolumeConfig& config)
 
 } // namespace
 
-std::vector<std::string> names_of(const std::string& argument, const Args& before)
+std::vector<std::string> names_of(const std::string& argument, const std::string& volume)
 {
     try {
         if (argument == "VOL") {
@@ -65,10 +65,10 @@ std::vector<std::string> names_of(const std::string& argument, const Args& befor
         if (argument == "METHOD") {
             return {"none", "zstd"};
         }
-        if (!before.has("VOL")) {
+        if (volume.empty()) {
             return {};
         }
-        const VolumeConfig config = load_config(before.need("VOL"));
+        const VolumeConfig config = load_config(volume);
         if (argument.starts_with("SNAP")) {
             return snapshot_names(Volume(config));
         }

@@ -5,11 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "tools/common/command_line.h"
-
 namespace zumastor {
 
 // Names of volumes, snapshots, hosts and kinds, as they are now. What cannot be found out is left out.
-std::vector<std::string> names_of(const std::string& argument, const Args& before);
+std::vector<std::string> names_of(const std::string& argument, const std::string& volume);
 
 } // namespace zumastor

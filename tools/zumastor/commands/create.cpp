@@ -8,19 +8,37 @@
 #include <filesystem>
 
 #include "tools/common/known.h"
+#include "tools/common/look_and_ask.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands/commands.h"
-#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/config/lock.h"
+#include "tools/zumastor/config/troubles.h"
 #include "tools/zumastor/host/loop.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/host/mounts.h"
-#include "tools/zumastor/host/other_users.h"
 #include "tools/zumastor/systemd/systemd.h"
 #include "tools/zumastor/systemd/timers.h"
+#include "tools/zumastor/volume/new_volume.h"
+#include "tools/zumastor/volume/other_users.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
+
+struct Create : PeerOptions, FillOptions, KindOptions, Yes, DryRun {
+    std::string volume;
+    std::optional<std::string> dir;
+    std::optional<std::string> file;
+    std::optional<std::string> store_size;
+    std::optional<std::string> origin;
+    std::optional<std::string> store;
+    std::optional<std::string> metadev;
+    std::optional<std::string> fstype;
+    std::optional<std::string> replica_of;
+    std::optional<std::string> chunksize;
+};
 
 namespace fs = std::filesystem;
 
@@ -68,17 +86,17 @@ struct Files {
     std::uint64_t store_bytes = 0;
 };
 
-Files files_from(const Args& args, const std::string& name)
+Files files_from(const Create& given, const std::string& name)
 {
     constexpr std::uint64_t kBlock = 4096;
     Files files;
     files.directory =
-        fs::absolute(args.get("DIR").value_or("/var/lib/zumastor/" + name)).lexically_normal().string();
+        fs::absolute(given.dir.value_or("/var/lib/zumastor/" + name)).lexically_normal().string();
     files.origin = files.directory + "/" + name + ".origin";
     files.store = files.directory + "/" + name + ".store";
-    files.origin_bytes = need_size(*args.get("--file"), "--file") / kBlock * kBlock;
-    files.store_bytes = args.has("--store-size")
-                            ? need_size(*args.get("--store-size"), "--store-size") / kBlock * kBlock
+    files.origin_bytes = need_size(*given.file, "--file") / kBlock * kBlock;
+    files.store_bytes = given.store_size.has_value()
+                            ? need_size(*given.store_size, "--store-size") / kBlock * kBlock
                             : std::max(files.origin_bytes / 2 / kBlock * kBlock, kLeastStore);
     if (files.origin_bytes == 0) {
         throw Failure(Exit::usage, "--file: a volume of that size holds nothing");
@@ -91,32 +109,31 @@ Files files_from(const Args& args, const std::string& name)
     return files;
 }
 
-NewVolume common_request(const Args& args)
+NewVolume common_request(const Create& given)
 {
     NewVolume wanted;
-    wanted.config.name = VolumeName::need(args.need("VOL"));
-    if (const auto host = args.get("--replica-of")) {
-        wanted.config.source = source_from(*host, args);
+    wanted.config.name = VolumeName::need(given.volume);
+    if (const auto host = given.replica_of) {
+        wanted.config.source = source_from(*host, given);
     } else {
         wanted.config.master = MasterRole{};
     }
     wanted.initialize = true;
-    wanted.config.warn_at = need_marks(args.get("--warn-at").value_or(""));
-    wanted.config.snapshot_first = args.has("--snapshot-first");
-    if (const auto chunk = args.get("--chunksize")) {
+    apply(given, wanted.config);
+    if (const auto chunk = given.chunksize) {
         wanted.format.chunk_bytes = need_chunk_size(*chunk);
     }
-    read_schedule(args, wanted.config.schedule);
+    read_schedule(given, wanted.config.schedule);
     return wanted;
 }
 
 // The filesystem to make, and what it is called if it is not named. A replica has its master's.
-std::string type_from(const Args& args, const char* usual)
+std::string type_from(const Create& given, const char* usual)
 {
-    if (args.has("--replica-of") && args.has("--fstype")) {
+    if (given.replica_of.has_value() && given.fstype.has_value()) {
         throw Failure(Exit::usage, "a replica gets the filesystem that its master has", "leave --fstype out");
     }
-    return args.has("--replica-of") ? "" : args.get("--fstype").value_or(usual);
+    return given.replica_of.has_value() ? "" : given.fstype.value_or(usual);
 }
 
 // Store, daemon, device; on a master filesystem if there is none, and mounts.
@@ -138,13 +155,13 @@ Exit build(const NewVolume& wanted, const std::string& type)
         if (!type.empty()) {
             make_filesystem(type, volume.paths().origin_device);
         }
-        if (!volume.mount_all(troubles)) {
+        if (!mount_all(volume, troubles)) {
             throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem",
                           "give --fstype TYPE");
         }
     } catch (...) {
         try {
-            volume.unmount_all();
+            unmount_all(volume);
             volume.stop_devices();
             remove_config(name);
         } catch (const Failure& failure) {
@@ -159,18 +176,18 @@ Exit build(const NewVolume& wanted, const std::string& type)
     return conclude(troubles);
 }
 
-Exit create_in_files(const Args& args, NewVolume wanted)
+Exit create_in_files(const Create& given, NewVolume wanted)
 {
-    const std::string type = type_from(args, "ext4");
+    const std::string type = type_from(given, "ext4");
     if (!type.empty()) {
         require_mkfs(type);
     }
-    const Files files = files_from(args, wanted.config.name);
+    const Files files = files_from(given, wanted.config.name);
     wanted.paths.origin = {files.origin, files.origin, 0, files.origin_bytes};
     wanted.paths.store = {files.store, files.store, 0, files.store_bytes};
     check_store_fits(wanted.paths, wanted.format);
     find_daemon();
-    if (args.has("--dry-run")) {
+    if (given.dry_run) {
         std::printf("would make %s (%s) and %s (%s), and %s volume %s\n", files.origin.c_str(),
                     format_size(files.origin_bytes).c_str(), files.store.c_str(),
                     format_size(files.store_bytes).c_str(),
@@ -202,10 +219,10 @@ Exit create_in_files(const Args& args, NewVolume wanted)
 }
 
 // The filesystem to make on an origin device; empty: none, as it has one or becomes a replica.
-std::string type_for_device(const Args& args, const DeviceNode& origin)
+std::string type_for_device(const Create& given, const DeviceNode& origin)
 {
-    std::string type = type_from(args, "");
-    if (args.has("--replica-of")) {
+    std::string type = type_from(given, "");
+    if (given.replica_of.has_value()) {
         return type;
     }
     const auto present = filesystem_on(origin.path);
@@ -238,29 +255,28 @@ VolumeLock lock_new(const VolumeConfig& config)
     return lock;
 }
 
-Creatable find_creatable(const Args& args, NewVolume wanted)
+Creatable find_creatable(const Create& given, NewVolume wanted)
 {
     VolumeLock lock = lock_new(wanted.config);
-    wanted.paths = need_store_paths(*args.get("--store"), *args.get("--origin"), args.get("--metadev"));
+    wanted.paths = need_store_paths(*given.store, *given.origin, given.metadev);
     wanted.config.origin = stable_name(wanted.paths.origin);
     wanted.config.store = stable_name(wanted.paths.store);
     if (wanted.paths.meta) {
         wanted.config.meta = stable_name(*wanted.paths.meta);
     }
     check_new_devices(wanted);
-    std::string type = type_for_device(args, wanted.paths.origin);
-    if (!args.has("--dry-run")) {
+    std::string type = type_for_device(given, wanted.paths.origin);
+    if (!given.dry_run) {
         mapper::require_target();
     }
     std::string question = question_about(wanted);
     return {std::move(lock), std::move(wanted), std::move(type), std::move(question)};
 }
 
-Exit create_on_devices(const Args& args, const NewVolume& asked_for)
+Exit create_on_devices(const Create& given, const NewVolume& asked_for)
 {
-    const bool dry = args.has("--dry-run");
-    const Creatable found =
-        look_and_ask(dry || args.has("--yes"), [&] { return find_creatable(args, asked_for); });
+    const bool dry = given.dry_run;
+    const Creatable found = look_and_ask(dry || given.yes, [&] { return find_creatable(given, asked_for); });
     const NewVolume& wanted = found.wanted;
     if (dry) {
         std::printf("would make a new snapshot store on %s and %s volume %s\n", wanted.config.store.c_str(),
@@ -270,29 +286,45 @@ Exit create_on_devices(const Args& args, const NewVolume& asked_for)
     return build(wanted, found.type);
 }
 
-} // namespace
-
-Exit create_volume(const Args& args)
+Exit create_volume(const Create& given)
 {
-    const NewVolume wanted = common_request(args);
+    const NewVolume wanted = common_request(given);
     check_volume_name(wanted.config.name);
-    for (const char* option : {"--name", "--ssh-user"}) {
-        if (args.has(option) && !args.has("--replica-of")) {
+    for (const auto& [option, value] : {std::pair{"--name", &given.name}, {"--ssh-user", &given.ssh_user}}) {
+        if (value->has_value() && !given.replica_of) {
             throw Failure(Exit::usage, std::string(option) + " is about another host",
                           "give --replica-of HOST");
         }
     }
-    const bool files = args.has("--file");
-    if (files == (args.has("--origin") || args.has("--store")) ||
-        args.has("--origin") != args.has("--store")) {
+    const bool files = given.file.has_value();
+    if (files == (given.origin.has_value() || given.store.has_value()) ||
+        given.origin.has_value() != given.store.has_value()) {
         throw Failure(Exit::usage, "where is the volume to be?",
                       "give either --file SIZE [DIR], or --origin DEV and --store DEV");
     }
     if (!files) {
-        return create_on_devices(args, wanted);
+        return create_on_devices(given, wanted);
     }
     const VolumeLock lock = lock_new(wanted.config);
-    return create_in_files(args, wanted);
+    return create_in_files(given, wanted);
 }
+
+constexpr auto kCreateOptions = option_table<Create>(
+    value<&Create::file>("--file", "SIZE", "in sparse files on loop devices, in DIR (/var/lib/zumastor/VOL)"),
+    value<&Create::store_size>("--store-size", "SIZE", "size of the store's file (half of the volume's)"),
+    value<&Create::origin>("--origin", "DEV", "on this device; a filesystem on it is kept"),
+    value<&Create::store>("--store", "DEV", "with a new snapshot store on this one"),
+    value<&Create::metadev>("--metadev", "DEV", "a device of its own for the metadata"),
+    value<&Create::fstype>("--fstype", "TYPE", "the filesystem to make where there is none (--file: ext4)"),
+    value<&Create::replica_of>("--replica-of", "HOST", "no master: a replica of the volume on this host"),
+    value<&Create::name>("--name", "REMOTEVOL", "the volume's name there (the same)"), kSshUserOption,
+    value<&Create::chunksize>("--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"),
+    kFillOptions, kKindOptions, kYesOption, kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kCreate =
+    command<create_volume>("create", arguments<&Create::volume, &Create::dir>("VOL [DIR]"),
+                           "Make a volume, its store and its mounts at one go.", kCreateOptions);
 
 } // namespace zumastor

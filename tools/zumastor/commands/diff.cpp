@@ -10,10 +10,21 @@
 
 #include "tools/common/text.h"
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/options.h"
 #include "tools/zumastor/config/snapshot_ref.h"
+#include "tools/zumastor/volume/volume.h"
 
 namespace zumastor {
 namespace {
+
+struct Diff {
+    std::string volume;
+    std::string snapshot1;
+    std::optional<std::string> snapshot2;
+    std::optional<std::string> start;
+    std::optional<std::string> limit;
+    bool json = false;
+};
 
 using nlohmann::ordered_json;
 
@@ -79,35 +90,32 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-Ends find_ends(const Volume& volume, Daemon& daemon, const Args& args)
+Ends find_diff_ends(const Volume& volume, Daemon& daemon, const Diff& given)
 {
     const std::vector<SnapshotEntry> list = daemon.list();
-    Ends ends{find_snapshot(list, volume.config(), args.need("SNAP1")), {}};
-    if (const auto name = args.get("SNAP2")) {
+    Ends ends{find_snapshot(list, volume.config(), given.snapshot1), {}};
+    if (const auto name = given.snapshot2) {
         ends.to = find_snapshot(list, volume.config(), *name);
         if (ends.from.epoch >= ends.to->epoch) {
-            throw Failure(Exit::usage, "snapshot " + args.need("SNAP1") + " is not older than " + *name,
+            throw Failure(Exit::usage, "snapshot " + given.snapshot1 + " is not older than " + *name,
                           "give the older one first");
         }
     }
     return ends;
 }
 
-} // namespace
-
-Exit show_diff(const Args& args)
+Exit show_diff(const Diff& given)
 {
     constexpr std::uint64_t kAll = std::numeric_limits<std::int64_t>::max();
-    const std::uint64_t start = need_size(args.get("--start").value_or("0"), "start");
-    const auto limit = args.has("--limit")
-                           ? static_cast<std::uint64_t>(need_integer(*args.get("--limit"), "limit", 1, kAll))
-                           : kAll;
-    const Volume volume(load_config(args.need("VOL")));
+    const std::uint64_t start = need_size(given.start.value_or("0"), "start");
+    const auto limit =
+        given.limit ? static_cast<std::uint64_t>(need_integer(*given.limit, "limit", 1, kAll)) : kAll;
+    const Volume volume(load_config(given.volume));
     Daemon daemon = volume.daemon();
-    const Ends ends = find_ends(volume, daemon, args);
+    const Ends ends = find_diff_ends(volume, daemon, given);
     const VolumeEntry store = daemon.status();
     const std::uint64_t size = (ends.to ? ends.to->sectors : store.origin_sectors) * kSectorBytes;
-    Printer printer(volume, ends, store, args.has("--json"));
+    Printer printer(volume, ends, store, given.json);
     std::optional<std::uint64_t> next;
     daemon.delta(ends.from, ends.to, start / store.chunk_bytes, [&](const DeltaRange& range) {
         const std::uint64_t offset = range.first * store.chunk_bytes;
@@ -121,5 +129,16 @@ Exit show_diff(const Args& args)
     printer.finish(next);
     return Exit::ok;
 }
+
+constexpr auto kDiffOptions = option_table<Diff>(
+    value<&Diff::start>("--start", "OFFSET", "go on from this offset, rounded down to a chunk (0)"),
+    value<&Diff::limit>("--limit", "N", "at most so many ranges; what to go on with is printed"),
+    flag<&Diff::json>("--json", "for programs: one JSON document, versioned"));
+
+} // namespace
+
+constexpr CommandSpec kDiff = command<show_diff>(
+    "diff", arguments<&Diff::volume, &Diff::snapshot1, &Diff::snapshot2>("VOL SNAP1 [SNAP2]"),
+    "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiffOptions);
 
 } // namespace zumastor

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor import: from a configuration of version 0.8 to commands of today.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -7,16 +9,24 @@
 #include "tools/common/known.h"
 #include "tools/zumastor/commands/commands.h"
 #include "tools/zumastor/commands/old_volumes.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/config/troubles.h"
 
 namespace zumastor {
+namespace {
 
 namespace fs = std::filesystem;
 
+struct Import {
+    std::optional<std::string> dir;
+    bool yes = false;
+};
+
 // Printed, not executed: making the stores anew ends the old ones' snapshots, and the administrator is to see
 // it before it happens.
-Exit import_old(const Args& args)
+Exit import_old(const Import& given)
 {
-    const std::string top = args.get("DIR").value_or("/var/lib/zumastor/volumes");
+    const std::string top = given.dir.value_or("/var/lib/zumastor/volumes");
     std::vector<std::string> directories;
     const auto entries = entries_of(top).need();
     if (!entries) {
@@ -38,7 +48,7 @@ Exit import_old(const Args& args)
     Troubles troubles;
     for (const std::string& directory : directories) {
         try {
-            for (const std::string& line : commands_for_old_volume(directory, args.has("--yes"))) {
+            for (const std::string& line : commands_for_old_volume(directory, given.yes)) {
                 std::printf("%s\n", line.c_str());
             }
         } catch (const Failure& failure) {
@@ -51,5 +61,14 @@ Exit import_old(const Args& args)
     }
     return conclude(troubles);
 }
+
+constexpr auto kImportOptions = option_table<Import>(flag<&Import::yes>(
+    "-y,--yes", "write --yes into the commands: the old stores are overwritten without a question"));
+
+} // namespace
+
+constexpr CommandSpec kImport =
+    command<import_old>("import", arguments<&Import::dir>("[DIR]"),
+                        "Print the commands that define the volumes of zumastor 0.8 anew.", kImportOptions);
 
 } // namespace zumastor

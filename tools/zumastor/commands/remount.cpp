@@ -7,29 +7,40 @@
 #include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/config/troubles.h"
 #include "tools/zumastor/host/mounts.h"
-#include "tools/zumastor/replication/replica.h"
 #include "tools/zumastor/systemd/timers.h"
 #include "tools/zumastor/volume/in_use.h"
+#include "tools/zumastor/volume/locked_volume.h"
+#include "tools/zumastor/volume/shown_snapshot.h"
+#include "tools/zumastor/volume/stop.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
+
+struct Remount : DryRun {
+    std::string volume;
+    std::string dir;
+    std::optional<std::string> opts;
+};
 
 namespace fs = std::filesystem;
 
 constexpr const char* kUnchanged = "-";
 
-VolumeConfig wanted_config(const Volume& volume, const Args& args)
+VolumeConfig wanted_config(const Volume& volume, const Remount& given)
 {
     VolumeConfig wanted = volume.config();
-    if (const std::string directory = args.need("DIR"); directory != kUnchanged) {
+    if (const std::string& directory = given.dir; directory != kUnchanged) {
         if (directory.empty()) {
             throw Failure(Exit::usage, "the mount point is empty", "'-' leaves it as it is");
         }
         const std::string place = canonical(directory);
         wanted.mount_point = place == canonical(volume.paths().default_mount) ? "" : place;
     }
-    if (const auto options = args.get("OPTS"); options && *options != kUnchanged) {
+    if (const auto& options = given.opts; options && *options != kUnchanged) {
         wanted.mount_options = *options;
     }
     return wanted;
@@ -73,7 +84,7 @@ bool is_mounted(const Volume& volume)
     if (volume.config().source) {
         return is_mount_point(volume.mount_point());
     }
-    const auto mount = volume.origin_mount();
+    const auto mount = origin_mount(volume);
     return mount && mount->target == canonical(volume.mount_point());
 }
 
@@ -83,7 +94,7 @@ void show(Volume& volume, Troubles& troubles)
     if (volume.config().source) {
         Daemon daemon = volume.daemon();
         show_newest(volume, daemon);
-    } else if (!volume.mount_all(troubles)) {
+    } else if (!mount_all(volume, troubles)) {
         throw Failure(Exit::failed, volume.paths().origin_device + " holds no filesystem");
     }
 }
@@ -94,7 +105,7 @@ void move(Volume& volume, Volume& next, Troubles& troubles)
 {
     refuse_if_mount_point_used(volume);
     try {
-        volume.unmount_origin();
+        unmount_origin(volume);
     } catch (const Failure&) {
         show(volume, troubles); // .snapshot may be gone already
         throw;
@@ -127,18 +138,16 @@ void change_options(Volume& volume, Volume& next, Troubles& troubles)
     }
 }
 
-} // namespace
-
-Exit remount(const Args& args)
+Exit remount(const Remount& given)
 {
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(given.volume);
     Volume& volume = locked.volume;
-    Volume next(wanted_config(volume, args));
+    Volume next(wanted_config(volume, given));
     refuse_bad_place(volume, next);
     const std::string options = next.config().mount_options;
     const std::string where = next.mount_point() + (options.empty() ? "" : " with " + options);
     const bool mounted = is_mounted(volume);
-    if (args.has("--dry-run")) {
+    if (given.dry_run) {
         std::printf("would mount volume %s at %s%s\n", volume.config().name.c_str(), where.c_str(),
                     mounted ? "" : " when it is started");
         return Exit::ok;
@@ -159,5 +168,13 @@ Exit remount(const Args& args)
     follow_config(volume.config(), next.config());
     return conclude(troubles);
 }
+
+constexpr auto kRemountOptions = option_table<Remount>(kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kRemount =
+    command<remount>("remount", arguments<&Remount::volume, &Remount::dir, &Remount::opts>("VOL DIR [OPTS]"),
+                     "Change the mount point, the mount options, or both ('-': as it is).", kRemountOptions);
 
 } // namespace zumastor

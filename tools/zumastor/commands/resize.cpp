@@ -6,17 +6,27 @@
 #include <filesystem>
 
 #include "tools/common/block_device.h"
+#include "tools/common/look_and_ask.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands/commands.h"
-#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/commands/options.h"
 #include "tools/zumastor/host/filesystem_size.h"
 #include "tools/zumastor/host/loop.h"
 #include "tools/zumastor/state/replica_state.h"
 #include "tools/zumastor/volume/in_use.h"
+#include "tools/zumastor/volume/locked_volume.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
+
+struct Resize : Yes, DryRun {
+    std::string volume;
+    std::optional<std::string> origin;
+    std::optional<std::string> snapshot;
+    std::optional<std::string> metadata;
+};
 
 struct Wish {
     std::uint64_t bytes = 0;
@@ -65,7 +75,7 @@ void refuse_cut(const Volume& volume, std::uint64_t bytes)
         refuse_if_origin_used(volume); // by something that does not say how much of it it needs
     }
     if (used && *used > bytes) {
-        const auto mount = volume.origin_mount();
+        const auto mount = origin_mount(volume);
         throw Failure(
             Exit::busy,
             volume.what() + ": its filesystem has " + std::to_string(*used) + " bytes, more than the " +
@@ -81,7 +91,7 @@ std::string growth_advice(const Volume& volume)
     const std::string& device = volume.paths().origin_device;
     const auto found = signature_of(device);
     const std::string type = found ? found->type : "";
-    const auto mount = volume.origin_mount();
+    const auto mount = origin_mount(volume);
     const std::string where = mount ? mount->target : "where it is mounted";
     if (type.starts_with("ext")) {
         return "now grow its filesystem: resize2fs " + device;
@@ -171,7 +181,7 @@ void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish)
                 static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
 }
 
-void refuse_half_received(const Volume& volume)
+void refuse_while_half_received(const Volume& volume)
 {
     if (load_replica_state(volume.paths().state).reception) {
         throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
@@ -189,19 +199,19 @@ struct Resizable {
     std::string question;
 };
 
-Resizable find_resizable(const Args& args)
+Resizable find_resizable(const Resize& given)
 {
-    Resizable found{lock_volume(args), {}, {}, {}, {}, {}};
+    Resizable found{lock_volume(given.volume), {}, {}, {}, {}, {}};
     const Volume& volume = found.locked.volume;
     auto& [locked, streams, origin, store, meta, question] = found;
-    if (const auto size = args.get("--metadata")) {
+    if (const auto size = given.metadata) {
         refuse_shared_metadata(volume);
         meta = need_wish(*size, volume.config().meta, "metadata device");
     }
-    if (const auto size = args.get("--snapshot")) {
+    if (const auto size = given.snapshot) {
         store = need_wish(*size, volume.config().store, "snapshot store");
     }
-    if (const auto size = args.get("--origin")) {
+    if (const auto size = given.origin) {
         origin = need_wish(*size, volume.config().origin, "origin");
     }
     const VolumeEntry now = volume.daemon().status();
@@ -211,23 +221,21 @@ Resizable find_resizable(const Args& args)
     if (origin && origin->bytes < now.origin_sectors * kSectorBytes) {
         refuse_cut(volume, origin->bytes);
         streams.emplace(volume.config().name, "receive");
-        refuse_half_received(volume);
+        refuse_while_half_received(volume);
         question = "what lies beyond " + quantity(origin->bytes) + " of " + volume.what() +
                    " is cut off (its snapshots keep it)";
     }
     return found;
 }
 
-} // namespace
-
-Exit resize_volume(const Args& args)
+Exit resize_volume(const Resize& given)
 {
-    if (!args.has("--origin") && !args.has("--snapshot") && !args.has("--metadata")) {
+    if (!given.origin.has_value() && !given.snapshot.has_value() && !given.metadata.has_value()) {
         throw Failure(Exit::usage, "nothing to resize",
                       "give --origin SIZE, --snapshot SIZE, --metadata SIZE or several");
     }
-    const bool dry = args.has("--dry-run");
-    Resizable found = look_and_ask(dry || args.has("--yes"), [&] { return find_resizable(args); });
+    const bool dry = given.dry_run;
+    Resizable found = look_and_ask(dry || given.yes, [&] { return find_resizable(given); });
     Volume& volume = found.locked.volume;
     Daemon daemon = volume.daemon();
     const auto& [locked, streams, origin, store, meta, question] = found;
@@ -251,5 +259,19 @@ Exit resize_volume(const Args& args)
     }
     return Exit::ok;
 }
+
+constexpr auto kResizeOptions = option_table<Resize>(
+    value<&Resize::origin>("-o,--origin", "SIZE", "the volume's size; max: all of its device"),
+    value<&Resize::snapshot>(
+        "-s,--snapshot", "SIZE",
+        "the snapshot store's; max: all of its device. A smaller one moves what snapshots use of its end"),
+    value<&Resize::metadata>("-m,--metadata", "SIZE", "the metadata device's; max: all of it"),
+    flag<&Resize::yes>("-y,--yes", "do not ask before the volume's end is cut off"), kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kResize = command<resize_volume>(
+    "resize", arguments<&Resize::volume>("VOL"),
+    "Change the size of the volume, or of its store; snapshots keep theirs.", kResizeOptions);
 
 } // namespace zumastor

@@ -9,23 +9,33 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tools/common/look_and_ask.h"
 #include "tools/common/process.h"
-#include "tools/stream/byte_stream.h"
 #include "tools/zumastor/commands/commands.h"
-#include "tools/zumastor/commands/look_and_ask.h"
-#include "tools/zumastor/replication/peer.h"
-#include "tools/zumastor/replication/session.h"
-#include "tools/zumastor/replication/transfer.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/config/lock.h"
+#include "tools/zumastor/config/troubles.h"
+#include "tools/zumastor/replication/cycles.h"
+#include "tools/zumastor/replication/peer_session.h"
 #include "tools/zumastor/replication/verify_session.h"
 #include "tools/zumastor/state/former_source.h"
+#include "tools/zumastor/state/replica_state.h"
 #include "tools/zumastor/state/target_state.h"
+#include "tools/zumastor/systemd/timers.h"
 #include "tools/zumastor/volume/in_use.h"
 #include "tools/zumastor/volume/kept.h"
+#include "tools/zumastor/volume/locked_volume.h"
 #include "tools/zumastor/volume/rollback.h"
 #include "tools/zumastor/volume/sectors.h"
+#include "tools/zumastor/volume/stop.h"
 
 namespace zumastor {
 namespace {
+
+struct Reverse : Yes, ProgressOptions, DryRun {
+    std::string volume;
+    std::optional<std::string> host;
+};
 
 // Who is to be followed: a target, or whom this volume was a replica of; HOST chooses.
 SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
@@ -66,14 +76,12 @@ SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
 VerifyHello ask(const SourceRole& source, const std::string& volume)
 {
     Peer peer(source.host, source.ssh_user, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
-    try {
-        VerifyHello hello = parse_verify_hello(read_line(peer.from()));
-        write_line(peer.to(), format(VerifyRequest{"end", {}, 0, 0, 0, {}, 0}));
+    return in_session(peer, "see what it says, there", [&](Pipes pipes) {
+        VerifyHello hello = parse_verify_hello(read_line(pipes.from));
+        write_line(pipes.to, format(VerifyRequest{}));
         peer.finish();
         return hello;
-    } catch (const stream::TransferError& error) {
-        throw_broken(peer, error.what(), "see what it says, there");
-    }
+    });
 }
 
 SnapshotEntry need_common(const Volume& volume, Daemon& daemon, const SourceRole& source,
@@ -178,15 +186,15 @@ struct Reversible {
 };
 
 // The other side is asked first, without a lock: it may take its time. Who it is must be the same then.
-Reversible find_reversible(const Args& args)
+Reversible find_reversible(const Reverse& given)
 {
-    const std::string name = args.need("VOL");
-    SourceRole source = new_source(Volume(load_config(name)), host_from(args));
+    const std::string name = given.volume;
+    SourceRole source = new_source(Volume(load_config(name)), host_from(given.host));
     const VerifyHello hello = ask(source, source.volume.empty() ? name : source.volume);
     VolumeLock no_reception(name, "receive");
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(given.volume);
     Volume& volume = locked.volume;
-    if (new_source(volume, host_from(args)) != source) {
+    if (new_source(volume, host_from(given.host)) != source) {
         throw Failure(Exit::busy, volume.what() + " was changed by another command meanwhile",
                       "see: zumastor status " + name + "; then repeat this");
     }
@@ -194,13 +202,13 @@ Reversible find_reversible(const Args& args)
     refuse_larger_sectors(hello.sector_bytes, sectors_here(volume.config()),
                           "volume " + hello.volume + " on " + source.host, volume.what());
     refuse_if_used(volume);
-    if (!args.has("--dry-run")) {
+    if (!given.dry_run) {
         revive_for_unmount(volume);
         volume.start_devices();
     }
     Daemon daemon = volume.daemon();
     SnapshotEntry common = need_common(volume, daemon, source, hello);
-    const std::string what = "volume " + name + (args.has("--dry-run") ? " would become" : " becomes") +
+    const std::string what = "volume " + name + (given.dry_run ? " would become" : " becomes") +
                              " a replica of " + source.host + ", from snapshot " + std::to_string(common.id) +
                              " on";
     return {std::move(no_reception),
@@ -213,10 +221,10 @@ Reversible find_reversible(const Args& args)
 
 // The role is turned round, and the origin holds the newest snapshot that both have. Returns false after a
 // dry run.
-bool turn_round(const Args& args)
+bool turn_round(const Reverse& given)
 {
-    const bool dry = args.has("--dry-run");
-    Reversible found = look_and_ask(dry || args.has("--yes"), [&] { return find_reversible(args); });
+    const bool dry = given.dry_run;
+    Reversible found = look_and_ask(dry || given.yes, [&] { return find_reversible(given); });
     if (dry) {
         std::printf("%s\n", found.what.c_str());
         return false;
@@ -238,21 +246,22 @@ bool turn_round(const Args& args)
     return true;
 }
 
-} // namespace
-
-Exit reverse(const Args& args)
+Exit reverse(const Reverse& given)
 {
-    if (!turn_round(args)) {
+    if (!turn_round(given)) {
         return Exit::ok;
     }
-    Args cycle;
-    cycle.add("VOL", {args.need("VOL")});
-    for (const char* option : {"--quiet", "--json"}) {
-        if (args.has(option)) {
-            cycle.add(option, {});
-        }
-    }
-    return replicate(cycle);
+    CycleOptions cycle;
+    cycle.shown = given;
+    return run_cycles(given.volume, std::nullopt, cycle);
 }
+
+constexpr auto kReverseOptions = option_table<Reverse>(kYesOption, kProgressOptions, kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kReverse =
+    command<reverse>("reverse", arguments<&Reverse::volume, &Reverse::host>("VOL [HOST]"),
+                     "Make an old master a replica of the promoted one: only a delta.", kReverseOptions);
 
 } // namespace zumastor

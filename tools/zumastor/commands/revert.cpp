@@ -13,21 +13,30 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "tools/common/block_device.h"
+#include "tools/common/look_and_ask.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
 #include "tools/stream/devices.h"
 #include "tools/stream/write_back.h"
 #include "tools/zumastor/commands/commands.h"
-#include "tools/zumastor/commands/look_and_ask.h"
+#include "tools/zumastor/commands/options.h"
 #include "tools/zumastor/config/snapshot_ref.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/state/revert_state.h"
 #include "tools/zumastor/volume/in_use.h"
 #include "tools/zumastor/volume/kept.h"
+#include "tools/zumastor/volume/locked_volume.h"
 #include "tools/zumastor/volume/rollback.h"
 
 namespace zumastor {
 namespace {
+
+struct Revert : Yes, DryRun {
+    std::string volume;
+    std::string snapshot;
+    bool no_undo = false;
+};
 
 void refuse_to_revert(const Volume& volume)
 {
@@ -65,12 +74,12 @@ SnapshotEntry find_goal(const Volume& volume, Daemon& daemon, const std::string&
 }
 
 // What the origin held before the first attempt; a later one would be a snapshot of a mixture.
-std::string undo_snapshot(const Volume& volume, Daemon& daemon, const Args& args)
+std::string undo_snapshot(const Volume& volume, Daemon& daemon, const Revert& given)
 {
     if (const auto begun = load_revert(volume.paths().state)) {
         return begun->undo;
     }
-    return args.has("--no-undo") ? "" : keep_origin(volume, daemon, kUndoKind).uuid.str();
+    return given.no_undo ? "" : keep_origin(volume, daemon, kUndoKind).uuid.str();
 }
 
 void write_content(const Volume& volume, Daemon& daemon, const SnapshotEntry& to)
@@ -89,8 +98,8 @@ void write_content(const Volume& volume, Daemon& daemon, const SnapshotEntry& to
     }
 }
 
-void tell(const Volume& volume, const std::vector<SnapshotEntry>& list, const SnapshotEntry& to,
-          const std::string& undo)
+void tell_reverted(const Volume& volume, const std::vector<SnapshotEntry>& list, const SnapshotEntry& to,
+                   const std::string& undo)
 {
     std::printf("volume %s holds what snapshot %" PRIu64 " holds", volume.config().name.c_str(), to.id);
     for (const SnapshotEntry& snapshot : list) {
@@ -110,15 +119,15 @@ struct Revertible {
     std::string question;
 };
 
-Revertible find_revertible(const Args& args)
+Revertible find_revertible(const Revert& given)
 {
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(given.volume);
     const Volume& volume = locked.volume;
     refuse_to_revert(volume);
     Daemon daemon = volume.daemon();
-    SnapshotEntry to = find_goal(volume, daemon, args.need("SNAP"));
+    SnapshotEntry to = find_goal(volume, daemon, given.snapshot);
     std::string question;
-    if (args.has("--no-undo") && !load_revert(volume.paths().state)) {
+    if (given.no_undo && !load_revert(volume.paths().state)) {
         // With the number: another name's snapshot may be another one by the time of the answer.
         question = volume.what() + " becomes what snapshot " + std::to_string(to.id) +
                    " holds; what it holds now is lost, where no snapshot has it";
@@ -126,12 +135,10 @@ Revertible find_revertible(const Args& args)
     return {std::move(locked), std::move(to), std::move(question)};
 }
 
-} // namespace
-
-Exit revert(const Args& args)
+Exit revert(const Revert& given)
 {
-    const bool dry = args.has("--dry-run");
-    const Revertible found = look_and_ask(dry || args.has("--yes"), [&] { return find_revertible(args); });
+    const bool dry = given.dry_run;
+    const Revertible found = look_and_ask(dry || given.yes, [&] { return find_revertible(given); });
     const Volume& volume = found.locked.volume;
     const SnapshotEntry& to = found.to;
     Daemon daemon = volume.daemon();
@@ -143,12 +150,22 @@ Exit revert(const Args& args)
     // Nobody mounts it, or puts anything else on it, before this is done.
     const auto held =
         open_exclusive(need_block_device(volume.paths().origin_device, "origin"), O_RDONLY, "origin");
-    const std::string undo = undo_snapshot(volume, daemon, args);
+    const std::string undo = undo_snapshot(volume, daemon, given);
     begin_revert(volume.paths().state, daemon, to.uuid, undo);
     write_content(volume, daemon, to);
     end_revert(volume.paths().state, daemon);
-    tell(volume, daemon.list(), to, undo);
+    tell_reverted(volume, daemon.list(), to, undo);
     return Exit::ok;
 }
+
+constexpr auto kRevertOptions =
+    option_table<Revert>(flag<&Revert::no_undo>("--no-undo", "take no snapshot of what is overwritten"),
+                         kYesOption, kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kRevert = command<revert>(
+    "revert", arguments<&Revert::volume, &Revert::snapshot>("VOL SNAP"),
+    "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevertOptions);
 
 } // namespace zumastor

@@ -1,43 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 // zumastor scheduled: what the units run that timers start (units/).
-#include <cstdio>
-
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/in_one_line.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/replication/cycles.h"
 #include "tools/zumastor/systemd/units.h"
+#include "tools/zumastor/volume/snapshot_of_kinds.h"
 
 namespace zumastor {
-// "<3>" makes it an error to whoever reads the journal; see sd-daemon(3).
-Exit in_one_line(const std::string& what, Exit (*command)(const Args&), const Args& args)
+namespace {
+
+struct Scheduled {
+    std::string instance;
+};
+
+Exit scheduled_cycle(const Scheduled& given)
 {
-    try {
-        return command(args);
-    } catch (const Failure& failure) {
-        std::fflush(stdout);
-        std::fprintf(stderr, "<3>%s: %s%s%s (exit code %d)\n", what.c_str(), failure.what(),
-                     failure.next().empty() ? "" : "; ", failure.next().c_str(),
-                     static_cast<int>(failure.code()));
-        return failure.code();
-    }
+    const Instance instance = Instance::parse(given.instance);
+    return in_one_line("cycle " + instance.word(), [&] {
+        const auto host = instance.rest.empty() ? std::nullopt : std::optional(instance.rest);
+        return run_cycles(instance.volume, host_from(host), {});
+    });
 }
 
-Exit scheduled_cycle(const Args& args)
+Exit scheduled_snapshot(const Scheduled& given)
 {
-    const Instance instance = Instance::parse(args.need("INSTANCE"));
-    Args words;
-    words.add("VOL", {instance.volume});
-    if (!instance.rest.empty()) {
-        words.add("HOST", {instance.rest});
-    }
-    return in_one_line("cycle " + instance.word(), replicate, words);
+    const Instance instance = Instance::parse(given.instance);
+    return in_one_line("snapshot " + instance.word(),
+                       [&] { return snapshot_of_kinds(instance.volume, {instance.rest}, false); });
 }
 
-Exit scheduled_snapshot(const Args& args)
-{
-    const Instance instance = Instance::parse(args.need("INSTANCE"));
-    Args words;
-    words.add("VOL", {instance.volume});
-    words.add("KIND", {instance.rest});
-    return in_one_line("snapshot " + instance.word(), take_snapshot, words);
-}
+} // namespace
+
+constexpr CommandSpec kScheduledCycle = command<scheduled_cycle>(
+    "scheduled cycle", arguments<&Scheduled::instance>("INSTANCE"), "What zumastor-replicate@.service runs.");
+constexpr CommandSpec kScheduledSnapshot =
+    command<scheduled_snapshot>("scheduled snapshot", arguments<&Scheduled::instance>("INSTANCE"),
+                                "What zumastor-snapshot@.service runs.");
 
 } // namespace zumastor

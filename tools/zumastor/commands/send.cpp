@@ -2,23 +2,30 @@
 // zumastor send: a snapshot, or what changed since another one, as a stream on standard output.
 #include <unistd.h>
 
-#include <algorithm>
-#include <bit>
-#include <csignal>
 #include <cstdio>
 
 #include "tools/common/text.h"
+#include "tools/common/uuid_text.h"
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/options.h"
 #include "tools/zumastor/config/snapshot_ref.h"
-#include "tools/zumastor/config/uuid_text.h"
-#include "tools/zumastor/replication/transfer.h"
+#include "tools/zumastor/replication/sending.h"
+#include "tools/zumastor/replication/session_ends.h"
 #include "tools/zumastor/state/resume_token.h"
-#include "tools/zumastor/volume/bookmark.h"
-#include "tools/zumastor/volume/sectors.h"
-#include "tools/zumastor/volume/snapshot_content.h"
 
 namespace zumastor {
 namespace {
+
+struct Send : CycleFlags, ProgressOptions, DryRun {
+    std::string volume;
+    std::optional<std::string> snapshot;
+    std::optional<std::string> from;
+    std::optional<std::string> compress;
+    std::optional<std::string> rate_limit;
+    std::optional<std::string> resume;
+    bool whole_chunks = false;
+    bool session = false;
+};
 
 SnapshotEntry need_readable(SnapshotEntry snapshot)
 {
@@ -30,13 +37,13 @@ SnapshotEntry need_readable(SnapshotEntry snapshot)
     return snapshot;
 }
 
-SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
+SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Send& given)
 {
-    if (args.has("SNAP") || args.has("--from")) {
+    if (given.snapshot.has_value() || given.from.has_value()) {
         throw Failure(Exit::usage, "--resume says by itself which snapshots are meant",
                       "leave out SNAP and --from");
     }
-    const Reception reception = parse_token(*args.get("--resume"));
+    const Reception reception = parse_token(*given.resume);
     SendEnds ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
     if (!reception.from.empty()) {
         ends.from = need_readable(find_snapshot(list, config, reception.from));
@@ -44,13 +51,13 @@ SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfi
     return ends;
 }
 
-SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Args& args)
+SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Send& given)
 {
-    if (args.has("--resume")) {
-        return ends_of_token(list, config, args);
+    if (given.resume.has_value()) {
+        return ends_of_token(list, config, given);
     }
-    SendEnds ends{{}, need_readable(find_snapshot(list, config, args.get("SNAP").value_or("latest")))};
-    if (const auto from = args.get("--from")) {
+    SendEnds ends{{}, need_readable(find_snapshot(list, config, given.snapshot.value_or("latest")))};
+    if (const auto from = given.from) {
         ends.from = need_readable(find_snapshot(list, config, *from));
         if (ends.from->epoch >= ends.to.epoch) {
             throw Failure(Exit::usage, "snapshot " + *from + " is not older than the one to be sent",
@@ -60,245 +67,14 @@ SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& c
     return ends;
 }
 
-// What has changed up to the bookmark's end, and from there to what is sent (bookmark.h).
-stream::RunSource since_bookmark(Daemon& daemon, const SendEnds& ends, std::uint64_t all_chunks)
-{
-    const auto ranges = std::make_shared<const std::vector<DeltaRange>>(
-        merge_ranges(ends.bookmark->ranges, ranges_between(daemon, ends.bookmark->marked, ends.to)));
-    return [ranges, all_chunks, at = std::size_t{0},
-            begin = ends.first_chunk]() mutable -> std::optional<stream::ChunkRun> {
-        while (at < ranges->size() && (*ranges)[at].first + (*ranges)[at].count <= begin) {
-            ++at;
-        }
-        if (at == ranges->size() || (*ranges)[at].first >= all_chunks) {
-            return std::nullopt;
-        }
-        const DeltaRange& range = (*ranges)[at++];
-        const std::uint64_t first = std::max(range.first, begin);
-        return stream::ChunkRun{first, std::min(range.first + range.count, all_chunks) - first};
-    };
-}
-
-// What is to be sent, from the daemon's index; asked for again for each pass.
-stream::RunSource runs_of(Daemon& daemon, const SendEnds& ends, std::uint64_t all_chunks)
-{
-    if (!ends.from) {
-        return [first = ends.first_chunk, all_chunks]() mutable -> std::optional<stream::ChunkRun> {
-            const stream::ChunkRun run{first, all_chunks - first};
-            first = all_chunks;
-            return run.count > 0 ? std::optional(run) : std::nullopt;
-        };
-    }
-    if (ends.bookmark) {
-        return since_bookmark(daemon, ends, all_chunks);
-    }
-    DeltaEntry step;
-    step.next = ends.first_chunk;
-    return
-        [&daemon, &ends, all_chunks, step, at = std::size_t{0}]() mutable -> std::optional<stream::ChunkRun> {
-            while (at == step.ranges.size() && !step.done) {
-                step = daemon.delta_step(*ends.from, ends.to, step.next);
-                at = 0;
-            }
-            // A volume that has shrunk since `from`: what is beyond its end is nowhere to be written.
-            if (at == step.ranges.size() || step.ranges[at].first >= all_chunks) {
-                return std::nullopt;
-            }
-            const DeltaRange range = step.ranges[at++];
-            return stream::ChunkRun{range.first, std::min(range.count, all_chunks - range.first)};
-        };
-}
-
-std::uint64_t count_chunks(const stream::RunSource& runs)
-{
-    std::uint64_t chunks = 0;
-    while (const auto run = runs()) {
-        chunks += run->count;
-    }
-    return chunks;
-}
-
-stream::Header header_of(const Volume& volume, const VolumeEntry& store, const SendEnds& ends)
-{
-    const ReplicaState state = load_replica_state(volume.paths().state);
-    stream::Header header;
-    header.chunk_shift = static_cast<std::uint32_t>(std::countr_zero(store.chunk_bytes));
-    header.lineage = need_uuid(state.lineage.empty() ? store.uuid : state.lineage);
-    header.from = need_uuid(ends.from ? ends.from->uuid : UuidText{});
-    header.to = need_uuid(ends.to.uuid);
-    header.sectors = ends.to.sectors;
-    header.first_chunk = ends.first_chunk;
-    header.created_ns = ends.to.created_ns;
-    header.name = ends.to.name;
-    header.tag = ends.to.tag;
-    header.sector_shift = static_cast<std::uint32_t>(std::countr_zero(sectors_needed(volume)));
-    header.patches = ends.patches && ends.from && !ends.bookmark; // else the base is not there to be read
-    return header;
-}
-
-// The header, with what it announces counted.
-stream::Header announce(const Volume& volume, Daemon& daemon, const SendEnds& ends)
-{
-    stream::Header header = header_of(volume, daemon.status(), ends);
-    header.chunks = count_chunks(runs_of(daemon, ends, header.all_chunks()));
-    return header;
-}
-
-const SnapshotEntry* readable(const std::vector<SnapshotEntry>& list, const std::string& uuid)
-{
-    const auto found = std::find_if(list.begin(), list.end(), [&](const SnapshotEntry& snapshot) {
-        return snapshot.uuid == uuid && !snapshot.squashed;
-    });
-    return found == list.end() ? nullptr : &*found;
-}
-
-// The newest snapshot older than `to` that the receiver has, too.
-const SnapshotEntry* common_base(const std::vector<SnapshotEntry>& mine, const ReplicaOffer& offer,
-                                 const SnapshotEntry& to)
-{
-    for (auto theirs = offer.snapshots.rbegin(); theirs != offer.snapshots.rend(); ++theirs) {
-        const SnapshotEntry* base = readable(mine, *theirs);
-        if (base != nullptr && base->epoch < to.epoch) {
-            return base;
-        }
-    }
-    return nullptr;
-}
-
-// `from` is gone here, and the replica has it.
-SendEnds ends_by_bookmark(const Volume& volume, const std::vector<SnapshotEntry>& mine,
-                          const Changelist& list, const SnapshotEntry& to, std::uint64_t first_chunk)
-{
-    const SnapshotEntry* marked = readable(mine, list.header.to.uuid);
-    if (marked == nullptr) {
-        throw Failure(Exit::not_found,
-                      volume.what() + ": snapshot " + list.header.from.uuid +
-                          ", which the replica has, is not here any more, nor is " + list.header.to.uuid +
-                          ", up to which was noted what has changed since",
-                      "send everything again: zumastor replicate VOL HOST --full");
-    }
-    SendEnds ends{SnapshotEntry{}, to, first_chunk};
-    ends.from->uuid = UuidText::need(list.header.from.uuid);
-    ends.bookmark = std::make_shared<const SendEnds::Bookmark>(SendEnds::Bookmark{*marked, list.ranges});
-    return ends;
-}
-
-// What the receiver broke off, if it can go on.
-std::optional<SendEnds> ends_of_reception(const Volume& volume, const std::vector<SnapshotEntry>& mine,
-                                          const Reception& reception,
-                                          const std::optional<Changelist>& bookmark)
-{
-    const SnapshotEntry* begun = readable(mine, reception.to);
-    const SnapshotEntry* from = readable(mine, reception.from);
-    if (begun == nullptr) {
-        return std::nullopt;
-    }
-    if (from != nullptr || reception.from.empty()) {
-        SendEnds ends{{}, *begun, reception.next_chunk};
-        if (from != nullptr) {
-            ends.from = *from;
-        }
-        return ends;
-    }
-    if (bookmark && bookmark->header.from.uuid == reception.from &&
-        readable(mine, bookmark->header.to.uuid) != nullptr) {
-        return ends_by_bookmark(volume, mine, *bookmark, *begun, reception.next_chunk);
-    }
-    return std::nullopt;
-}
-
-// UUID of the volume that the content comes from, however often it was handed on.
-std::string lineage_of(const Volume& volume)
-{
-    const ReplicaState state = load_replica_state(volume.paths().state);
-    return state.lineage.empty() ? volume.config().uuid : state.lineage;
-}
-
-} // namespace
-
-std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<SnapshotEntry>& mine,
-                                 const ReplicaOffer& offer, const SnapshotEntry& to, bool full)
-{
-    if (std::find(offer.snapshots.begin(), offer.snapshots.end(), to.uuid) != offer.snapshots.end()) {
-        return std::nullopt;
-    }
-    if (const std::string mine_is = lineage_of(volume); !offer.lineage.empty() && offer.lineage != mine_is) {
-        throw Failure(Exit::mismatch,
-                      "volume " + offer.volume + " there is a replica of volume " + offer.lineage + ", " +
-                          volume.what() + " is " + mine_is,
-                      "replicate to another volume; nothing was sent");
-    }
-    const auto bookmark = load_bookmark(volume.paths().state, offer.uuid);
-    if (offer.reception && !full) {
-        if (auto ends = ends_of_reception(volume, mine, *offer.reception, bookmark)) {
-            return ends;
-        }
-    }
-    if (full || offer.snapshots.empty()) {
-        return SendEnds{{}, to};
-    }
-    // The replica's origin holds its newest snapshot; an older one that both have would not do.
-    const std::string& newest = offer.snapshots.back();
-    if (bookmark && bookmark->header.from.uuid == newest && readable(mine, newest) == nullptr) {
-        note(volume.what() + ": snapshot " + newest +
-             ", which the replica has, is gone here; what has changed since was noted");
-        return ends_by_bookmark(volume, mine, *bookmark, to, 0);
-    }
-    if (const SnapshotEntry* base = common_base(mine, offer, to)) {
-        return SendEnds{*base, to};
-    }
-    throw Failure(Exit::not_found,
-                  volume.what() + ": none of the replica's snapshots is here any more (its newest is " +
-                      offer.snapshots.back() + ")",
-                  "send everything again: zumastor replicate VOL HOST --full");
-}
-
-namespace {
-
-struct Written {
-    stream::Header header;
-    stream::SendProgress amount;
-};
-
-Written write_stream(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
-                     const Args& args, stream::ByteSink& sink)
-{
-    Daemon daemon = volume.daemon();
-    // Open snapshots cannot be deleted: both stay as long as this program needs them.
-    const auto content = open_content(volume, ends.to);
-    const auto base = ends.bookmark ? open_content(volume, ends.bookmark->marked)
-                      : ends.from   ? open_content(volume, *ends.from)
-                                    : nullptr;
-    const stream::Header header = announce(volume, daemon, ends);
-    const stream::Base old{base.get(), header.patches ? ends.from->sectors * 512 : 0};
-    Progress progress(args, header);
-    try {
-        const auto sent = stream::send(
-            header, runs_of(daemon, ends, header.all_chunks()), *content, sink, options,
-            [&](const stream::SendProgress& p) {
-                check_interrupt();
-                progress.show(p.chunks, p.bytes);
-            },
-            old);
-        progress.finish(sent.chunks, sent.bytes);
-        if (!sent.base_error.empty()) {
-            note(volume.what() + ": from some point on chunks were sent whole: " + sent.base_error);
-        }
-        return {header, sent};
-    } catch (const stream::SinkError&) {
-        throw; // the caller knows more about who is at the other end
-    } catch (const stream::TransferError& error) {
-        throw Failure(Exit::failed, volume.what() + ": " + error.what());
-    }
-}
-
 // Reads and compresses all that would be sent: only so is it known which chunks are zero, and how small the
 // others become.
-void print_plan(const Volume& volume, const SendEnds& ends, stream::SendOptions options, const Args& args)
+void print_send_plan(const Volume& volume, const SendEnds& ends, stream::SendOptions options,
+                     const Send& given)
 {
     options.bytes_per_second = 0; // nothing goes anywhere
     stream::NullSink nowhere;
-    const Written plan = write_stream(volume, ends, options, args, nowhere);
+    const Sent plan = send_to(volume, ends, options, given, nowhere);
     std::printf("would send snapshot %s%s: %llu chunks of %llu bytes, a stream of %llu bytes\n",
                 format_uuid(plan.header.to).c_str(),
                 plan.header.full() ? " in full" : (" since " + format_uuid(plan.header.from)).c_str(),
@@ -307,45 +83,39 @@ void print_plan(const Volume& volume, const SendEnds& ends, stream::SendOptions 
                 static_cast<unsigned long long>(plan.amount.bytes));
 }
 
-} // namespace
-
-stream::SendProgress send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptions& options,
-                             const Args& args, int fd)
-{
-    (void)std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is an error with a text
-    stream::FdSink sink(fd);
-    return write_stream(volume, ends, options, args, sink).amount;
-}
-
-stream::SendOptions send_options(const Args& args)
+stream::SendOptions send_options(const Send& given)
 {
     stream::SendOptions options;
-    const std::string compression = args.get("--compress").value_or("zstd");
+    const std::string compression = given.compress.value_or("zstd");
     const auto parsed = stream::Compression::parse(compression);
     if (!parsed) {
         throw Failure(Exit::usage, "--compress " + compression + ": no such compression",
                       "there are: none, zstd, zstd:LEVEL (1 … 19)");
     }
     options.compression = *parsed;
-    if (const auto rate = args.get("--rate-limit")) {
+    if (const auto rate = given.rate_limit) {
         options.bytes_per_second = need_size(*rate, "rate limit");
     }
     return options;
 }
 
-Exit send_stream(const Args& args)
+Exit send_stream(const Send& given)
 {
-    if (args.has("--session")) {
-        return serve_session(args, true);
+    if (given.session) {
+        Volume volume(load_config(given.volume));
+        return serve_session(volume, [&](Pipes pipes) {
+            return send_session(volume, {given.snapnum, given.full, given}, send_options(given), {}, pipes,
+                                nullptr);
+        });
     }
 
-    const Volume volume(load_config(args.need("VOL")));
+    const Volume volume(load_config(given.volume));
     Daemon daemon = volume.daemon();
-    const stream::SendOptions options = send_options(args);
-    SendEnds ends = find_ends(daemon.list(), volume.config(), args);
-    ends.patches = !args.has("--whole-chunks");
-    if (args.has("--dry-run")) {
-        print_plan(volume, ends, options, args);
+    const stream::SendOptions options = send_options(given);
+    SendEnds ends = find_ends(daemon.list(), volume.config(), given);
+    ends.patches = !given.whole_chunks;
+    if (given.dry_run) {
+        print_send_plan(volume, ends, options, given);
         return Exit::ok;
     }
     if (::isatty(STDOUT_FILENO) != 0) {
@@ -353,12 +123,28 @@ Exit send_stream(const Args& args)
                       "send it somewhere: zumastor send … | ssh HOST zumastor receive VOL");
     }
     try {
-        send_to(volume, ends, options, args, STDOUT_FILENO);
+        send_to(volume, ends, options, given, STDOUT_FILENO);
     } catch (const stream::SinkError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what(),
                       "the receiver can go on where it stopped: zumastor receive --resume-token");
     }
     return Exit::ok;
 }
+
+constexpr auto kSendOptions = option_table<Send>(
+    value<&Send::from>("--from", "SNAP", "only what changed since this older snapshot"),
+    value<&Send::compress>("--compress", "METHOD", "none, zstd, zstd:LEVEL (zstd)"),
+    value<&Send::rate_limit>("-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"),
+    value<&Send::resume>("--resume", "TOKEN", "go on where the receiver stopped: it prints the token"),
+    flag<&Send::whole_chunks>("--whole-chunks",
+                              "not only the changed blocks of a chunk: reads less, sends more"),
+    flag<&Send::session>("--session", "talk to zumastor replicate on the other side"), kCycleOptions,
+    kProgressOptions, kDryRunOption);
+
+} // namespace
+
+constexpr CommandSpec kSend =
+    command<send_stream>("send", arguments<&Send::volume, &Send::snapshot>("VOL [SNAP]"),
+                         "Write a snapshot, or what changed since another, as a stream.", kSendOptions);
 
 } // namespace zumastor

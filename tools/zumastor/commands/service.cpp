@@ -9,13 +9,24 @@
 
 #include "tools/common/process.h"
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/in_one_line.h"
+#include "tools/zumastor/commands/options.h"
+#include "tools/zumastor/config/troubles.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/replication/replica.h"
 #include "tools/zumastor/systemd/systemd.h"
 #include "tools/zumastor/systemd/timers.h"
+#include "tools/zumastor/volume/locked_volume.h"
+#include "tools/zumastor/volume/stop.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
+
+struct Service {
+    std::string volume;
+};
+struct AllVolumes {};
 
 constexpr std::chrono::seconds kNotifyLimit{5};
 
@@ -34,19 +45,19 @@ void tell_systemd(const std::string& why)
     }
 }
 
-Exit run_daemon(const Args& args)
+Exit run_daemon(const std::string& name)
 {
     try {
-        Volume(load_config(args.need("VOL"))).become_daemon();
+        Volume(load_config(name)).become_daemon();
     } catch (const Failure& failure) {
         tell_systemd(failure.what());
         throw;
     }
 }
 
-void start_in_role(const Args& args, Troubles& troubles)
+void start_in_role(const std::string& name, Troubles& troubles)
 {
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(name);
     Volume& volume = locked.volume;
     take_mark(volume.config().name); // whoever left it: now there is something to do
     const std::string uuid = volume.config().uuid;
@@ -54,20 +65,19 @@ void start_in_role(const Args& args, Troubles& troubles)
     if (volume.config().uuid != uuid) {
         attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
     }
-    if (volume.config().master && !volume.mount_all(troubles)) {
+    if (volume.config().master && !mount_all(volume, troubles)) {
         note(volume.paths().origin_device + " holds no filesystem to mount");
     }
     attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
 }
 
-Exit start(const Args& args)
+Exit start(const std::string& name)
 {
-    const std::string name = args.need("VOL");
     if (take_mark(name)) {
         return Exit::ok;
     }
     Troubles troubles;
-    start_in_role(args, troubles);
+    start_in_role(name, troubles);
     Volume volume(load_config(name));
     if (volume.config().source && !volume.config().source->stopped) {
         show_received(volume, troubles);
@@ -75,14 +85,13 @@ Exit start(const Args& args)
     return conclude(troubles);
 }
 
-Exit stop(const Args& args)
+Exit stop(const std::string& name)
 {
-    const std::string name = args.need("VOL");
     take_mark(name);
     if (!config_exists(name) || !is_at_work(Volume(load_config(name)))) {
         return Exit::ok;
     }
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(name);
     stop_completely(locked.volume);
     return Exit::ok;
 }
@@ -90,26 +99,31 @@ Exit stop(const Args& args)
 // What cannot be taken down stays as it is, with its daemon: systemd unmounts it as the last thing it does.
 void take_down(const std::string& name)
 {
-    Args args;
-    args.add("VOL", {name});
     if (!is_at_work(Volume(load_config(name)))) {
         return;
     }
-    LockedVolume locked = lock_volume(args);
+    LockedVolume locked = lock_volume(name);
     revive_for_unmount(locked.volume);
-    locked.volume.unmount_all();
+    unmount_all(locked.volume);
     locked.volume.stop_devices();
 }
 
-} // namespace
+Exit service_daemon(const Service& given)
+{
+    return in_one_line("ddsnapd", [&] { return run_daemon(given.volume); });
+}
 
-Exit service_daemon(const Args& args) { return in_one_line("ddsnapd", run_daemon, args); }
+Exit service_start(const Service& given)
+{
+    return in_one_line("volume " + given.volume, [&] { return start(given.volume); });
+}
 
-Exit service_start(const Args& args) { return in_one_line("volume " + args.need("VOL"), start, args); }
+Exit service_stop(const Service& given)
+{
+    return in_one_line("volume " + given.volume, [&] { return stop(given.volume); });
+}
 
-Exit service_stop(const Args& args) { return in_one_line("volume " + args.need("VOL"), stop, args); }
-
-Exit service_shutdown(const Args& /*args*/)
+Exit service_shutdown(const AllVolumes& /*given*/)
 {
     Exit result = Exit::ok;
     for (const std::string& name : list_volumes()) {
@@ -122,5 +136,16 @@ Exit service_shutdown(const Args& /*args*/)
     }
     return result;
 }
+
+} // namespace
+
+constexpr CommandSpec kServiceDaemon = command<service_daemon>(
+    "service daemon", arguments<&Service::volume>("VOL"), "What ddsnapd@.service runs.");
+constexpr CommandSpec kServiceStart = command<service_start>(
+    "service start", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to start a volume.");
+constexpr CommandSpec kServiceStop = command<service_stop>("service stop", arguments<&Service::volume>("VOL"),
+                                                           "What zumastor@.service runs to stop it.");
+constexpr CommandSpec kServiceShutdown =
+    command<service_shutdown>("service shutdown", arguments<>(""), "What zumastor-shutdown.service runs.");
 
 } // namespace zumastor

@@ -10,12 +10,21 @@
 #include "tools/common/block_device.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/commands/options.h"
 #include "tools/zumastor/config/rotation.h"
 #include "tools/zumastor/config/snapshot_ref.h"
 #include "tools/zumastor/view/volume_view.h"
 
 namespace zumastor {
 namespace {
+
+struct Status {
+    std::optional<std::string> volume;
+    std::optional<std::string> snapshot;
+    bool usage = false;
+    bool full = false;
+    bool json = false;
+};
 
 using nlohmann::ordered_json;
 
@@ -286,17 +295,15 @@ void select_snapshot(VolumeView& view, const std::string& text)
     std::erase_if(view.snapshots, [&](const SnapshotView& snapshot) { return snapshot.entry.id != id; });
 }
 
-} // namespace
-
-Exit show_status(const Args& args)
+Exit show_status(const Status& given)
 {
     std::vector<VolumeView> views;
-    const bool one = args.has("VOL");
+    const bool one = given.volume.has_value();
     bool all_known = true;
     if (one) {
-        views.push_back(view_of(args.need("VOL")));
-        if (const auto snapshot = args.get("SNAP")) {
-            select_snapshot(views.front(), *snapshot);
+        views.push_back(view_of(*given.volume));
+        if (given.snapshot) {
+            select_snapshot(views.front(), *given.snapshot);
         }
     } else {
         for (const std::string& name : list_volumes()) {
@@ -307,7 +314,7 @@ Exit show_status(const Args& args)
         all_known = all_known && view.state != kUnreadable && view.state != kUnknown;
     }
     const Exit result = all_known ? Exit::ok : Exit::partly;
-    if (args.has("--json")) {
+    if (given.json) {
         ordered_json volumes = ordered_json::array();
         for (const VolumeView& view : views) {
             volumes.push_back(volume_json(view));
@@ -316,14 +323,14 @@ Exit show_status(const Args& args)
         std::puts(document.dump(2, ' ', false, ordered_json::error_handler_t::replace).c_str());
         return result;
     }
-    const bool full = args.has("--full");
+    const bool full = given.full;
     if (!one && !full) {
         print_overview(views);
     }
     for (const VolumeView& view : views) {
         if (one || full) {
-            print_volume(view, full || args.has("--usage"), full);
-        } else if (args.has("--usage")) {
+            print_volume(view, full || given.usage, full);
+        } else if (given.usage) {
             std::puts(view.name.c_str());
             print_usage(view);
         }
@@ -333,5 +340,16 @@ Exit show_status(const Args& args)
     }
     return result;
 }
+
+constexpr auto kStatusOptions =
+    option_table<Status>(flag<&Status::usage>("-u,--usage", "how full store, metadata and filesystem are"),
+                         flag<&Status::full>("-f,--full", "everything about every volume"),
+                         flag<&Status::json>("--json", "for programs: one JSON document, versioned"));
+
+} // namespace
+
+constexpr CommandSpec kStatus =
+    command<show_status>("status", arguments<&Status::volume, &Status::snapshot>("[VOL] [SNAP]"),
+                         "Show volumes and snapshots.", kStatusOptions);
 
 } // namespace zumastor

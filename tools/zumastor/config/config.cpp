@@ -419,15 +419,15 @@ bool config_exists(const std::string& name)
 
 VolumeConfig load_config(const std::string& name)
 {
-    const VolumeName judged = VolumeName::need(name);
-    const std::string path = Paths(judged).config;
+    const VolumeName checked = VolumeName::need(name);
+    const std::string path = Paths(checked).config;
     if (!config_exists(name)) {
         const std::vector<std::string> others = list_volumes();
         throw Failure(Exit::not_found, "there is no volume '" + name + "'",
                       others.empty() ? "define it first: zumastor define volume " + name + " ORIGIN SNAPSTORE"
                                      : "there are: " + join(others, ", "));
     }
-    return parse_config(need_text(path), judged, path);
+    return parse_config(need_text(path), checked, path);
 }
 
 std::optional<VolumeConfig> try_load_config(const std::string& name)

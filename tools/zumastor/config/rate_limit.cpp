@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tools/zumastor/replication/session_fields.h"
+#include "tools/common/json_fields.h"
 
 namespace zumastor {
 

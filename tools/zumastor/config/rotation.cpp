@@ -5,7 +5,7 @@
 #include <set>
 
 #include "tools/common/text.h"
-#include "tools/zumastor/volume/kept.h"
+#include "tools/zumastor/config/kinds.h"
 
 namespace zumastor {
 namespace {

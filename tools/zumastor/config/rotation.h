@@ -18,7 +18,7 @@ namespace zumastor {
 std::vector<std::string> kinds_of(const SnapshotEntry& snapshot);
 
 // The snapshots that every one of their kinds has rotated out, oldest first. A snapshot of a kind that is not
-// (or no longer) in the schedule stays, and what was kept (kept.h). `snapshots`: oldest first.
+// (or no longer) in the schedule stays, and what was kept (kinds.h). `snapshots`: oldest first.
 std::vector<std::uint64_t> rotated_out(const std::vector<SnapshotEntry>& snapshots,
                                        const std::vector<Kind>& schedule);
 

@@ -14,12 +14,7 @@ namespace zumastor {
 // Throws Exit::usage if a word of the list is none of suid, dev, exec, symfollow, and their opposites.
 void check_snapshot_options(const std::string& list);
 
-// All options for mounting a snapshot of the volume that has a filesystem of this type.
-std::string snapshot_mount_options(const std::string& type, const VolumeConfig& config);
-
-// The directory that a volume's snapshots are mounted in lets through whom the way to the volume's mount
-// point lets through, and nobody else: a directory of an administrator's own choice, which exists, stays as
-// it is. Throws.
-void prepare_snapshot_directory(const std::string& directory, const std::string& mount_point);
+// What of that the volume's snapshots are mounted with: ",nosuid,nodev".
+std::string snapshot_restrictions(const VolumeConfig& config);
 
 } // namespace zumastor

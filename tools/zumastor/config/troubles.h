@@ -30,4 +30,13 @@ void attempt(Troubles& troubles, const std::string& what, const Step& step)
     }
 }
 
+// Prints them; Exit::partly if there are any.
+inline Exit conclude(const Troubles& troubles)
+{
+    for (const std::string& trouble : troubles) {
+        report(trouble);
+    }
+    return troubles.empty() ? Exit::ok : Exit::partly;
+}
+
 } // namespace zumastor

@@ -50,7 +50,7 @@ Finding examine_module()
         module.file = module_field("filename");
         module.signer = module_field("signer");
     }
-    return judge_module(module, read_signing_rules("/", module.signer));
+    return check_module(module, read_signing_rules("/", module.signer));
 }
 
 Finding examine_mapper()

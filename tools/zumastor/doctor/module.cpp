@@ -109,7 +109,7 @@ SigningRules read_signing_rules(const std::string& root, const std::string& sign
     return rules;
 }
 
-Finding judge_module(const ModuleFacts& module, const SigningRules& rules)
+Finding check_module(const ModuleFacts& module, const SigningRules& rules)
 {
     if (module.loaded) {
         return {Verdict::good, kSubject, std::string(kModule) + " is loaded"};

@@ -34,6 +34,6 @@ struct SigningRules {
 bool has_headers(const std::string& root, const std::string& release);
 SigningRules read_signing_rules(const std::string& root, const std::string& signer);
 
-Finding judge_module(const ModuleFacts& module, const SigningRules& rules);
+Finding check_module(const ModuleFacts& module, const SigningRules& rules);
 
 } // namespace zumastor

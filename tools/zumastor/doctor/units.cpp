@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/doctor/units.h"
 
-#include <array>
-#include <filesystem>
-
 #include "tools/common/text.h"
 #include "tools/zumastor/systemd/systemd.h"
 
 namespace zumastor {
-namespace {
-
-constexpr std::array kGenerators{"run/systemd/system-generators", "etc/systemd/system-generators",
-                                 "usr/local/lib/systemd/system-generators",
-                                 "usr/lib/systemd/system-generators", "lib/systemd/system-generators"};
-
-} // namespace
-
 UnitFacts parse_unit(const std::string& unit, const std::string& shown)
 {
     UnitFacts facts;
@@ -46,7 +35,7 @@ UnitFacts read_unit(const std::string& unit)
                       systemctl({"show", "--property=LoadState,ActiveState,Result,StatusText", unit}).output);
 }
 
-std::optional<Finding> judge_unit(const UnitFacts& facts, const std::string& subject,
+std::optional<Finding> check_unit(const UnitFacts& facts, const std::string& subject,
                                   const std::string& start)
 {
     const std::string unit = quote_word(facts.unit);
@@ -69,7 +58,7 @@ std::optional<Finding> judge_unit(const UnitFacts& facts, const std::string& sub
         "see why: journalctl --unit=" + unit + "; then: systemctl reset-failed " + unit + "; " + start};
 }
 
-std::optional<Finding> judge_timer(const UnitFacts& facts, const std::string& subject)
+std::optional<Finding> check_timer(const UnitFacts& facts, const std::string& subject)
 {
     if (facts.active == "active") {
         return std::nullopt;
@@ -81,18 +70,13 @@ std::optional<Finding> judge_timer(const UnitFacts& facts, const std::string& su
 
 Finding examine_generator(const std::string& root)
 {
-    for (const char* directory : kGenerators) {
-        const auto file = std::filesystem::path(root) / directory / "zumastor-generator";
-        std::error_code error; // then it is not there
-        if (std::filesystem::is_regular_file(file, error)) {
-            return {Verdict::good, "systemd", "has zumastor-generator"};
-        }
+    if (has_generator(root)) {
+        return {Verdict::good, "systemd", "has zumastor-generator"};
     }
     return {Verdict::warning, "systemd",
             "has no zumastor-generator: no volume comes up at boot by itself, none has timers, and origins "
             "are not protected before their volumes are up",
-            "apt install zumastor, or from a checkout: cmake --install build/release --prefix /usr; then: "
-            "systemctl daemon-reload"};
+            kInstallGenerator};
 }
 
 } // namespace zumastor

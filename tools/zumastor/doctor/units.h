@@ -24,10 +24,10 @@ UnitFacts read_unit(const std::string& unit);
 
 // Of zumastor@VOL.service or ddsnapd@VOL.service; empty if all is well. `start`: the command that starts the
 // volume.
-std::optional<Finding> judge_unit(const UnitFacts& facts, const std::string& subject,
+std::optional<Finding> check_unit(const UnitFacts& facts, const std::string& subject,
                                   const std::string& start);
 // Of a timer that the configuration asks for.
-std::optional<Finding> judge_timer(const UnitFacts& facts, const std::string& subject);
+std::optional<Finding> check_timer(const UnitFacts& facts, const std::string& subject);
 
 // Is zumastor-generator where systemd looks for generators? `root`: "/", or another place in tests.
 Finding examine_generator(const std::string& root);

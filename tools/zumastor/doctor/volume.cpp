@@ -12,14 +12,15 @@
 #include "tools/zumastor/doctor/doctor.h"
 #include "tools/zumastor/doctor/units.h"
 #include "tools/zumastor/host/device_claims.h"
-#include "tools/zumastor/host/other_users.h"
 #include "tools/zumastor/state/replica_state.h"
 #include "tools/zumastor/systemd/fstab.h"
 #include "tools/zumastor/systemd/systemd.h"
 #include "tools/zumastor/systemd/units.h"
 #include "tools/zumastor/view/volume_view.h"
 #include "tools/zumastor/volume/kept.h"
+#include "tools/zumastor/volume/other_users.h"
 #include "tools/zumastor/volume/sectors.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
@@ -167,7 +168,7 @@ private:
     {
         const std::string& name = view_.config.name;
         for (const std::string& unit : {volume_unit(name), daemon_unit(name)}) {
-            add_if(judge_unit(read_unit(unit), subject_, start_command(view_.config)));
+            add_if(check_unit(read_unit(unit), subject_, start_command(view_.config)));
         }
     }
 
@@ -178,7 +179,7 @@ private:
             return;
         }
         for (const Timer& timer : timers_of(view_.config)) {
-            add_if(judge_timer(read_unit(timer.unit), subject_));
+            add_if(check_timer(read_unit(timer.unit), subject_));
         }
     }
 
@@ -267,7 +268,7 @@ private:
             return; // nothing to show, or just being switched
         }
         const Volume volume(view_.config);
-        if (!volume.shows(snapshot->entry.id)) {
+        if (!shows_snapshot(volume, snapshot->entry.id)) {
             add(Verdict::warning,
                 "snapshot " + std::to_string(snapshot->entry.id) + ", received last, is not what " +
                     volume.mount_point() + " shows",

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/replication/cycle.h"
+#include "tools/zumastor/config/troubles.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-
-#include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
 #include "tools/common/known.h"
@@ -21,13 +19,7 @@
 namespace zumastor {
 namespace {
 
-constexpr int kCycleVersion = 1;
 constexpr std::chrono::milliseconds kEndLimit{60000};
-
-std::string cycle_file(const std::string& directory, const HostName& host)
-{
-    return directory + (host.empty() ? "/cycle-from-source.json" : "/cycle-to-" + host + ".json");
-}
 
 std::string purpose_of(const HostName& host) { return host.empty() ? "pull" : "push." + host; }
 
@@ -87,56 +79,6 @@ void note_failure(CycleRecord& record, Exit code, const std::string& error, cons
 }
 
 } // namespace
-
-std::uint64_t now_ns()
-{
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
-CycleRecord load_cycle(const std::string& state_directory, const HostName& host)
-{
-    const std::string path = cycle_file(state_directory, host);
-    const auto text = text_of(path).need();
-    if (!text) {
-        return {};
-    }
-    try {
-        const auto object = nlohmann::json::parse(*text);
-        if (object.at("version").get<int>() != kCycleVersion) {
-            throw Failure(Exit::failed, path + ": written by another version of zumastor");
-        }
-        return {object.at("begun_ns").get<std::uint64_t>(),
-                object.at("ended_ns").get<std::uint64_t>(),
-                object.at("code").get<int>(),
-                object.at("error").get<std::string>(),
-                object.at("next").get<std::string>(),
-                object.at("success_ns").get<std::uint64_t>(),
-                object.at("snapshot").get<std::string>(),
-                object.at("created_ns").get<std::uint64_t>()};
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "remove it: nothing but this record of the last cycle is lost");
-    }
-}
-
-void save_cycle(const std::string& state_directory, const HostName& host, const CycleRecord& record)
-{
-    std::error_code error;
-    std::filesystem::create_directories(state_directory, error);
-    const nlohmann::ordered_json object{{"version", kCycleVersion},        {"begun_ns", record.begun_ns},
-                                        {"ended_ns", record.ended_ns},     {"code", record.code},
-                                        {"error", record.error},           {"next", record.next},
-                                        {"success_ns", record.success_ns}, {"snapshot", record.snapshot},
-                                        {"created_ns", record.created_ns}};
-    write_text(cycle_file(state_directory, host),
-               object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
-}
-
-void forget_cycle(const std::string& state_directory, const HostName& host)
-{
-    remove_file(cycle_file(state_directory, host));
-}
 
 Known<int> ask_cycle_at_work(const std::string& volume, const HostName& host)
 {

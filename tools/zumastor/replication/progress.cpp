@@ -25,12 +25,12 @@ std::string format_seconds(double seconds)
 
 } // namespace
 
-Progress::Progress(const Args& args, const stream::Header& header)
+Progress::Progress(const ProgressOptions& options, const stream::Header& header)
     : total_(header.chunks), chunk_bytes_(header.chunk_bytes())
 {
-    if (args.has("--json")) {
+    if (options.json) {
         style_ = Style::as_json;
-    } else if (args.has("--quiet")) {
+    } else if (options.quiet) {
         style_ = Style::quiet;
     } else {
         style_ = ::isatty(STDERR_FILENO) != 0 ? Style::line : Style::end_only;

@@ -7,15 +7,19 @@
 #include <cstdint>
 #include <string>
 
-#include "tools/common/command_line.h"
 #include "tools/stream/stream_format.h"
 #include "tools/zumastor/replication/estimate.h"
 
 namespace zumastor {
 
+struct ProgressOptions {
+    bool quiet = false;
+    bool json = false; // counts before quiet
+};
+
 class Progress {
 public:
-    Progress(const Args& args, const stream::Header& header); // --quiet, --json
+    Progress(const ProgressOptions& options, const stream::Header& header);
     // Chunks and bytes of the stream so far. Shown at most a few times a second.
     void show(std::uint64_t chunks, std::uint64_t bytes);
     void finish(std::uint64_t chunks, std::uint64_t bytes);

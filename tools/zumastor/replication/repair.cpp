@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/replication/repair.h"
+#include "tools/zumastor/config/troubles.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -8,14 +9,15 @@
 #include <chrono>
 
 #include "tools/common/text.h"
+#include "tools/common/uuid_text.h"
 #include "tools/stream/aligned_memory.h"
 #include "tools/stream/devices.h"
 #include "tools/stream/receiver.h"
 #include "tools/zumastor/config/lock.h"
-#include "tools/zumastor/config/uuid_text.h"
+#include "tools/zumastor/replication/receiving.h"
 #include "tools/zumastor/replication/replica.h"
-#include "tools/zumastor/replication/transfer.h"
 #include "tools/zumastor/volume/rollback.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
@@ -157,7 +159,7 @@ void repair_from(Volume& volume, const SnapshotEntry& snapshot, int fd)
         if (changes) {
             {
                 const VolumeLock no_mounting(volume.config().name);
-                volume.hide_snapshot(snapshot.id);
+                hide_snapshot(volume, snapshot.id);
             }
             write_snapshot(volume, snapshot, reader);
         }

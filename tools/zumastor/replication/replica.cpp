@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/replication/replica.h"
+#include "tools/zumastor/config/troubles.h"
 
 #include <algorithm>
 
 #include "tools/common/failure.h"
-#include "tools/zumastor/commands/commands.h"
+#include "tools/zumastor/config/kinds.h"
 #include "tools/zumastor/config/lock.h"
-#include "tools/zumastor/replication/transfer.h"
-#include "tools/zumastor/state/holds.h"
 #include "tools/zumastor/state/target_state.h"
 #include "tools/zumastor/volume/bookmark.h"
+#include "tools/zumastor/volume/held_snapshots.h"
+#include "tools/zumastor/volume/shown_snapshot.h"
+#include "tools/zumastor/volume/snapshots.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
-
-void show_newest(Volume& volume, Daemon& daemon)
-{
-    const std::string last = load_replica_state(volume.paths().state).last;
-    for (const SnapshotEntry& snapshot : daemon.list()) {
-        if (snapshot.uuid == last && !snapshot.squashed) {
-            volume.show_snapshot(snapshot);
-        }
-    }
-}
 
 void show_received(Volume& volume, Troubles& troubles)
 {
@@ -47,7 +40,7 @@ void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubl
             continue;
         }
         try {
-            volume.drop_snapshot(daemon, snapshot.id);
+            drop_snapshot(volume, daemon, snapshot.id);
         } catch (const Failure& failure) {
             if (failure.code() != Exit::busy) {
                 throw;

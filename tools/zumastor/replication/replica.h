@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/common/daemon.h"
+#include "tools/zumastor/config/troubles.h"
 #include "tools/zumastor/volume/volume.h"
 
 namespace zumastor {
@@ -11,10 +12,6 @@ namespace zumastor {
 // what the rotation drops is deleted. Takes the volume's lock. What cannot be done becomes a trouble, and is
 // not thrown.
 void show_received(Volume& volume, Troubles& troubles);
-
-// The newest complete snapshot at the volume's mount point, if there is one. The caller has the volume's
-// lock.
-void show_newest(Volume& volume, Daemon& daemon);
 
 // Deletes snapshots that were taken for replication alone and are no base of it any more.
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles);

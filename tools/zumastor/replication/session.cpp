@@ -18,6 +18,11 @@ constexpr int kSessionVersion = 1;
 constexpr std::uint64_t kMostNumber = 1ULL << 53; // of a snapshot: JSON everywhere has it exactly
 constexpr std::size_t kLongestLine = 4u << 20;    // 65,536 snapshots' UUIDs fit
 
+Refusal refusal_fields(const json& object)
+{
+    return {shown_field(object, "error"), shown_field(object, "next"), code_field(object, "code")};
+}
+
 template <class Read>
 auto parse(const std::string& line, const char* what, const Read& read)
 {
@@ -25,18 +30,27 @@ auto parse(const std::string& line, const char* what, const Read& read)
         const json object = need_line(line, "zumastor", kSessionVersion);
         if (const auto refused = object.find("refused"); refused != object.end()) {
             if (!refused->is_object()) {
-                throw BadLine("its field 'refused' must be an object");
+                throw BadField("its field 'refused' must be an object");
             }
-            throw Failure(code_field(*refused, "code"), "the other side: " + shown_field(*refused, "error"),
-                          shown_field(*refused, "next"));
+            const Refusal why = refusal_fields(*refused);
+            throw Failure(why.code, "the other side: " + why.error, why.next);
         }
         return read(object);
-    } catch (const BadLine& bad) {
+    } catch (const BadField& bad) {
         throw not_understood(std::string("the other side's ") + what, bad.what(), line);
     }
 }
 
 } // namespace
+
+Refusal refusal_of(const Failure& failure) { return {failure.what(), failure.next(), failure.code()}; }
+
+void need_no_refusal(const Refusal& refusal, const std::string& who)
+{
+    if (!refusal.error.empty()) {
+        throw Failure(refusal.code, who + ": " + refusal.error, refusal.next);
+    }
+}
 
 std::string read_line(int fd)
 {
@@ -108,11 +122,11 @@ ReplicaOffer parse_offer(const std::string& line)
                            uuid_field(object, "lineage"),
                            chunk_bytes_field(object, "chunk_bytes"),
                            number_field(object, "sectors", kMostSectors),
-                           uuids_field(object, "snapshots"),
+                           uuids_field(object, "snapshots", kMostSnapshots),
                            {}};
         if (const json& reception = need_field(object, "reception"); !reception.is_null()) {
             if (!reception.is_object()) {
-                throw BadLine("its field 'reception' must be an object or null");
+                throw BadField("its field 'reception' must be an object or null");
             }
             offer.reception = Reception{uuid_field(reception, "from"), need_uuid_field(reception, "to"),
                                         number_field(reception, "next_chunk", kMostSectors)};
@@ -126,40 +140,41 @@ ReplicaOffer parse_offer(const std::string& line)
 
 std::string format(const SendPlan& plan)
 {
-    return ordered_json{
-        {"zumastor", kSessionVersion},      {"nothing", plan.nothing}, {"more", plan.more},
-        {"error", plan.error.str()},        {"next", plan.next.str()}, {"code", static_cast<int>(plan.code)},
-        {"sector_bytes", plan.sector_bytes}}
+    return ordered_json{{"zumastor", kSessionVersion},
+                        {"nothing", plan.nothing},
+                        {"more", plan.more},
+                        {"error", plan.refusal.error.str()},
+                        {"next", plan.refusal.next.str()},
+                        {"code", static_cast<int>(plan.refusal.code)},
+                        {"sector_bytes", plan.sector_bytes}}
         .dump();
 }
 
 SendPlan parse_plan(const std::string& line)
 {
     return parse(line, "plan", [](const json& object) {
-        return SendPlan{flag_field(object, "nothing"), flag_field(object, "more"),
-                        shown_field(object, "error"),  shown_field(object, "next"),
-                        code_field(object, "code"),    sector_bytes_field(object)};
+        return SendPlan{flag_field(object, "nothing"), flag_field(object, "more"), refusal_fields(object),
+                        sector_bytes_field(object)};
     });
 }
 
 std::string format(const ReplicaResult& result)
 {
-    return ordered_json{{"zumastor", kSessionVersion},          {"ok", result.ok},
-                        {"snapshot", result.snapshot.str()},    {"id", result.id},
-                        {"error", result.error.str()},          {"next", result.next.str()},
-                        {"code", static_cast<int>(result.code)}}
+    return ordered_json{{"zumastor", kSessionVersion},
+                        {"ok", result.ok},
+                        {"snapshot", result.snapshot.str()},
+                        {"id", result.id},
+                        {"error", result.refusal.error.str()},
+                        {"next", result.refusal.next.str()},
+                        {"code", static_cast<int>(result.refusal.code)}}
         .dump();
 }
 
 ReplicaResult parse_result(const std::string& line)
 {
     return parse(line, "result", [](const json& object) {
-        return ReplicaResult{flag_field(object, "ok"),
-                             uuid_field(object, "snapshot"),
-                             number_field(object, "id", kMostNumber),
-                             shown_field(object, "error"),
-                             shown_field(object, "next"),
-                             code_field(object, "code")};
+        return ReplicaResult{flag_field(object, "ok"), uuid_field(object, "snapshot"),
+                             number_field(object, "id", kMostNumber), refusal_fields(object)};
     });
 }
 

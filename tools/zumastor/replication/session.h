@@ -21,6 +21,21 @@
 
 namespace zumastor {
 
+struct Pipes { // to the other side
+    int from = -1;
+    int to = -1;
+};
+
+// Why something cannot be, as one side tells the other.
+struct Refusal {
+    PlainText error; // empty: it can be
+    PlainText next;  // what to do
+    Exit code = Exit::failed;
+};
+Refusal refusal_of(const Failure& failure);
+// Throws what it says, if it is one. `who` said it: "the replica".
+void need_no_refusal(const Refusal& refusal, const std::string& who);
+
 struct ReplicaOffer {
     VolumeName volume; // its name there
     UuidText uuid;     // of its store: which replica this is
@@ -37,9 +52,7 @@ struct ReplicaOffer {
 struct SendPlan {
     bool nothing = false; // the receiver has it already
     bool more = false;    // afterwards another session is needed: this one ends what was broken off
-    PlainText error;      // not empty: it cannot be; `next` says what to do
-    PlainText next;
-    Exit code = Exit::failed;       // of the error
+    Refusal refusal{};
     std::uint64_t sector_bytes = 0; // the largest that what is sent can be on (sectors.h); 0: not known
 };
 
@@ -47,9 +60,7 @@ struct ReplicaResult {
     bool ok = false;
     UuidText snapshot;
     std::uint64_t id = 0; // its number there
-    PlainText error;
-    PlainText next;
-    Exit code = Exit::failed;
+    Refusal refusal{};    // counts if not `ok`
 };
 
 // A line of at most 4 MiB, without what follows it. Throws stream::TransferError if it ends too early.

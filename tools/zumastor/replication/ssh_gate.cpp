@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-// zumastor ssh-gate: the forced command of an ssh key. The key can then take part in sessions of the volumes
-// named here, in the direction named here, and do nothing else.
 #include "tools/zumastor/replication/ssh_gate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 
 #include "tools/common/border.h"
-#include "tools/common/text.h"
-#include "tools/zumastor/commands/commands.h"
 
 namespace zumastor {
 namespace {
-
-[[noreturn]] void deny(const std::string& asked)
-{
-    throw Failure(Exit::usage, "this key may not run: " + (asked.empty() ? "a shell" : asked),
-                  "it is for: zumastor replicate, zumastor verify");
-}
 
 // A snapshot as its source knows it: a number, UUID, link or name; all of them could be a name.
 bool may_name_snapshot(const std::string& word)
@@ -80,33 +66,6 @@ bool gate_allows(const GateRights& rights, const std::vector<std::string>& words
     const bool receives = words[1] == "receive" && rights.receive;
     return words[1] == "verify" ? may_verify(words, rights.send, rights.receive)
                                 : (sends || receives) && good_options(words, sends);
-}
-
-Exit ssh_gate(const Args& args)
-{
-    const char* asked = std::getenv("SSH_ORIGINAL_COMMAND");
-    const std::string command = asked == nullptr ? "" : asked;
-    const auto words = split_words(command);
-    const GateRights rights{args.all("VOL"), args.has("--send"), args.has("--receive")};
-    if (!rights.send && !rights.receive) {
-        throw Failure(Exit::usage, "ssh-gate: give --send, --receive or both");
-    }
-    if (!words || !gate_allows(rights, *words)) {
-        deny(command);
-    }
-    // In a process of its own name, and with nothing of the environment that it was begun in: what the holder
-    // of the key may set there, by sshd's AcceptEnv or a login, is nothing to a command of root's.
-    std::vector<std::string> copy = *words;
-    std::vector<char*> argv;
-    argv.reserve(copy.size() + 1);
-    for (std::string& word : copy) {
-        argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    const std::array<char*, 2> environment{path.data(), nullptr};
-    ::execve("/proc/self/exe", argv.data(), environment.data());
-    throw errno_failure("cannot run zumastor");
 }
 
 } // namespace zumastor

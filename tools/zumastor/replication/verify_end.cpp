@@ -6,7 +6,7 @@
 #include <csignal>
 
 #include "tools/common/failure.h"
-#include "tools/zumastor/config/uuid_text.h"
+#include "tools/common/uuid_text.h"
 #include "tools/zumastor/replication/repair.h"
 #include "tools/zumastor/state/replica_state.h"
 #include "tools/zumastor/volume/sectors.h"

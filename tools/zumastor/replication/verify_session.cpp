@@ -2,6 +2,7 @@
 #include "tools/zumastor/replication/verify_session.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <string_view>
 
@@ -25,7 +26,7 @@ auto parse_verify(const std::string& line, const Read& read)
 {
     try {
         return read(need_line(line, "zumastor_verify", kVerifyVersion));
-    } catch (const BadLine& bad) {
+    } catch (const BadField& bad) {
         throw not_understood("the other side", bad.what(), line);
     }
 }
@@ -34,12 +35,26 @@ std::string one_of(const json& object, const char* name, std::initializer_list<s
 {
     std::string text = text_field(object, name);
     if (std::find(words.begin(), words.end(), text) == words.end()) {
-        throw BadLine(std::string("its field '") + name + "' is not known here");
+        throw BadField(std::string("its field '") + name + "' is not known here");
     }
     return text;
 }
 
+constexpr std::array kAsks{"open", "hash", "chunks", "take", "send", "end"}; // in the order of Ask
+
+Ask ask_field(const json& object)
+{
+    const std::string text = text_field(object, "what");
+    const auto found = std::find(kAsks.begin(), kAsks.end(), text);
+    if (found == kAsks.end()) {
+        throw BadField("its field 'what' is not known here");
+    }
+    return static_cast<Ask>(found - kAsks.begin());
+}
+
 } // namespace
+
+const char* name_of(Ask what) { return kAsks.at(static_cast<std::size_t>(what)); }
 
 std::string format(const VerifyHello& hello)
 {
@@ -56,8 +71,8 @@ VerifyHello parse_verify_hello(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
         return VerifyHello{volume_field(object, "volume"), one_of(object, "role", {"master", "replica", ""}),
-                           chunk_bytes_field(object, "chunk_bytes"), uuids_field(object, "snapshots"),
-                           sector_bytes_field(object)};
+                           chunk_bytes_field(object, "chunk_bytes"),
+                           uuids_field(object, "snapshots", kMostSnapshots), sector_bytes_field(object)};
     });
 }
 
@@ -68,7 +83,7 @@ std::string format(const VerifyRequest& request)
         runs.push_back({run.first, run.count});
     }
     return ordered_json{{"zumastor_verify", kVerifyVersion},
-                        {"what", request.what},
+                        {"what", name_of(request.what)},
                         {"snapshot", request.snapshot.str()},
                         {"bytes", request.bytes},
                         {"first", request.first},
@@ -81,7 +96,7 @@ std::string format(const VerifyRequest& request)
 VerifyRequest parse_verify_request(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        VerifyRequest request{one_of(object, "what", {"open", "hash", "chunks", "take", "send", "end"}),
+        VerifyRequest request{ask_field(object),
                               uuid_field(object, "snapshot"),
                               number_field(object, "bytes", kMostBytes),
                               number_field(object, "first", kMostSectors),
@@ -91,7 +106,7 @@ VerifyRequest parse_verify_request(const std::string& line)
         const json& runs = need_field(object, "runs");
         const auto is_run = [](const json& run) { return run.is_array() && run.size() == 2; };
         if (!runs.is_array() || !std::all_of(runs.begin(), runs.end(), is_run)) {
-            throw BadLine("its field 'runs' must be an array of pairs");
+            throw BadField("its field 'runs' must be an array of pairs");
         }
         for (const json& run : runs) {
             request.runs.push_back(
@@ -105,17 +120,18 @@ std::string format(const VerifyAnswer& answer)
 {
     return ordered_json{{"zumastor_verify", kVerifyVersion},
                         {"bytes", answer.bytes},
-                        {"error", answer.error.str()},
-                        {"next", answer.next.str()},
-                        {"code", static_cast<int>(answer.code)}}
+                        {"error", answer.refusal.error.str()},
+                        {"next", answer.refusal.next.str()},
+                        {"code", static_cast<int>(answer.refusal.code)}}
         .dump();
 }
 
 VerifyAnswer parse_verify_answer(const std::string& line)
 {
     return parse_verify(line, [](const json& object) {
-        return VerifyAnswer{number_field(object, "bytes", kMostBytes), shown_field(object, "error"),
-                            shown_field(object, "next"), code_field(object, "code")};
+        return VerifyAnswer{
+            number_field(object, "bytes", kMostBytes),
+            {shown_field(object, "error"), shown_field(object, "next"), code_field(object, "code")}};
     });
 }
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-// How two ends compare a snapshot, over the same kind of pipes as session.h. One end is told what to do (the
-// program that ssh has started), the other one tells it:
+// How two ends compare a snapshot, over the same kind of pipes as session.h. One end asks, the client; the
+// program that ssh has started answers, the server:
 //
-//   teller                                            told
+//   client                                            server
 //      ◄── hello: what it has, readable ── JSON line ──
 //      open SNAPSHOT                    ── JSON line ──►   answer: its size, or why not
 //      hash                             ── JSON line ──►   a line for each range: its hash, "-" if unreadable
 //      chunks FIRST COUNT               ── JSON line ──►   the same for each of these chunks
 //      take (it is the replica)         ── JSON line and a stream ──►   answer
 //      send RUNS (it is upstream)       ── JSON line ──►   a stream of these chunks
+//      end                              ── JSON line ──►   nothing: the session is over
 //
-// `take` and `send` are the session's last words. A stream here has the snapshot both as its base and as what
-// it leads to. The told one ends when nobody speaks any more. docs/session-format.md has every field.
+// `take`, `send` and `end` are the session's last words. A stream here has the snapshot both as its base and
+// as what it leads to. The server ends when nobody speaks any more. docs/session-format.md has every field.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include "tools/common/border.h"
 #include "tools/stream/range_hasher.h"
 #include "tools/stream/sender.h"
+#include "tools/zumastor/replication/session.h"
 
 namespace zumastor {
 
@@ -34,21 +36,22 @@ struct VerifyHello {
     std::uint64_t sector_bytes = 0;  // the largest that what it holds can be on (sectors.h); 0: not known
 };
 
+enum class Ask : std::uint8_t { open, hash, chunks, take, send, end };
+const char* name_of(Ask what); // as the line has it
+
 struct VerifyRequest {
-    std::string what;        // open, hash, chunks, take, send
+    Ask what = Ask::end;
     UuidText snapshot;       // open
     std::uint64_t bytes = 0; // hash, chunks: how much of the snapshot counts
     std::uint64_t first = 0;
     std::uint64_t count = 0;
     std::vector<stream::ChunkRun> runs; // send
-    std::uint64_t bytes_per_second = 0; // send: at most so many of the stream; 0: no limit of the teller's
+    std::uint64_t bytes_per_second = 0; // send: at most so many of the stream; 0: no limit of the client's
 };
 
 struct VerifyAnswer {
     std::uint64_t bytes = 0; // open: size of the snapshot
-    PlainText error;         // not empty: it cannot be; `next` says what to do
-    PlainText next;
-    Exit code = Exit::failed;
+    Refusal refusal{};
 };
 
 std::string format(const VerifyHello& hello);

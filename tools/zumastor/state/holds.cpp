@@ -3,14 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
-#include "tools/common/known.h"
-#include "tools/common/process.h"
-#include "tools/zumastor/state/target_state.h"
+#include "tools/zumastor/state/state_file.h"
 
 namespace zumastor {
 namespace {
@@ -18,7 +15,13 @@ namespace {
 constexpr int kHoldsVersion = 1;
 constexpr std::array kStateNames{"held", "acquiring", "releasing"};
 
-std::string holds_file(const std::string& directory) { return directory + "/holds.json"; }
+StateFile holds_file(const std::string& directory)
+{
+    return {
+        directory, "holds.json", kHoldsVersion,
+        "if it cannot be mended, remove it, and lower the use counts of snapshots that nobody needs: ddsnap "
+        "usecount"};
+}
 
 Hold::State state_named(const std::string& name)
 {
@@ -70,28 +73,15 @@ HoldPlan plan_holds(const std::vector<SnapshotEntry>& snapshots, const std::set<
 
 std::vector<Hold> load_holds(const std::string& directory)
 {
-    const std::string path = holds_file(directory);
-    const auto text = text_of(path).need();
-    if (!text) {
-        return {};
-    }
-    try {
-        const auto object = nlohmann::json::parse(*text);
-        if (object.at("version").get<int>() != kHoldsVersion) {
-            throw Failure(Exit::failed, path + ": written by another version of zumastor");
-        }
-        std::vector<Hold> holds;
+    std::vector<Hold> holds;
+    holds_file(directory).load([&](const nlohmann::json& object) {
         for (const auto& one : object.at("holds")) {
             holds.push_back({one.at("uuid").get<std::string>(),
                              state_named(one.at("state").get<std::string>()),
                              one.at("before").get<std::uint64_t>()});
         }
-        return holds;
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "if it cannot be mended, remove it, and lower the use counts of snapshots that nobody "
-                      "needs: ddsnap usecount");
-    }
+    });
+    return holds;
 }
 
 void save_holds(const std::string& directory, const std::vector<Hold>& holds)
@@ -102,35 +92,7 @@ void save_holds(const std::string& directory, const std::vector<Hold>& holds)
                         {"state", kStateNames.at(static_cast<std::size_t>(hold.state))},
                         {"before", hold.before}});
     }
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    write_text(holds_file(directory),
-               nlohmann::ordered_json{{"version", kHoldsVersion}, {"holds", list}}.dump(2) + "\n");
-}
-
-void sync_holds(const Volume& volume, Daemon& daemon)
-{
-    const std::string& directory = volume.paths().state;
-    const std::vector<Hold> before = load_holds(directory);
-    const std::set<std::string> needed = snapshots_in_use(directory);
-    HoldPlan plan = plan_holds(daemon.list(), needed, before);
-    if (plan.holds != before) {
-        save_holds(directory, plan.holds);
-    }
-    for (const std::uint64_t id : plan.to_raise) {
-        daemon.add_use(id, 1);
-    }
-    for (const std::uint64_t id : plan.to_lower) {
-        daemon.add_use(id, -1);
-    }
-    if (plan.to_raise.empty() && plan.to_lower.empty()) {
-        return;
-    }
-    std::erase_if(plan.holds, [](const Hold& hold) { return hold.state == Hold::State::releasing; });
-    for (Hold& hold : plan.holds) {
-        hold = {hold.uuid, Hold::State::held, 0};
-    }
-    save_holds(directory, plan.holds);
+    holds_file(directory).save({{"holds", list}});
 }
 
 } // namespace zumastor

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "tools/common/daemon.h"
-#include "tools/zumastor/volume/volume.h"
 
 namespace zumastor {
 
@@ -38,8 +37,5 @@ HoldPlan plan_holds(const std::vector<SnapshotEntry>& snapshots, const std::set<
 
 std::vector<Hold> load_holds(const std::string& directory);
 void save_holds(const std::string& directory, const std::vector<Hold>& holds);
-
-// Makes the counts what the state of replication asks for. With the volume's lock held.
-void sync_holds(const Volume& volume, Daemon& daemon);
 
 } // namespace zumastor

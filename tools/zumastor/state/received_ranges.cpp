@@ -14,7 +14,7 @@
 #include <span>
 
 #include "tools/common/failure.h"
-#include "tools/zumastor/config/uuid_text.h"
+#include "tools/common/uuid_text.h"
 
 namespace zumastor {
 namespace {

@@ -2,7 +2,7 @@
 #include "tools/zumastor/state/resume_token.h"
 
 #include "tools/common/text.h"
-#include "tools/zumastor/config/uuid_text.h"
+#include "tools/common/uuid_text.h"
 
 namespace zumastor {
 

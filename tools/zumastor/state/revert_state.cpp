@@ -2,44 +2,36 @@
 #include "tools/zumastor/state/revert_state.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
 #include "tools/common/failure.h"
-#include "tools/common/known.h"
-#include "tools/common/process.h"
+#include "tools/zumastor/state/state_file.h"
 
 namespace zumastor {
 namespace {
 
 constexpr int kRevertVersion = 1;
 
-std::string revert_file(const std::string& directory) { return directory + "/revert.json"; }
+StateFile revert_file(const std::string& directory)
+{
+    return {directory, "revert.json", kRevertVersion,
+            "a revert was not finished: remove the file, then revert the volume again"};
+}
 
 } // namespace
 
 std::optional<RevertState> load_revert(const std::string& state_directory)
 {
-    const std::string path = revert_file(state_directory);
-    const auto text = text_of(path).need();
-    if (!text) {
-        return std::nullopt;
-    }
-    try {
-        const auto object = nlohmann::json::parse(*text);
-        if (object.at("version").get<int>() != kRevertVersion) {
-            throw Failure(Exit::failed, path + ": written by another version of zumastor");
-        }
-        RevertState state{object.at("to").get<std::string>(), object.at("undo").get<std::string>(), {}};
+    std::optional<RevertState> state;
+    revert_file(state_directory).load([&](const nlohmann::json& object) {
+        RevertState read{object.at("to").get<std::string>(), object.at("undo").get<std::string>(), {}};
         for (const auto& kept : object.at("kept")) {
-            state.kept.push_back({kept.at("snapshot").get<std::string>(), kept.at("priority").get<int>()});
+            read.kept.push_back({kept.at("snapshot").get<std::string>(), kept.at("priority").get<int>()});
         }
-        return state;
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "a revert was not finished: remove the file, then revert the volume again");
-    }
+        state = std::move(read);
+    });
+    return state;
 }
 
 void save_revert(const std::string& state_directory, const RevertState& state)
@@ -48,13 +40,10 @@ void save_revert(const std::string& state_directory, const RevertState& state)
     for (const RevertState::Kept& snapshot : state.kept) {
         kept.push_back({{"snapshot", snapshot.uuid}, {"priority", snapshot.priority}});
     }
-    const nlohmann::ordered_json object{
-        {"version", kRevertVersion}, {"to", state.to}, {"undo", state.undo}, {"kept", kept}};
-    std::filesystem::create_directories(state_directory);
-    write_text(revert_file(state_directory), object.dump(2) + "\n");
+    revert_file(state_directory).save({{"to", state.to}, {"undo", state.undo}, {"kept", kept}});
 }
 
-void forget_revert(const std::string& state_directory) { remove_file(revert_file(state_directory)); }
+void forget_revert(const std::string& state_directory) { revert_file(state_directory).remove(); }
 
 void begin_revert(const std::string& state_directory, Daemon& daemon, const std::string& to,
                   const std::string& undo)

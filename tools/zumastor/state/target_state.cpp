@@ -5,11 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tools/common/failure.h"
 #include "tools/common/known.h"
 #include "tools/common/process.h"
+#include "tools/zumastor/state/bookmark_file.h"
 #include "tools/zumastor/state/replica_state.h"
-#include "tools/zumastor/volume/bookmark.h"
+#include "tools/zumastor/state/state_file.h"
 
 namespace zumastor {
 namespace {
@@ -17,10 +17,13 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kTargetVersion = 1;
 
-std::string target_file(const std::string& directory, const UuidText& replica)
+StateFile target_file(const std::string& directory, const std::string& name)
 {
-    return directory + "/target-" + replica + ".json";
+    return {directory, name, kTargetVersion,
+            "if it cannot be mended, remove it: the replica's base is not kept any more then"};
 }
+
+std::string name_for(const UuidText& replica) { return "target-" + replica + ".json"; }
 
 VolumeName volume_of(const nlohmann::json& object)
 {
@@ -34,23 +37,14 @@ HostName host_of(const nlohmann::json& object, const std::string& path)
     return host.empty() ? HostName{} : HostName::need(host, path);
 }
 
-TargetState read_state(const std::string& text, const std::string& path)
+TargetState read_state(const nlohmann::json& object, const std::string& path)
 {
-    try {
-        const auto object = nlohmann::json::parse(text);
-        if (object.at("version").get<int>() != kTargetVersion) {
-            throw Failure(Exit::failed, path + ": written by another version of zumastor");
-        }
-        return {UuidText::need(object.at("replica").get<std::string>()),
-                host_of(object, path),
-                volume_of(object),
-                object.at("base").get<std::string>(),
-                object.at("in_flight").get<std::string>(),
-                object.value("marked", "")};
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "if it cannot be mended, remove it: the replica's base is not kept any more then");
-    }
+    return {UuidText::need(object.at("replica").get<std::string>()),
+            host_of(object, path),
+            volume_of(object),
+            object.at("base").get<std::string>(),
+            object.at("in_flight").get<std::string>(),
+            object.value("marked", "")};
 }
 
 } // namespace
@@ -61,9 +55,9 @@ std::vector<TargetState> load_target_states(const std::string& directory)
     for (const fs::path& path : entries_of(directory).need().value_or(std::vector<fs::path>{})) {
         const std::string name = path.filename().string();
         if (name.starts_with("target-") && name.ends_with(".json")) {
-            if (const auto text = text_of(path.string()).need()) { // else it was forgotten just now
-                states.push_back(read_state(*text, path.string()));
-            }
+            const StateFile file = target_file(directory, name); // gone: it was forgotten just now
+            file.load(
+                [&](const nlohmann::json& object) { states.push_back(read_state(object, file.path())); });
         }
     }
     return states;
@@ -71,25 +65,26 @@ std::vector<TargetState> load_target_states(const std::string& directory)
 
 TargetState load_target_state(const std::string& directory, const UuidText& replica)
 {
-    const std::string path = target_file(directory, replica);
-    const auto text = text_of(path).need();
-    return text ? read_state(*text, path) : TargetState{replica, {}, {}, {}, {}, {}};
+    const StateFile file = target_file(directory, name_for(replica));
+    TargetState state{replica, {}, {}, {}, {}, {}};
+    file.load([&](const nlohmann::json& object) { state = read_state(object, file.path()); });
+    return state;
 }
 
 void save_target_state(const std::string& directory, const TargetState& state)
 {
-    std::error_code error;
-    fs::create_directories(directory, error);
-    const nlohmann::ordered_json object{{"version", kTargetVersion}, {"replica", state.replica.str()},
-                                        {"host", state.host.str()},  {"volume", state.volume.str()},
-                                        {"base", state.base},        {"in_flight", state.in_flight},
-                                        {"marked", state.marked}};
-    write_text(target_file(directory, state.replica), object.dump(2) + "\n");
+    target_file(directory, name_for(state.replica))
+        .save({{"replica", state.replica.str()},
+               {"host", state.host.str()},
+               {"volume", state.volume.str()},
+               {"base", state.base},
+               {"in_flight", state.in_flight},
+               {"marked", state.marked}});
 }
 
 void forget_target_state(const std::string& directory, const UuidText& replica)
 {
-    remove_file(target_file(directory, replica));
+    target_file(directory, name_for(replica)).remove();
     remove_file(bookmark_file(directory, replica));
 }
 

@@ -2,60 +2,43 @@
 #include "tools/zumastor/state/wanted_kinds.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
-#include "tools/common/failure.h"
-#include "tools/common/known.h"
-#include "tools/common/process.h"
+#include "snapstore/store.h"
 #include "tools/common/text.h"
+#include "tools/zumastor/config/kinds.h"
 #include "tools/zumastor/config/names.h"
-#include "tools/zumastor/replication/transfer.h"
+#include "tools/zumastor/state/state_file.h"
 
 namespace zumastor {
 namespace {
 
 constexpr int kWantedVersion = 1;
 
-std::string wanted_file(const std::string& directory) { return directory + "/wanted-kinds.json"; }
+StateFile wanted_file(const std::string& directory)
+{
+    return {directory, "wanted-kinds.json", kWantedVersion,
+            "remove it, and ask for the kinds again: zumastor snapshot VOL KIND"};
+}
 
 bool among(const std::vector<std::string>& kinds, const std::string& kind)
 {
     return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-void save_wanted_kinds(const std::string& directory, const std::vector<std::string>& kinds)
-{
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    const nlohmann::ordered_json object{{"version", kWantedVersion}, {"kinds", kinds}};
-    write_text(wanted_file(directory), object.dump(2) + "\n");
-}
-
 } // namespace
 
 std::vector<std::string> load_wanted_kinds(const std::string& state_directory)
 {
-    const std::string path = wanted_file(state_directory);
-    const auto text = text_of(path).need();
-    if (!text) {
-        return {};
-    }
-    try {
-        const auto object = nlohmann::json::parse(*text);
-        if (object.at("version").get<int>() != kWantedVersion) {
-            throw Failure(Exit::failed, path + ": written by another version of zumastor");
-        }
-        auto kinds = object.at("kinds").get<std::vector<std::string>>();
+    std::vector<std::string> kinds;
+    wanted_file(state_directory).load([&](const nlohmann::json& object) {
+        kinds = object.at("kinds").get<std::vector<std::string>>();
         for (const std::string& kind : kinds) {
             check_kind_name(kind);
         }
-        return kinds;
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "remove it, and ask for the kinds again: zumastor snapshot VOL KIND");
-    }
+    });
+    return kinds;
 }
 
 void add_wanted_kinds(const std::string& state_directory, const std::vector<std::string>& kinds)
@@ -66,14 +49,14 @@ void add_wanted_kinds(const std::string& state_directory, const std::vector<std:
             wanted.push_back(kind);
         }
     }
-    save_wanted_kinds(state_directory, wanted);
+    wanted_file(state_directory).save({{"kinds", wanted}});
 }
 
 void remove_wanted_kinds(const std::string& state_directory, const std::vector<std::string>& kinds)
 {
     std::vector<std::string> wanted = load_wanted_kinds(state_directory);
     if (std::erase_if(wanted, [&](const std::string& kind) { return among(kinds, kind); }) > 0) {
-        save_wanted_kinds(state_directory, wanted);
+        wanted_file(state_directory).save({{"kinds", wanted}});
     }
 }
 
@@ -89,7 +72,7 @@ TagWithWanted add_to_tag(const SnapshotTag& tag, const std::vector<std::string>&
         if (!among(more, kind)) {
             more.push_back(kind);
         }
-        if (join(more, ",").size() <= kMaxTag) {
+        if (join(more, ",").size() <= snapstore::SnapshotInfo::kMaxTag) {
             kinds = std::move(more);
             result.taken.push_back(kind);
         }

@@ -11,8 +11,6 @@
 
 namespace zumastor {
 
-constexpr std::size_t kMaxTag = 31; // bytes that the store keeps for a snapshot's kinds
-
 // In the order in which they were asked for, each once. Throws if the file is there and not understood.
 std::vector<std::string> load_wanted_kinds(const std::string& state_directory);
 void add_wanted_kinds(const std::string& state_directory, const std::vector<std::string>& kinds);

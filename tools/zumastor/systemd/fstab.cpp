@@ -10,7 +10,6 @@
 #include "tools/common/known.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/config/names.h"
-#include "tools/zumastor/doctor/units.h"
 #include "tools/zumastor/host/device_claims.h"
 #include "tools/zumastor/systemd/systemd.h"
 #include "tools/zumastor/systemd/units.h"
@@ -83,7 +82,7 @@ std::vector<RawLine> raw_lines(const VolumeConfig& config, bool links_hidden, co
 
 std::vector<RawLine> raw_lines_here(const VolumeConfig& config)
 {
-    return raw_lines(config, systemd_runs() && examine_generator("/").verdict == Verdict::good);
+    return raw_lines(config, systemd_runs() && has_generator("/"));
 }
 
 std::string describe(const RawLine& line)

@@ -3,7 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <filesystem>
 
 #include "tools/common/failure.h"
 #include "tools/common/known.h"
@@ -17,6 +20,10 @@ namespace {
 constexpr std::chrono::milliseconds kSystemctlLimit{150000};
 // systemd ends the start of a daemon that does not get on; one that does may take long to open a large store.
 constexpr std::chrono::hours kDaemonStartLimit{2};
+
+constexpr std::array kGenerators{"run/systemd/system-generators", "etc/systemd/system-generators",
+                                 "usr/local/lib/systemd/system-generators",
+                                 "usr/lib/systemd/system-generators", "lib/systemd/system-generators"};
 
 std::string property(const std::string& unit, const std::string& name)
 {
@@ -45,6 +52,15 @@ std::string mark_of(const std::string& volume)
 }
 
 } // namespace
+
+bool has_generator(const std::string& root)
+{
+    return std::any_of(kGenerators.begin(), kGenerators.end(), [&](const char* directory) {
+        std::error_code error; // then it is not there
+        return std::filesystem::is_regular_file(
+            std::filesystem::path(root) / directory / "zumastor-generator", error);
+    });
+}
 
 bool systemd_runs() { return look_at("/run/systemd/system").need().has_value(); }
 

@@ -12,6 +12,12 @@ namespace zumastor {
 bool systemd_runs();
 ProgramResult systemctl(std::vector<std::string> words);
 
+// Is zumastor-generator where systemd looks for generators? `root`: "/", or another place in tests.
+bool has_generator(const std::string& root);
+// What to do if it is not.
+inline const std::string kInstallGenerator = "apt install zumastor, or from a checkout: cmake --install "
+                                             "build/release --prefix /usr; then: systemctl daemon-reload";
+
 // ---- the units of a volume (units/) ----
 //
 // ddsnapd@VOL.service is its daemon. zumastor@VOL.service brings it up as its configuration says, at boot and

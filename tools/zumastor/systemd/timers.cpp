@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/systemd/timers.h"
+#include "tools/zumastor/config/troubles.h"
 
 #include <cstdio>
 #include <vector>
 
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
-#include "tools/zumastor/doctor/units.h"
 #include "tools/zumastor/host/raw_origin.h"
 #include "tools/zumastor/systemd/systemd.h"
 #include "tools/zumastor/systemd/units.h"
@@ -25,11 +25,10 @@ std::vector<std::string> units_of(const std::vector<Timer>& timers, const char* 
 
 Failure not_done(const std::string& volume, const ProgramResult& result)
 {
-    const Finding generator = examine_generator("/");
     return Failure(Exit::partly,
                    "volume " + volume +
                        ": it is stored, but nothing is done at its times: systemd says: " + result.output,
-                   (generator.verdict == Verdict::good ? "systemctl daemon-reload" : generator.next) +
+                   (has_generator("/") ? "systemctl daemon-reload" : kInstallGenerator) +
                        "; then: zumastor doctor says which timers to start");
 }
 
@@ -96,6 +95,19 @@ void follow_config(const VolumeConfig& before, const VolumeConfig& now)
     if (origin_rule(before) != origin_rule(now)) {
         refresh_raw_origin(before);
         refresh_raw_origin(now);
+    }
+}
+
+void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubles& troubles)
+{
+    save_config(now);
+    try {
+        follow_config(before, now);
+    } catch (const Failure& failure) {
+        if (failure.code() != Exit::partly) {
+            throw;
+        }
+        troubles.push_back(failure.what() + ("; " + failure.next()));
     }
 }
 

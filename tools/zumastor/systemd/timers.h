@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tools/zumastor/config/config.h"
+#include "tools/zumastor/config/troubles.h"
 
 namespace zumastor {
 
@@ -13,6 +14,9 @@ namespace zumastor {
 // have changed, and lets systemd know what the volume's other units wait for. Throws Exit::partly if systemd
 // does not do it: the configuration stands.
 void follow_config(const VolumeConfig& before, const VolumeConfig& now);
+// Saves a configuration and has systemd follow it; what systemd does not do is a trouble, no reason to stop
+// halfway.
+void save_and_follow(const VolumeConfig& before, const VolumeConfig& now, Troubles& troubles);
 // For a volume that is stopped, and started again. What systemd says is only noted: the volume is what
 // counts.
 void rest_timers(const VolumeConfig& config);

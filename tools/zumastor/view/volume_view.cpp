@@ -11,6 +11,7 @@
 #include "tools/zumastor/config/rotation.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/state/revert_state.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
@@ -47,13 +48,13 @@ void gather_snapshots(const Volume& volume, Daemon& daemon, VolumeView& view)
         SnapshotView snapshot{entry, {}, {}, links[entry.id]};
         if (mapper::find(volume.paths().snapshot_name(entry.id))) {
             snapshot.device = volume.paths().snapshot_device(entry.id);
-            snapshot.mounted_at = volume.mount_of_snapshot(entry.id).value_or("");
+            snapshot.mounted_at = mount_of_snapshot(volume, entry.id).value_or("");
         }
         view.snapshots.push_back(std::move(snapshot));
     }
 }
 
-void judge_running(const Volume& volume, VolumeView& view)
+void look_at_running(const Volume& volume, VolumeView& view)
 {
     const bool connected =
         std::any_of(view.store->clients.begin(), view.store->clients.end(),
@@ -114,14 +115,14 @@ void gather(const Volume& volume, VolumeView& view)
 {
     if (mapper::find(volume.paths().origin_name)) {
         view.device = volume.paths().origin_device;
-        view.mount = volume.origin_mount();
+        view.mount = origin_mount(volume);
     }
     std::optional<Daemon> daemon = volume.try_daemon();
     if (daemon) {
         VolumeEntry store = daemon->status();
         gather_snapshots(volume, *daemon, view);
         view.store = std::move(store);
-        judge_running(volume, view);
+        look_at_running(volume, view);
     } else if (!view.device.empty()) {
         set_state(view, "daemon_down", "its daemon does not run: writes wait",
                   start_command(volume.config()));

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "tools/common/known.h"
 #include "tools/common/process.h"
+#include "tools/zumastor/state/bookmark_file.h"
 #include "tools/zumastor/state/target_state.h"
 
 namespace zumastor {
@@ -51,18 +51,6 @@ std::optional<Changelist> make_bookmark(const Volume& volume, Daemon& daemon, co
 }
 
 } // namespace
-
-std::string bookmark_file(const std::string& state_directory, const std::string& replica)
-{
-    return state_directory + "/bookmark-" + replica + ".changes";
-}
-
-std::optional<Changelist> load_bookmark(const std::string& state_directory, const std::string& replica)
-{
-    const std::string path = bookmark_file(state_directory, replica);
-    const auto text = text_of(path).need();
-    return text ? std::optional(parse_changelist(*text, path)) : std::nullopt;
-}
 
 std::vector<DeltaRange> merge_ranges(const std::vector<DeltaRange>& one, const std::vector<DeltaRange>& other)
 {

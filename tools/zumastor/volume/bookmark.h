@@ -20,11 +20,6 @@
 
 namespace zumastor {
 
-// `replica`: UUID of its store.
-std::string bookmark_file(const std::string& state_directory, const std::string& replica);
-// Empty if there is none. Throws if it is damaged.
-std::optional<Changelist> load_bookmark(const std::string& state_directory, const std::string& replica);
-
 // What is in one of them or both; ascending and merged, as both have to be.
 std::vector<DeltaRange> merge_ranges(const std::vector<DeltaRange>& one,
                                      const std::vector<DeltaRange>& other);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tools/zumastor/volume/in_use.h"
+#include "tools/zumastor/config/troubles.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,12 +19,13 @@
 #include "tools/common/mount_table.h"
 #include "tools/common/process.h"
 #include "tools/common/text.h"
-#include "tools/zumastor/commands/commands.h"
 #include "tools/zumastor/host/beneath.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/host/mounts.h"
 #include "tools/zumastor/host/nfs.h"
-#include "tools/zumastor/replication/replica.h"
+#include "tools/zumastor/volume/shown_snapshot.h"
+#include "tools/zumastor/volume/stop.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
@@ -302,7 +304,7 @@ ShownMounts shown_now(const Volume& volume)
             shown.at_mount_point || (mount.target == mount_point && now.device_of(mount).has_value());
     }
     for (const std::uint64_t id : volume.mapped_snapshots()) {
-        shown.snapshots = shown.snapshots || volume.mount_of_snapshot(id).has_value();
+        shown.snapshots = shown.snapshots || mount_of_snapshot(volume, id).has_value();
     }
     return shown;
 }
@@ -314,12 +316,12 @@ void show_again(Volume& volume, const ShownMounts& shown)
     if (volume.config().source && shown.at_mount_point) {
         show_newest(volume, daemon);
     } else if (shown.at_mount_point) {
-        volume.mount_all(troubles);
+        mount_all(volume, troubles);
     }
     if (shown.snapshots) {
         const std::vector<SnapshotEntry> snapshots = daemon.list();
-        volume.mount_snapshots(snapshots, troubles);
-        volume.refresh_links(snapshots);
+        mount_snapshots(volume, snapshots, troubles);
+        refresh_links(volume, snapshots);
     }
     for (const std::string& trouble : troubles) {
         report(trouble);
@@ -346,7 +348,7 @@ void refuse_if_origin_used(const Volume& volume)
     if (!device || device->open_count == 0) {
         return;
     }
-    if (const auto mount = volume.origin_mount()) {
+    if (const auto mount = origin_mount(volume)) {
         throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
                       volume.config().source
                           ? "a replica shows its snapshots; unmount it: umount " + mount->target
@@ -393,7 +395,7 @@ UniqueFd take_out_of_use(Volume& volume)
     revive_for_unmount(volume);
     const ShownMounts shown = shown_now(volume);
     try {
-        volume.unmount_all();
+        unmount_all(volume);
         return need_for_ourselves(volume);
     } catch (const Failure&) {
         try {
@@ -427,7 +429,7 @@ void cut_off(const Volume& volume, const InUse& in_use)
 
 std::optional<MountedOrigin> mounted_origin(const Volume& volume)
 {
-    if (const auto mount = volume.origin_mount()) {
+    if (const auto mount = origin_mount(volume)) {
         return MountedOrigin{mount->target, UniqueFd(), mount->target};
     }
     const auto origin = mapper::find(volume.paths().origin_name);

@@ -2,27 +2,13 @@
 #include "tools/zumastor/volume/kept.h"
 
 #include <algorithm>
-#include <array>
-#include <cinttypes>
-#include <cstdio>
 
-#include "tools/common/process.h"
 #include "tools/common/text.h"
-#include "tools/zumastor/commands/commands.h"
-#include "tools/zumastor/commands/look_and_ask.h"
-#include "tools/zumastor/config/rotation.h"
-#include "tools/zumastor/config/snapshot_ref.h"
-#include "tools/zumastor/replication/cycle.h"
-#include "tools/zumastor/state/revert_state.h"
 #include "tools/zumastor/volume/rollback.h"
+#include "tools/zumastor/volume/snapshots.h"
 
 namespace zumastor {
 namespace {
-
-std::string numbered(const SnapshotEntry& kept)
-{
-    return "snapshot " + std::to_string(kept.id) + (kept.name.empty() ? "" : " (" + kept.name + ")");
-}
 
 // As `release` takes it: one that was kept by an older version has no name.
 std::string word_for(const SnapshotEntry& kept)
@@ -46,20 +32,9 @@ std::string how_to_see(const VolumeConfig& config)
 
 } // namespace
 
-bool is_kept_kind(const std::string& kind)
+std::string numbered(const SnapshotEntry& kept)
 {
-    return kind == kUndoKind || kind == kReversedKind || kind == kTakenBackKind;
-}
-
-bool is_kept(const SnapshotEntry& snapshot)
-{
-    const std::vector<std::string> kinds = kinds_of(snapshot);
-    return std::any_of(kinds.begin(), kinds.end(), is_kept_kind);
-}
-
-bool is_pinned(const SnapshotEntry& snapshot)
-{
-    return snapshot.priority == kNeverSquashed && !snapshot.squashed;
+    return "snapshot " + std::to_string(kept.id) + (kept.name.empty() ? "" : " (" + kept.name + ")");
 }
 
 SnapshotEntry keep_origin(const Volume& volume, Daemon& daemon, const std::string& kind)
@@ -91,49 +66,6 @@ std::string advice_on_kept(const VolumeConfig& config, const SnapshotEntry& kept
 void tell_kept(const VolumeConfig& config, const SnapshotEntry& kept)
 {
     note(describe_kept(config, kept) + "; " + advice_on_kept(config, kept));
-}
-
-namespace {
-
-struct Releasable {
-    LockedVolume locked;
-    SnapshotEntry kept;
-    std::string question;
-};
-
-Releasable find_releasable(const Args& args)
-{
-    LockedVolume locked = lock_volume(args);
-    const Volume& volume = locked.volume;
-    refuse_half_reverted(volume.paths().state, volume.config().name); // it may be the way back
-    SnapshotEntry kept = find_snapshot(volume.daemon().list(), volume.config(), args.need("SNAP"));
-    const std::string what = volume.what() + ": " + numbered(kept);
-    if (!is_kept(kept)) {
-        throw Failure(Exit::usage, what + " was not kept by revert, reverse or receive --abort",
-                      "schedules drop theirs; any other: ddsnap delete " + volume.paths().server_socket +
-                          " " + std::to_string(kept.id));
-    }
-    return {std::move(locked), std::move(kept), what + " is deleted; what it holds may be nowhere else"};
-}
-
-} // namespace
-
-Exit release_kept(const Args& args)
-{
-    const bool dry = args.has("--dry-run");
-    Releasable found = look_and_ask(dry || args.has("--yes"), [&] { return find_releasable(args); });
-    Volume& volume = found.locked.volume;
-    const std::uint64_t id = found.kept.id;
-    if (dry) {
-        std::printf("would delete snapshot %" PRIu64 " of %s\n", id, volume.what().c_str());
-        return Exit::ok;
-    }
-    Daemon daemon = volume.daemon();
-    std::vector<SnapshotEntry> list = daemon.list();
-    std::erase_if(list, [&](const SnapshotEntry& other) { return other.id == id; });
-    volume.refresh_links(list); // before their target goes
-    volume.drop_snapshot(daemon, id);
-    return Exit::ok;
 }
 
 } // namespace zumastor

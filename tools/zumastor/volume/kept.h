@@ -9,26 +9,17 @@
 
 #include <string>
 
-#include "tools/common/command_line.h"
 #include "tools/common/daemon.h"
+#include "tools/zumastor/config/kinds.h"
 #include "tools/zumastor/volume/volume.h"
 
 namespace zumastor {
-
-inline const std::string kUndoKind = "undo";            // by revert
-inline const std::string kReversedKind = "reversed";    // of a master that becomes a replica
-inline const std::string kTakenBackKind = "taken-back"; // of a replica that somebody else has written to
-
-// No schedule can have such a kind, nobody can ask for one.
-bool is_kept_kind(const std::string& kind);
-bool is_kept(const SnapshotEntry& snapshot);
 
 // The snapshot that keeps what the origin holds: a new one, or the newest that was kept, if it holds the
 // same, as it does when a command is repeated after an interruption. Nothing is mounted, or it can be frozen.
 SnapshotEntry keep_origin(const Volume& volume, Daemon& daemon, const std::string& kind);
 
-// "ddsnap priority" may have let it go.
-bool is_pinned(const SnapshotEntry& snapshot);
+std::string numbered(const SnapshotEntry& kept); // "snapshot 7 (undo-…)"
 // "what only … held is kept in snapshot 7 (undo-…)", and how it is seen and released.
 std::string describe_kept(const VolumeConfig& config, const SnapshotEntry& kept);
 std::string advice_on_kept(const VolumeConfig& config, const SnapshotEntry& kept);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Making a volume: what is checked before, what is done, what is undone.
+#include "tools/zumastor/volume/new_volume.h"
+
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,6 @@
 #include "tools/common/process.h"
 #include "tools/common/store_owner.h"
 #include "tools/common/text.h"
-#include "tools/zumastor/commands/commands.h"
 #include "tools/zumastor/host/device_claims.h"
 #include "tools/zumastor/host/mapper.h"
 #include "tools/zumastor/state/revert_state.h"

@@ -6,8 +6,8 @@
 
 #include "tools/common/failure.h"
 #include "tools/stream/devices.h"
-#include "tools/zumastor/replication/follow_size.h"
 #include "tools/zumastor/state/received_ranges.h"
+#include "tools/zumastor/volume/follow_size.h"
 #include "tools/zumastor/volume/kept.h"
 #include "tools/zumastor/volume/shown_snapshot.h"
 #include "tools/zumastor/volume/snapshot_content.h"

@@ -2,22 +2,24 @@
 #include "tools/zumastor/volume/shown_snapshot.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "tools/common/failure.h"
-#include "tools/common/known.h"
-#include "tools/common/process.h"
+#include "tools/zumastor/state/replica_state.h"
+#include "tools/zumastor/state/state_file.h"
+#include "tools/zumastor/volume/volume_mounts.h"
 
 namespace zumastor {
 namespace {
 
 constexpr int kShownVersion = 1;
 
-std::string shown_file(const std::string& directory) { return directory + "/shown.json"; }
+StateFile shown_file(const std::string& directory)
+{
+    return {directory, "shown.json", kShownVersion, "remove it; a snapshot may then keep priority 127"};
+}
 
 struct Shown {
     std::string uuid;
@@ -26,21 +28,24 @@ struct Shown {
 
 std::optional<Shown> load_shown(const std::string& directory)
 {
-    const std::string path = shown_file(directory);
-    const auto text = text_of(path).need();
-    if (!text) {
-        return std::nullopt;
-    }
-    try {
-        const auto object = nlohmann::json::parse(*text);
-        return Shown{object.at("snapshot").get<std::string>(), object.at("priority").get<int>()};
-    } catch (const nlohmann::json::exception& error) {
-        throw Failure(Exit::failed, path + " is not understood: " + error.what(),
-                      "remove it; a snapshot may then keep priority 127");
-    }
+    std::optional<Shown> shown;
+    shown_file(directory).load([&](const nlohmann::json& object) {
+        shown = Shown{object.at("snapshot").get<std::string>(), object.at("priority").get<int>()};
+    });
+    return shown;
 }
 
 } // namespace
+
+void show_newest(Volume& volume, Daemon& daemon)
+{
+    const std::string last = load_replica_state(volume.paths().state).last;
+    for (const SnapshotEntry& snapshot : daemon.list()) {
+        if (snapshot.uuid == last && !snapshot.squashed) {
+            show_snapshot(volume, snapshot);
+        }
+    }
+}
 
 void protect_shown(const std::string& state_directory, Daemon& daemon, const std::string& uuid)
 {
@@ -54,10 +59,8 @@ void protect_shown(const std::string& state_directory, Daemon& daemon, const std
     if (found == list.end() || found->squashed || found->priority == kNeverSquashed) {
         return;
     }
-    const nlohmann::ordered_json object{
-        {"version", kShownVersion}, {"snapshot", uuid}, {"priority", found->priority}};
-    std::filesystem::create_directories(state_directory);
-    write_text(shown_file(state_directory), object.dump(2) + "\n"); // first: it can be undone then
+    // First: it can be undone then.
+    shown_file(state_directory).save({{"snapshot", uuid}, {"priority", found->priority}});
     daemon.set_priority(found->id, kNeverSquashed);
 }
 
@@ -72,7 +75,7 @@ void release_shown(const std::string& state_directory, Daemon& daemon)
             daemon.set_priority(snapshot.id, shown->priority);
         }
     }
-    remove_file(shown_file(state_directory));
+    shown_file(state_directory).remove();
 }
 
 } // namespace zumastor

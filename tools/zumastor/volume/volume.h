@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// A volume at work: its daemon, its mapped devices, its mounts. Every operation looks at what is there and
-// does what is missing, so that each can be repeated after an interruption.
+// A volume at work: its daemon, its mapped devices. Every operation looks at what is there and does what is
+// missing, so that each can be repeated after an interruption. volume_mounts.h has its mounts.
 //
 //   start_devices: loop devices → ddsnapd → /dev/mapper/VOL     stop_devices: the reverse
-//   mount_all:     origin filesystem → snapshots → links         unmount_all:  the reverse
 #pragma once
 
 #include <optional>
@@ -14,7 +13,6 @@
 #include "tools/common/offline_store.h"
 #include "tools/zumastor/config/config.h"
 #include "tools/zumastor/config/names.h"
-#include "tools/zumastor/config/troubles.h"
 #include "tools/zumastor/host/mapper.h"
 
 namespace zumastor {
@@ -31,8 +29,6 @@ public:
     std::string snapshot_directory() const;
     // Where .snapshot is, if it is shown. Never to be followed: users may make a link of that name.
     std::string dot_snapshot() const;
-    // Is it a mount of the origin, or of a snapshot?
-    bool is_ours(const Mount& mount) const;
 
     // ---- daemon and devices (volume.cpp) ----
 
@@ -48,6 +44,7 @@ public:
     void start_devices();
     // Goes on as the volume's daemon, in the foreground: for its systemd unit. Returns only by throwing.
     [[noreturn]] void become_daemon();
+
     // ---- lengths (volume_resize.cpp) ----
 
     // Daemon and mapped device get the length, in the order in which each crash leaves a volume that works: a
@@ -59,39 +56,16 @@ public:
 
     // Removes devices, ends the daemon, detaches loop devices. Nothing may be mounted any more.
     void stop_devices();
-    // Numbers of the snapshots that have a device.
+
+    // ---- devices of snapshots ----
+
+    // Numbers of those that have one.
     std::vector<std::uint64_t> mapped_snapshots() const;
-
-    // ---- mounts (volume_mounts.cpp) ----
-
-    // Where the filesystem of the origin is mounted, by us or others; empty if nowhere.
-    std::optional<Mount> origin_mount() const;
-    // Origin, snapshots, links: as the master role says. False if there is no filesystem to mount yet.
-    bool mount_all(Troubles& troubles);
-    // take_out_of_use() (in_use.h) is what commands call: it looks first, and undoes it if it fails.
-    void unmount_all();
-    // What is mounted at the mount point only; snapshots stay, but for those in .snapshot. Throws Exit::busy,
-    // naming who uses it.
-    void unmount_origin();
-    // Takes all snapshots' mounts and devices away, and the links.
-    void unmount_snapshots();
-    // Maps and mounts what is not, as far as the role wants it; takes away what has no content any more.
-    // `snapshots`: all of the store, oldest first.
-    void mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
-    // A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old
-    // one goes on reading it.
-    void show_snapshot(const SnapshotEntry& snapshot);
-    // Whether it is what the mount point shows; also if it holds no filesystem, and so cannot be.
-    bool shows(std::uint64_t id) const;
-    // Unmounts and unmaps it, wherever it is shown, so that what it holds may be written. Throws Exit::busy,
-    // naming who reads it.
-    void hide_snapshot(std::uint64_t id);
-    // Makes the KIND.N links those of `snapshots`.
-    void refresh_links(const std::vector<SnapshotEntry>& snapshots) const;
-    // Unmounts, unmaps and deletes one snapshot. Throws Exit::busy if it is in use.
-    void drop_snapshot(Daemon& daemon, std::uint64_t id);
-    // Where snapshot `id` is mounted below the snapshot directory; empty if it is not.
-    std::optional<std::string> mount_of_snapshot(std::uint64_t id) const;
+    // Maps one that is not yet.
+    void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot,
+                      mapper::Udev udev = mapper::Udev::awaited) const;
+    // Throws Exit::busy, naming who uses it.
+    void unmap_snapshot(std::uint64_t id, mapper::Udev udev = mapper::Udev::awaited) const;
 
 private:
     std::vector<std::string> daemon_command(const StorePaths& paths,
@@ -100,22 +74,6 @@ private:
     void refuse_other_store(const std::string& uuid) const;
     // With this length.
     void wait_until_connected(Daemon& daemon, std::uint64_t sectors) const;
-    void map_snapshot(const StorePaths& paths, const SnapshotEntry& snapshot,
-                      mapper::Udev udev = mapper::Udev::awaited) const;
-    void unmap_snapshot(std::uint64_t id, mapper::Udev udev = mapper::Udev::awaited) const;
-    void mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
-                        Troubles& troubles) const;
-    void take_away(std::uint64_t id) const;
-    void take_snapshots_away();
-    // As the master role says; `snapshots`: all of the store.
-    void follow_exports(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles) const;
-    bool wants_snapshot_mounts() const noexcept;
-    void empty_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles);
-    void show_dot_snapshot(Troubles& troubles) const;
-    void hide_dot_snapshot() const;
-    bool dot_snapshot_is_shown() const;
-    bool is_snapshot_directory(const Mount& mount) const;
-    void unmap_unused(std::uint64_t shown) const;
     std::string table_of(const StorePaths& paths, const std::string& id) const;
 
     VolumeConfig config_;

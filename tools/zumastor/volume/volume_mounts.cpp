@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// The part of Volume that mounts.
+#include "tools/zumastor/volume/volume_mounts.h"
+#include "tools/zumastor/config/troubles.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 #include "tools/zumastor/config/rotation.h"
-#include "tools/zumastor/config/snapshot_options.h"
 #include "tools/zumastor/host/beneath.h"
 #include "tools/zumastor/host/exports.h"
 #include "tools/zumastor/host/mapper.h"
@@ -18,7 +19,7 @@
 #include "tools/zumastor/host/nfs.h"
 #include "tools/zumastor/state/revert_state.h"
 #include "tools/zumastor/volume/in_use.h"
-#include "tools/zumastor/volume/volume.h"
+#include "tools/zumastor/volume/snapshot_mounts.h"
 
 namespace zumastor {
 namespace {
@@ -83,140 +84,66 @@ std::optional<Mount> uppermost(const std::string& place)
     return found;
 }
 
-} // namespace
-
-std::optional<Mount> Volume::origin_mount() const
-{
-    const auto device = mapper::find(paths_.origin_name);
-    if (!device) {
-        return std::nullopt;
-    }
-    const std::vector<Mount> mounts = mounts_of(device->number);
-    const std::string ours = canonical(mount_point());
-    const auto found =
-        std::find_if(mounts.begin(), mounts.end(), [&](const Mount& mount) { return mount.target == ours; });
-    if (found != mounts.end()) {
-        return *found;
-    }
-    return mounts.empty() ? std::nullopt : std::optional(mounts.front());
-}
-
-std::optional<std::string> Volume::mount_of_snapshot(std::uint64_t id) const
-{
-    const auto device = mapper::find(paths_.snapshot_name(id));
-    if (!device) {
-        return std::nullopt;
-    }
-    const std::string top = canonical(snapshot_directory());
-    for (const Mount& mount : mounts_of(device->number)) {
-        if (is_below(mount.target, top)) {
-            return mount.target;
-        }
-    }
-    return std::nullopt;
-}
-
 // Without mounts in it the directory of snapshots can become a mount that .snapshot is a copy of, and
 // .snapshot can go: what is mounted in there already would be hidden, or stay in copies of .snapshot
 // elsewhere.
-void Volume::empty_snapshot_directory(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
+void empty_snapshot_directory(const Volume& volume, const std::vector<SnapshotEntry>& snapshots,
+                              Troubles& troubles)
 {
     try {
-        unmount_snapshots();
+        unmount_snapshots(volume);
     } catch (const Failure&) {
-        mount_snapshots(snapshots, troubles);
-        refresh_links(snapshots);
+        mount_snapshots(volume, snapshots, troubles);
+        refresh_links(volume, snapshots);
         throw;
     }
 }
 
-// In the volume's root, where its users may write.
-void Volume::show_dot_snapshot(Troubles& troubles) const
+// A mount of the directory of snapshots itself: it shows the filesystem that the directory is on.
+bool is_snapshot_directory(const Volume& volume, const Mount& mount)
 {
-    if (dot_snapshot_is_shown()) {
+    const fs::path directory = canonical(volume.snapshot_directory());
+    return mount.device == device_at(all_mounts(), directory.parent_path().string());
+}
+
+bool dot_snapshot_is_shown(const Volume& volume)
+{
+    const std::string place = volume.dot_snapshot();
+    const std::vector<Mount> mounts = all_mounts();
+    return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& mount) {
+        return mount.target == place && is_snapshot_directory(volume, mount);
+    });
+}
+
+// In the volume's root, where its users may write.
+void show_dot_snapshot(const Volume& volume, Troubles& troubles)
+{
+    if (dot_snapshot_is_shown(volume)) {
         return;
     }
     try {
-        Beneath(mount_point()).bind_tree(snapshot_directory(), kDotSnapshot);
+        Beneath(volume.mount_point()).bind_tree(volume.snapshot_directory(), kDotSnapshot);
     } catch (const Failure& failure) {
         if (failure.code() == Exit::interrupted) {
             throw;
         }
-        troubles.push_back(what() + ": its snapshots are not shown in .snapshot: " + failure.what() +
+        troubles.push_back(volume.what() + ": its snapshots are not shown in .snapshot: " + failure.what() +
                            (failure.next().empty() ? "" : "; " + failure.next()));
     }
 }
 
-// A mount of the directory of snapshots itself: it shows the filesystem that the directory is on.
-bool Volume::is_snapshot_directory(const Mount& mount) const
+void hide_dot_snapshot(const Volume& volume)
 {
-    const fs::path directory = canonical(snapshot_directory());
-    return mount.device == device_at(all_mounts(), directory.parent_path().string());
-}
-
-bool Volume::dot_snapshot_is_shown() const
-{
-    const std::string place = dot_snapshot();
-    const std::vector<Mount> mounts = all_mounts();
-    return std::any_of(mounts.begin(), mounts.end(), [&](const Mount& mount) {
-        return mount.target == place && is_snapshot_directory(mount);
-    });
-}
-
-void Volume::hide_dot_snapshot() const
-{
-    unmount_ours(dot_snapshot(), [this](const Mount& mount) { return is_snapshot_directory(mount); });
-}
-
-bool Volume::mount_all(Troubles& troubles)
-{
-    refuse_half_reverted(paths_.state, config_.name);
-    const MasterRole role = config_.master.value_or(MasterRole{});
-    const std::string target = mount_point();
-    if (const auto mount = origin_mount(); !mount || mount->target != canonical(target)) {
-        const auto type = filesystem_on(paths_.origin_device);
-        if (!type) {
-            return false;
-        }
-        mount_filesystem(paths_.origin_device, target, *type, config_.mount_options);
-    }
-    if (!role.mount_snapshots) {
-        unmount_snapshots();
-        return true;
-    }
-    const std::vector<SnapshotEntry> snapshots = daemon().list();
-    if (role.dot_snapshot && !is_mount_point(snapshot_directory())) {
-        empty_snapshot_directory(snapshots, troubles);
-        make_shared_mount(snapshot_directory());
-    }
-    if (!role.dot_snapshot && dot_snapshot_is_shown()) {
-        empty_snapshot_directory(snapshots, troubles);
-    }
-    mount_snapshots(snapshots, troubles);
-    refresh_links(snapshots);
-    if (role.dot_snapshot) {
-        show_dot_snapshot(troubles);
-    }
-    return true;
-}
-
-// With .snapshot the snapshots go first: what they are copied to in other mount namespaces goes only with
-// them, and the origin's own copies there stay as long as anything is mounted on them.
-void Volume::unmount_origin()
-{
-    if (dot_snapshot_is_shown()) {
-        take_snapshots_away();
-        hide_dot_snapshot();
-    }
-    unmount_ours(canonical(mount_point()), [this](const Mount& mount) { return is_ours(mount); });
+    unmount_ours(volume.dot_snapshot(),
+                 [&](const Mount& mount) { return is_snapshot_directory(volume, mount); });
 }
 
 // Of the origin, or of a snapshot.
-bool Volume::is_ours(const Mount& mount) const
+bool is_ours(const Volume& volume, const Mount& mount)
 {
-    std::vector<std::string> names{paths_.origin_name};
-    for (const std::uint64_t id : mapped_snapshots()) {
-        names.push_back(paths_.snapshot_name(id));
+    std::vector<std::string> names{volume.paths().origin_name};
+    for (const std::uint64_t id : volume.mapped_snapshots()) {
+        names.push_back(volume.paths().snapshot_name(id));
     }
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
         const auto device = mapper::find(name);
@@ -224,41 +151,35 @@ bool Volume::is_ours(const Mount& mount) const
     });
 }
 
-void Volume::unmount_all()
+// Unmounted and unmapped. Throws Exit::busy if it is in use.
+void take_away(const Volume& volume, std::uint64_t id)
 {
-    unmount_origin();
-    unmount_snapshots();
+    if (const auto target = mount_of_snapshot(volume, id)) {
+        unmount_exported(volume.config().name, *target);
+        ::rmdir(target->c_str()); // an empty directory left behind does no harm
+    }
+    volume.unmap_snapshot(id);
 }
 
-void Volume::take_snapshots_away()
+void take_snapshots_away(const Volume& volume)
 {
-    refresh_links({});
-    for (const std::uint64_t id : mapped_snapshots()) {
-        take_away(id);
+    refresh_links(volume, {});
+    for (const std::uint64_t id : volume.mapped_snapshots()) {
+        take_away(volume, id);
     }
 }
 
-void Volume::unmount_snapshots()
+void mount_snapshot(const Volume& volume, const SnapshotEntry& snapshot, const std::string& directory,
+                    Troubles& troubles)
 {
-    take_snapshots_away();
-    if (dot_snapshot_is_shown()) {
-        hide_dot_snapshot();
-    }
-    const std::string top = canonical(snapshot_directory()); // it may have been made a mount for .snapshot
-    unmount_ours(top, [this](const Mount& mount) { return is_snapshot_directory(mount); });
-}
-
-void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& directory,
-                            Troubles& troubles) const
-{
-    const std::string device = paths_.snapshot_device(snapshot.id);
+    const std::string device = volume.paths().snapshot_device(snapshot.id);
     const std::string label = "snapshot " + std::to_string(snapshot.id);
-    const std::string target = snapshot_directory() + "/" + directory;
+    const std::string target = volume.snapshot_directory() + "/" + directory;
     try {
         if (const auto type = filesystem_on(device)) {
-            fs::create_directories(snapshot_directory());
-            const ddsnap::UniqueFd place = Beneath(snapshot_directory()).directory(directory);
-            mount_filesystem_at(place, target, device, *type, snapshot_mount_options(*type, config_));
+            fs::create_directories(volume.snapshot_directory());
+            const ddsnap::UniqueFd place = Beneath(volume.snapshot_directory()).directory(directory);
+            mount_filesystem_at(place, target, device, *type, snapshot_mount_options(*type, volume.config()));
         } else {
             note(label + " holds no filesystem: its device is " + device);
         }
@@ -271,46 +192,166 @@ void Volume::mount_snapshot(const SnapshotEntry& snapshot, const std::string& di
     }
 }
 
-bool Volume::wants_snapshot_mounts() const noexcept
+bool wants_snapshot_mounts(const Volume& volume)
 {
-    return (config_.master && config_.master->mount_snapshots) ||
-           (config_.source && config_.source->mount_snapshots);
+    return (volume.config().master && volume.config().master->mount_snapshots) ||
+           (volume.config().source && volume.config().source->mount_snapshots);
 }
 
 // Snapshots' devices that nobody sees any more. One that is still read stays, and goes the next time.
-void Volume::unmap_unused(std::uint64_t shown) const
+void unmap_unused(const Volume& volume, std::uint64_t shown)
 {
-    for (const std::uint64_t id : mapped_snapshots()) {
-        const auto device = mapper::find(paths_.snapshot_name(id));
+    for (const std::uint64_t id : volume.mapped_snapshots()) {
+        const auto device = mapper::find(volume.paths().snapshot_name(id));
         if (id != shown && device && device->open_count == 0) {
-            unmap_snapshot(id, mapper::Udev::later); // nobody looks for it there any more
+            volume.unmap_snapshot(id, mapper::Udev::later); // nobody looks for it there any more
         }
     }
 }
 
-void Volume::show_snapshot(const SnapshotEntry& snapshot)
+void follow_exports(const Volume& volume, const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
 {
-    map_snapshot(attach_devices(), snapshot, mapper::Udev::later); // it is mounted, whatever links there are
-    const std::string device = paths_.snapshot_device(snapshot.id);
-    const std::string target = mount_point();
+    try {
+        if (!volume.config().master || !volume.config().master->over_nfs) {
+            end_exports(volume.config().name);
+            return;
+        }
+        std::vector<ExportedSnapshot> mounted;
+        for (const SnapshotEntry& snapshot : snapshots) {
+            if (const auto target = mount_of_snapshot(volume, snapshot.id)) {
+                mounted.push_back({*target, snapshot.uuid});
+            }
+        }
+        export_snapshots(volume.config().name, need_export_clients(canonical(volume.mount_point())), mounted);
+    } catch (const Failure& failure) {
+        if (failure.code() == Exit::interrupted) {
+            throw;
+        }
+        troubles.push_back(std::string("snapshots over NFS: ") + failure.what());
+        if (failure.code() == Exit::not_found) {
+            end_exports(
+                volume.config().name); // who may not see the volume any more does not see its past either
+        }
+    }
+}
+
+} // namespace
+
+std::optional<Mount> origin_mount(const Volume& volume)
+{
+    const auto device = mapper::find(volume.paths().origin_name);
+    if (!device) {
+        return std::nullopt;
+    }
+    const std::vector<Mount> mounts = mounts_of(device->number);
+    const std::string ours = canonical(volume.mount_point());
+    const auto found =
+        std::find_if(mounts.begin(), mounts.end(), [&](const Mount& mount) { return mount.target == ours; });
+    if (found != mounts.end()) {
+        return *found;
+    }
+    return mounts.empty() ? std::nullopt : std::optional(mounts.front());
+}
+
+std::optional<std::string> mount_of_snapshot(const Volume& volume, std::uint64_t id)
+{
+    const auto device = mapper::find(volume.paths().snapshot_name(id));
+    if (!device) {
+        return std::nullopt;
+    }
+    const std::string top = canonical(volume.snapshot_directory());
+    for (const Mount& mount : mounts_of(device->number)) {
+        if (is_below(mount.target, top)) {
+            return mount.target;
+        }
+    }
+    return std::nullopt;
+}
+
+bool mount_all(const Volume& volume, Troubles& troubles)
+{
+    refuse_half_reverted(volume.paths().state, volume.config().name);
+    const MasterRole role = volume.config().master.value_or(MasterRole{});
+    const std::string target = volume.mount_point();
+    if (const auto mount = origin_mount(volume); !mount || mount->target != canonical(target)) {
+        const auto type = filesystem_on(volume.paths().origin_device);
+        if (!type) {
+            return false;
+        }
+        mount_filesystem(volume.paths().origin_device, target, *type, volume.config().mount_options);
+    }
+    if (!role.mount_snapshots) {
+        unmount_snapshots(volume);
+        return true;
+    }
+    const std::vector<SnapshotEntry> snapshots = volume.daemon().list();
+    if (role.dot_snapshot && !is_mount_point(volume.snapshot_directory())) {
+        empty_snapshot_directory(volume, snapshots, troubles);
+        make_shared_mount(volume.snapshot_directory());
+    }
+    if (!role.dot_snapshot && dot_snapshot_is_shown(volume)) {
+        empty_snapshot_directory(volume, snapshots, troubles);
+    }
+    mount_snapshots(volume, snapshots, troubles);
+    refresh_links(volume, snapshots);
+    if (role.dot_snapshot) {
+        show_dot_snapshot(volume, troubles);
+    }
+    return true;
+}
+
+// With .snapshot the snapshots go first: what they are copied to in other mount namespaces goes only with
+// them, and the origin's own copies there stay as long as anything is mounted on them.
+void unmount_origin(const Volume& volume)
+{
+    if (dot_snapshot_is_shown(volume)) {
+        take_snapshots_away(volume);
+        hide_dot_snapshot(volume);
+    }
+    unmount_ours(canonical(volume.mount_point()), [&](const Mount& mount) { return is_ours(volume, mount); });
+}
+
+void unmount_all(const Volume& volume)
+{
+    unmount_origin(volume);
+    unmount_snapshots(volume);
+}
+
+void unmount_snapshots(const Volume& volume)
+{
+    take_snapshots_away(volume);
+    if (dot_snapshot_is_shown(volume)) {
+        hide_dot_snapshot(volume);
+    }
+    const std::string top =
+        canonical(volume.snapshot_directory()); // it may have been made a mount for .snapshot
+    unmount_ours(top, [&](const Mount& mount) { return is_snapshot_directory(volume, mount); });
+}
+
+void show_snapshot(const Volume& volume, const SnapshotEntry& snapshot)
+{
+    volume.map_snapshot(volume.attach_devices(), snapshot,
+                        mapper::Udev::later); // it is mounted, whatever links there are
+    const std::string device = volume.paths().snapshot_device(snapshot.id);
+    const std::string target = volume.mount_point();
     const std::string ours = canonical(target);
-    for (const Mount& mount : mounts_of(mapper::find(paths_.snapshot_name(snapshot.id))->number)) {
+    for (const Mount& mount : mounts_of(mapper::find(volume.paths().snapshot_name(snapshot.id))->number)) {
         if (mount.target == ours) {
             return;
         }
     }
     const auto before = uppermost(ours);
-    const bool replaces = before && is_ours(*before);
+    const bool replaces = before && is_ours(volume, *before);
     // Mounted aside first: if that fails the old one stays, and the switch itself takes no time.
-    const std::string aside = paths_.runtime + "/incoming";
+    const std::string aside = volume.paths().runtime + "/incoming";
     clear_mounts(aside); // an attempt that was broken off
-    if (!mount_as_before(device, aside, ours, config_)) {
+    if (!mount_as_before(device, aside, ours, volume.config())) {
         const auto type = filesystem_on(device);
         if (!type) {
             note("snapshot " + std::to_string(snapshot.id) + " holds no filesystem: its device is " + device);
             return;
         }
-        mount_filesystem(device, aside, *type, snapshot_mount_options(*type, config_));
+        mount_filesystem(device, aside, *type, snapshot_mount_options(*type, volume.config()));
     }
     try {
         if (replaces) {
@@ -324,37 +365,37 @@ void Volume::show_snapshot(const SnapshotEntry& snapshot)
     }
     unmount(aside);
     renew_nfs_exports();
-    unmap_unused(snapshot.id);
+    unmap_unused(volume, snapshot.id);
 }
 
-bool Volume::shows(std::uint64_t id) const
+bool shows_snapshot(const Volume& volume, std::uint64_t id)
 {
-    const auto device = mapper::find(paths_.snapshot_name(id));
+    const auto device = mapper::find(volume.paths().snapshot_name(id));
     if (!device) {
         return false;
     }
     const std::vector<Mount> mounts = mounts_of(device->number);
-    const std::string ours = canonical(mount_point());
+    const std::string ours = canonical(volume.mount_point());
     return std::any_of(mounts.begin(), mounts.end(),
                        [&](const Mount& mount) { return mount.target == ours; }) ||
-           !filesystem_on(paths_.snapshot_device(id));
+           !filesystem_on(volume.paths().snapshot_device(id));
 }
 
-void Volume::hide_snapshot(std::uint64_t id)
+void hide_snapshot(const Volume& volume, std::uint64_t id)
 {
-    const auto device = mapper::find(paths_.snapshot_name(id));
+    const auto device = mapper::find(volume.paths().snapshot_name(id));
     if (!device) {
         return;
     }
-    const std::string ours = canonical(mount_point());
-    refuse_if_seen_elsewhere(*this, id);
+    const std::string ours = canonical(volume.mount_point());
+    refuse_if_seen_elsewhere(volume, id);
     unmount_ours(ours, [&](const Mount& mount) { return is_mount_of(mount, device->number); });
-    take_away(id);
+    take_away(volume, id);
 }
 
-void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
+void mount_snapshots(const Volume& volume, const std::vector<SnapshotEntry>& snapshots, Troubles& troubles)
 {
-    if (!wants_snapshot_mounts()) {
+    if (!wants_snapshot_mounts(volume)) {
         return;
     }
     std::set<std::uint64_t> readable;
@@ -363,61 +404,36 @@ void Volume::mount_snapshots(const std::vector<SnapshotEntry>& snapshots, Troubl
             readable.insert(snapshot.id);
         }
     }
-    for (const std::uint64_t id : mapped_snapshots()) {
+    for (const std::uint64_t id : volume.mapped_snapshots()) {
         try {
             if (readable.count(id) == 0) {
-                take_away(id);
+                take_away(volume, id);
             }
         } catch (const Failure& failure) {
             troubles.push_back("snapshot " + std::to_string(id) +
                                " has no content any more, but: " + failure.what());
         }
     }
-    prepare_snapshot_directory(snapshot_directory(), mount_point());
-    const StorePaths paths = attach_devices();
+    prepare_snapshot_directory(volume.snapshot_directory(), volume.mount_point());
+    const StorePaths paths = volume.attach_devices();
     const std::map<std::uint64_t, std::string> directories = directory_names(snapshots);
     for (const SnapshotEntry& snapshot : snapshots) {
-        if (!snapshot.squashed && !mount_of_snapshot(snapshot.id)) {
+        if (!snapshot.squashed && !mount_of_snapshot(volume, snapshot.id)) {
             attempt(troubles, "snapshot " + std::to_string(snapshot.id) + " is not mounted", [&] {
-                map_snapshot(paths, snapshot);
-                mount_snapshot(snapshot, directories.at(snapshot.id), troubles);
+                volume.map_snapshot(paths, snapshot);
+                mount_snapshot(volume, snapshot, directories.at(snapshot.id), troubles);
             });
         }
     }
-    follow_exports(snapshots, troubles);
+    follow_exports(volume, snapshots, troubles);
 }
 
-void Volume::follow_exports(const std::vector<SnapshotEntry>& snapshots, Troubles& troubles) const
+void refresh_links(const Volume& volume, const std::vector<SnapshotEntry>& snapshots)
 {
-    try {
-        if (!config_.master || !config_.master->over_nfs) {
-            end_exports(config_.name);
-            return;
-        }
-        std::vector<ExportedSnapshot> mounted;
-        for (const SnapshotEntry& snapshot : snapshots) {
-            if (const auto target = mount_of_snapshot(snapshot.id)) {
-                mounted.push_back({*target, snapshot.uuid});
-            }
-        }
-        export_snapshots(config_.name, need_export_clients(canonical(mount_point())), mounted);
-    } catch (const Failure& failure) {
-        if (failure.code() == Exit::interrupted) {
-            throw;
-        }
-        troubles.push_back(std::string("snapshots over NFS: ") + failure.what());
-        if (failure.code() == Exit::not_found) {
-            end_exports(config_.name); // who may not see the volume any more does not see its past either
-        }
-    }
-}
-
-void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
-{
-    const fs::path top = snapshot_directory();
+    const fs::path top = volume.snapshot_directory();
     std::map<std::string, std::string> wanted;
-    for (const auto& [link, id] : kind_links(snapshots, config_.schedule)) {
-        if (const auto target = mount_of_snapshot(id)) {
+    for (const auto& [link, id] : kind_links(snapshots, volume.config().schedule)) {
+        if (const auto target = mount_of_snapshot(volume, id)) {
             wanted[link] = fs::path(*target).filename().string();
         }
     }
@@ -434,20 +450,10 @@ void Volume::refresh_links(const std::vector<SnapshotEntry>& snapshots) const
     }
 }
 
-// Unmounted and unmapped. Throws Exit::busy if it is in use.
-void Volume::take_away(std::uint64_t id) const
+void drop_snapshot(const Volume& volume, Daemon& daemon, std::uint64_t id)
 {
-    if (const auto target = mount_of_snapshot(id)) {
-        unmount_exported(config_.name, *target);
-        ::rmdir(target->c_str()); // an empty directory left behind does no harm
-    }
-    unmap_snapshot(id);
-}
-
-void Volume::drop_snapshot(Daemon& daemon, std::uint64_t id)
-{
-    refuse_if_seen_elsewhere(*this, id);
-    take_away(id);
+    refuse_if_seen_elsewhere(volume, id);
+    take_away(volume, id);
     daemon.remove(id);
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tools/zumastor/volume/stop.h"
+
+#include "tools/common/failure.h"
+#include "tools/zumastor/systemd/timers.h"
+#include "tools/zumastor/volume/in_use.h"
+#include "tools/zumastor/volume/volume_mounts.h"
+
+namespace zumastor {
+
+void revive_for_unmount(Volume& volume)
+{
+    if (origin_mount(volume) && !volume.try_daemon()) {
+        note(volume.what() + ": its daemon does not run; starting it, or nothing could be unmounted");
+        volume.start_devices();
+    }
+}
+
+void stop_completely(Volume& volume)
+{
+    refuse_if_used(volume);
+    rest_timers(volume.config());
+    try {
+        take_out_of_use(volume).reset();
+    } catch (const Failure&) {
+        wake_timers(volume.config());
+        throw;
+    }
+    volume.stop_devices();
+}
+
+} // namespace zumastor
