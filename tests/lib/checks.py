@@ -175,6 +175,10 @@ def python_syntax(check):
     return Result.of(execute([sys.executable, "-W", "error", "-c", program, *files], check.log, 120))
 
 
+def structure_holds(check):
+    return Result.of(execute([sys.executable, "-B", ROOT / "tests" / "lib" / "structure.py"], check.log, 120))
+
+
 def clang_tidy(checks):
     def function(check, program):
         # The release is compiled several files at a time; this preset has a command for each.
@@ -270,6 +274,7 @@ def programs_and_text(known):
         Check("text:format", "C++ as .clang-format says", made_for_clang("clang-format", clang_format), quick=True),
         Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
         Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
+        Check("text:structure", "no include goes up the order of folders that docs/design.md states", structure_holds, quick=True),
         *modules,
         Check("module:checkpatch", "and in the kernel's style", checkpatch),
         Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE)),
