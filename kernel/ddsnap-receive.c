@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ddsnap-receive.c - what the daemon says in an open session.
+ * ddsnap-receive.c - what the daemon says: whole messages out of bytes, and whom they are for.
  *
  * Nothing it says is trusted: a length is checked against the one its type must have before
  * anything is read, ranges and places are checked before they are used, and whatever makes no
@@ -50,7 +50,7 @@ static u32 least_length(u16 type)
 }
 
 /* From the header alone, before the rest has come. */
-int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header)
+static int check_header(struct ddsnap *d, const struct ddsnap_header *header)
 {
 	u32 length = le32_to_cpu(header->length);
 	u16 type = le16_to_cpu(header->type);
@@ -65,6 +65,27 @@ int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header)
 		    ddsnap_name(d), type, type_name(type),
 		    length);
 	return -EPROTO;
+}
+
+/* The first whole message in the buffer at @at; NULL: not all there; or an error. */
+struct ddsnap_header *ddsnap_next_message(struct ddsnap *d, unsigned int at)
+{
+	struct ddsnap_header *header = (void *)(d->rx_buffer + at);
+	int r;
+
+	if (d->rx_fill - at < sizeof(*header))
+		return NULL;
+	r = check_header(d, header);
+	if (r)
+		return ERR_PTR(r);
+	return d->rx_fill - at < le32_to_cpu(header->length) ? NULL : header;
+}
+
+/* The messages in the first @bytes of the buffer have been done. */
+void ddsnap_consume(struct ddsnap *d, unsigned int bytes)
+{
+	d->rx_fill -= bytes;
+	memmove(d->rx_buffer, d->rx_buffer + bytes, d->rx_fill);
 }
 
 static int receive_extents(struct ddsnap *d, const struct ddsnap_extents *answer)
@@ -110,7 +131,7 @@ static int receive_snapshot(struct ddsnap *d, const void *message, u16 type)
 	}
 }
 
-/* A whole message whose header has been checked. Negative = close the session. */
+/* A whole message of an open session. Negative = close it. */
 int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
 {
 	u16 type = le16_to_cpu(header->type);

@@ -11,12 +11,9 @@
  * down first, which ends a blocked send.
  */
 #include <linux/kthread.h>
-#include <linux/net.h>
 #include <linux/sched/mm.h>
 
 #include "dm-ddsnap.h"
-
-#define MEMORY_RETRY_MS 2
 
 /* Any context. */
 void ddsnap_kick_sender(struct ddsnap *d)
@@ -29,27 +26,6 @@ void ddsnap_owe(struct ddsnap *d, int bit)
 {
 	set_bit(bit, &d->control);
 	ddsnap_kick_sender(d);
-}
-
-/* Waits for memory without looking for it; see never_reclaim(). A shutdown ends that, too. */
-int ddsnap_send_all(struct socket *sock, void *data, size_t bytes)
-{
-	size_t sent = 0;
-
-	while (sent < bytes) {
-		struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
-		struct kvec vec = { .iov_base = data + sent, .iov_len = bytes - sent };
-		int r = kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len);
-
-		if (r == -ENOBUFS || r == -ENOMEM) {
-			schedule_timeout_uninterruptible(msecs_to_jiffies(MEMORY_RETRY_MS));
-			continue;
-		}
-		if (r <= 0)
-			return r ?: -EPIPE;
-		sent += r;
-	}
-	return 0;
 }
 
 static void *put_header(void *at, u16 type, u64 id, size_t bytes)
@@ -162,8 +138,8 @@ int ddsnap_sender(void *arg)
 		wait_event_idle(d->sender_wait, has_work(d) || kthread_should_stop());
 		mutex_lock(&d->tx_mutex);
 		bytes = make_batch(d, &freed);
-		if (bytes && ddsnap_send_all(d->sock, d->tx_buffer, bytes))
-			ddsnap_session_shutdown(d); /* the receiver sees it end */
+		if (bytes && ddsnap_socket_send(d, d->tx_buffer, bytes))
+			ddsnap_socket_shutdown(d); /* the receiver sees it end */
 		mutex_unlock(&d->tx_mutex);
 		if (freed)
 			queue_work(ddsnap_wq, &d->pump_work);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ddsnap-session.c - the receiver's thread: connects, opens sessions, receives, closes.
+ * ddsnap-session.c - the receiver's thread: one session after the other; resume and suspend.
  *
  *      resume                 connected, HELLO          WELCOME
  *   DOWN ----> STARTING ----------------------------------------> OPEN
@@ -19,11 +19,7 @@
 #include <linux/blkdev.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
-#include <linux/net.h>
 #include <linux/sched/mm.h>
-#include <net/net_namespace.h>
-#include <net/sock.h>
-#include <net/tcp_states.h>
 
 #include "dm-ddsnap.h"
 
@@ -31,203 +27,12 @@
 #define RETRY_MAX_MS 1000
 #define RETRY_REFUSED_MS 3000
 #define RETRY_GARBAGE_MS 1000
-#define HANDSHAKE_SECONDS 10
 #define BYE_SECONDS 2
 
 static bool leaving(struct ddsnap *d)
 {
 	return !READ_ONCE(d->run) || kthread_should_stop();
 }
-
-/* For the status line and, when it is news, the log. */
-void ddsnap_set_reason(struct ddsnap *d, const char *reason)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&d->lock, flags);
-	strscpy(d->reason, reason, sizeof(d->reason));
-	spin_unlock_irqrestore(&d->lock, flags);
-}
-
-/* ---- the socket ------------------------------------------------------------------------ */
-
-/* Ends every send and receive on the socket; the receiver then closes the session. */
-void ddsnap_session_shutdown(struct ddsnap *d)
-{
-	mutex_lock(&d->sock_mutex);
-	if (d->sock)
-		kernel_sock_shutdown(d->sock, SHUT_RDWR);
-	mutex_unlock(&d->sock_mutex);
-}
-
-/*
- * Is it @session that is open, and is the daemon's end still there? A daemon that died has
- * shut our socket down before anyone can take its store over.
- */
-bool ddsnap_session_alive(struct ddsnap *d, unsigned int session)
-{
-	lockdep_assert_held(&d->lock);
-	return d->state == DDSNAP_SESSION_OPEN && d->session == session &&
-	       READ_ONCE(d->sock->sk->sk_state) == TCP_ESTABLISHED &&
-	       !(READ_ONCE(d->sock->sk->sk_shutdown) & RCV_SHUTDOWN);
-}
-
-static void set_sock(struct ddsnap *d, struct socket *sock)
-{
-	unsigned long flags;
-
-	mutex_lock(&d->tx_mutex);
-	mutex_lock(&d->sock_mutex);
-	spin_lock_irqsave(&d->lock, flags);
-	d->sock = sock;
-	spin_unlock_irqrestore(&d->lock, flags);
-	mutex_unlock(&d->sock_mutex);
-	mutex_unlock(&d->tx_mutex);
-}
-
-/*
- * Memory may be all dirty pages that wait for what we send. Whoever then looks for memory to
- * reclaim looks for ever: a send takes of the reserves at once, or fails (-ENOBUFS) and is done
- * again. It is little, the credits bound it. The daemon's end: ddsnap-reserves.c.
- *
- * Not sk_set_memalloc(): while any socket has that, packets received from any network are taken out
- * of the reserves, too. Nothing is received from a network here, and a Unix stream's receiver
- * accepts what was allocated this way without it.
- */
-static void never_reclaim(struct sock *sk)
-{
-	sk->sk_allocation = GFP_ATOMIC | __GFP_NOWARN | __GFP_MEMALLOC;
-}
-
-static int open_socket(struct ddsnap *d)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct socket *sock;
-	int r;
-
-	r = sock_create_kern(&init_net, AF_UNIX, SOCK_STREAM, 0, &sock);
-	if (r)
-		return r;
-	never_reclaim(sock->sk);
-	sock->sk->sk_rcvtimeo = HZ;
-
-	strscpy(addr.sun_path, d->socket_path, sizeof(addr.sun_path));
-	r = ddsnap_connect(sock, &addr, O_NONBLOCK);
-	if (r) {
-		sock_release(sock);
-		return r;
-	}
-	d->rx_fill = 0;
-	set_sock(d, sock);
-	return 0;
-}
-
-static void close_socket(struct ddsnap *d)
-{
-	struct socket *sock = d->sock;
-
-	ddsnap_session_shutdown(d); /* the sender may be blocked in it */
-	set_sock(d, NULL);
-	sock_release(sock);
-}
-
-/* 0 = timed out, for the caller to look around; else what is in the buffer has grown. */
-static int receive_some(struct ddsnap *d)
-{
-	struct msghdr msg = { };
-	struct kvec vec = {
-		.iov_base = d->rx_buffer + d->rx_fill,
-		.iov_len = DDSNAP_RX_BYTES - d->rx_fill,
-	};
-	int r = kernel_recvmsg(d->sock, &msg, &vec, 1, vec.iov_len, 0);
-
-	if (r == -EAGAIN || r == -EINTR)
-		return 0;
-	if (r == 0)
-		return -ECONNRESET;
-	if (r > 0)
-		d->rx_fill += r;
-	return r;
-}
-
-/* The first whole message in the buffer at @at; NULL: not all there; or an error. */
-static struct ddsnap_header *next_message(struct ddsnap *d, unsigned int at)
-{
-	struct ddsnap_header *header = (void *)(d->rx_buffer + at);
-	int r;
-
-	if (d->rx_fill - at < sizeof(*header))
-		return NULL;
-	r = ddsnap_check_header(d, header);
-	if (r)
-		return ERR_PTR(r);
-	return d->rx_fill - at < le32_to_cpu(header->length) ? NULL : header;
-}
-
-static void consume(struct ddsnap *d, unsigned int bytes)
-{
-	d->rx_fill -= bytes;
-	memmove(d->rx_buffer, d->rx_buffer + bytes, d->rx_fill);
-}
-
-/* ---- opening --------------------------------------------------------------------------- */
-
-/*
- * So that a writer's HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME;
- * what ends here is restored, and waits for that, too.
- */
-static void drain_earlier_sessions(struct ddsnap *d)
-{
-	if (d->is_origin || d->read_only)
-		return;
-	if (!d->closed)
-		ddsnap_gate_close(d, -1);
-	ddsnap_gate_wait(d);
-}
-
-/* HELLO and its answer. */
-static int handshake(struct ddsnap *d)
-{
-	struct ddsnap_header *message;
-	unsigned int seconds = 0;
-	unsigned int length;
-	int r;
-
-	drain_earlier_sessions(d);
-	r = ddsnap_send_hello(d);
-	while (!r) {
-		message = next_message(d, 0);
-		if (IS_ERR(message))
-			return PTR_ERR(message);
-		if (message)
-			break;
-		r = receive_some(d);
-		if (!r) {
-			ddsnap_let_go(d);
-			if (++seconds >= HANDSHAKE_SECONDS)
-				r = -ETIMEDOUT;
-		}
-		r = min(r, 0);
-	}
-	if (r)
-		return r;
-	length = le32_to_cpu(message->length);
-	d->stats.received++;
-	switch (le16_to_cpu(message->type)) {
-	case DDSNAP_WELCOME:
-		r = ddsnap_welcomed(d, (void *)message);
-		consume(d, length);
-		return r;
-	case DDSNAP_REFUSED:
-		return ddsnap_refused(d, (void *)message);
-	default:
-		DMERR_LIMIT("%s: the daemon answers HELLO with a message of type %u: closing",
-			    ddsnap_name(d), le16_to_cpu(message->type));
-		return -EPROTO;
-	}
-}
-
-/* ---- an open session ------------------------------------------------------------------- */
 
 static int handle_messages(struct ddsnap *d)
 {
@@ -237,7 +42,7 @@ static int handle_messages(struct ddsnap *d)
 	int r = 0;
 
 	blk_start_plug(&plug);
-	while (!r && (message = next_message(d, at))) {
+	while (!r && (message = ddsnap_next_message(d, at))) {
 		if (IS_ERR(message)) {
 			r = PTR_ERR(message);
 			break;
@@ -246,7 +51,7 @@ static int handle_messages(struct ddsnap *d)
 		r = ddsnap_receive(d, message);
 	}
 	blk_finish_plug(&plug);
-	consume(d, at);
+	ddsnap_consume(d, at);
 	return r;
 }
 
@@ -264,7 +69,7 @@ static void session_close(struct ddsnap *d)
 		ddsnap_slots_drop(d);
 	}
 	spin_unlock_irqrestore(&d->lock, flags);
-	close_socket(d);
+	ddsnap_socket_close(d);
 	d->control = 0;
 	if (!d->is_origin)
 		ddsnap_cache_drop(&d->cache);
@@ -275,15 +80,15 @@ static void session_close(struct ddsnap *d)
 /* One connection, from beginning to end; returns why it ended. */
 static int run_session(struct ddsnap *d)
 {
-	int r = open_socket(d);
+	int r = ddsnap_socket_open(d);
 
 	if (r)
 		return r;
-	r = leaving(d) ? -ESHUTDOWN : handshake(d);
+	r = leaving(d) ? -ESHUTDOWN : ddsnap_handshake(d);
 	if (!r)
 		r = handle_messages(d); /* what came together with the WELCOME */
 	while (!r) {
-		r = receive_some(d);
+		r = ddsnap_socket_receive(d);
 		if (r > 0)
 			r = handle_messages(d);
 	}
@@ -407,7 +212,7 @@ void ddsnap_stop(struct ddsnap *d)
 	/* Also in the middle of a handshake: a daemon that attaches us is to hear the BYE. */
 	if (!wait_event_idle_timeout(d->idle_wait, is_idle(d), BYE_SECONDS * HZ))
 		DMWARN("%s: the daemon does not answer BYE", ddsnap_name(d));
-	ddsnap_session_shutdown(d);
+	ddsnap_socket_shutdown(d);
 	wait_event_idle(d->idle_wait, is_idle(d));
 	flush_work(&d->pump_work);
 

@@ -190,7 +190,7 @@ int ddsnap_snapshot_end_io(struct ddsnap *d, struct bio *bio, blk_status_t *erro
 		return r;
 	io->flags &= ~DDSNAP_IO_REF;
 	spin_lock_irqsave(&d->lock, flags);
-	if (ddsnap_session_alive(d, io->session))
+	if (ddsnap_socket_alive(d, io->session))
 		unlock_read(d, io);
 	else
 		r = redo(d, io, error);

@@ -7,6 +7,16 @@
  */
 #include "dm-ddsnap.h"
 
+/* What the status line ends with. The caller logs it, if it is news. */
+void ddsnap_set_reason(struct ddsnap *d, const char *reason)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	strscpy(d->reason, reason, sizeof(d->reason));
+	spin_unlock_irqrestore(&d->lock, flags);
+}
+
 static const char *state_name(enum ddsnap_session_state state)
 {
 	switch (state) {

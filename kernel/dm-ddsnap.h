@@ -258,6 +258,7 @@ void ddsnap_dtr(struct dm_target *ti);
 /* ddsnap-status.c */
 void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 		   char *result, unsigned int maxlen);
+void ddsnap_set_reason(struct ddsnap *d, const char *reason);
 
 /* For the log. */
 static inline const char *ddsnap_name(const struct ddsnap *d)
@@ -265,23 +266,27 @@ static inline const char *ddsnap_name(const struct ddsnap *d)
 	return dm_device_name(dm_table_get_md(d->ti->table));
 }
 
-/* ddsnap-session.c: the receiver's thread; sessions are opened and closed here */
+/* ddsnap-session.c: the receiver's thread, resume and suspend */
 int ddsnap_receiver(void *arg);
-void ddsnap_session_shutdown(struct ddsnap *d);
-bool ddsnap_session_alive(struct ddsnap *d, unsigned int session); /* under lock */
 void ddsnap_start(struct ddsnap *d);
 void ddsnap_stop(struct ddsnap *d);
-void ddsnap_set_reason(struct ddsnap *d, const char *reason);
-int ddsnap_send_all(struct socket *sock, void *data, size_t bytes);
 
-/* ddsnap-welcome.c: how a session begins. Negative = there is none. */
-int ddsnap_send_hello(struct ddsnap *d);
-int ddsnap_welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome);
-int ddsnap_refused(struct ddsnap *d, struct ddsnap_refused *refused);
+/* ddsnap-handshake.c: how a session begins. Negative = there is none. */
+int ddsnap_handshake(struct ddsnap *d);
 
-/* ddsnap-receive.c: messages of an open session. Negative = close it. */
-int ddsnap_check_header(struct ddsnap *d, const struct ddsnap_header *header);
+/* ddsnap-receive.c: messages of the daemon. Negative = close the session. */
+struct ddsnap_header *ddsnap_next_message(struct ddsnap *d, unsigned int at);
+void ddsnap_consume(struct ddsnap *d, unsigned int bytes);
 int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header);
+
+/* ddsnap-socket.c: the connection. The receiver's, but for shutdown, alive and the sender's sends. */
+int ddsnap_socket_open(struct ddsnap *d);
+void ddsnap_socket_close(struct ddsnap *d);
+void ddsnap_socket_no_timeout(struct ddsnap *d);
+int ddsnap_socket_send(struct ddsnap *d, void *data, size_t bytes);
+int ddsnap_socket_receive(struct ddsnap *d);
+void ddsnap_socket_shutdown(struct ddsnap *d);
+bool ddsnap_socket_alive(struct ddsnap *d, unsigned int session); /* under lock */
 
 /* ddsnap-send.c: the sender's thread */
 int ddsnap_sender(void *arg);

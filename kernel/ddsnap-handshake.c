@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ddsnap-welcome.c - how a session begins: what HELLO says of this device, and what the daemon's
+ * ddsnap-handshake.c - how a session begins: what HELLO says of this device, and what the daemon's
  * answer, WELCOME or REFUSED, means for it. Called by the receiver's thread.
  */
 #include <linux/string.h>
-#include <net/sock.h>
 
 #include "dm-ddsnap.h"
+
+#define HANDSHAKE_SECONDS 10
 
 /* Who writes to a snapshot says DRAINED, and is: see drain_earlier_sessions(). */
 static u64 offered_features(const struct ddsnap *d)
@@ -14,7 +15,7 @@ static u64 offered_features(const struct ddsnap *d)
 	return d->is_origin || d->read_only ? 0 : DDSNAP_FEATURE_DRAINED;
 }
 
-int ddsnap_send_hello(struct ddsnap *d)
+static int send_hello(struct ddsnap *d)
 {
 	struct mapped_device *md = dm_table_get_md(d->ti->table);
 	struct ddsnap_hello hello = {
@@ -42,7 +43,7 @@ int ddsnap_send_hello(struct ddsnap *d)
 	if (dm_copy_name_and_uuid(md, hello.name, NULL))
 		strscpy(hello.name, ddsnap_name(d), sizeof(hello.name));
 	d->stats.sent++;
-	return ddsnap_send_all(d->sock, &hello, sizeof(hello));
+	return ddsnap_socket_send(d, &hello, sizeof(hello));
 }
 
 /* Whatever the daemon says, it is one line of the log. */
@@ -55,19 +56,19 @@ static void make_printable(char *text, size_t size)
 }
 
 /* -EBUSY: it may soon be otherwise; -EACCES: not likely. */
-int ddsnap_refused(struct ddsnap *d, struct ddsnap_refused *refused)
+static int refused(struct ddsnap *d, struct ddsnap_refused *answer)
 {
-	u32 reason = le32_to_cpu(refused->reason);
+	u32 reason = le32_to_cpu(answer->reason);
 	bool news;
 
-	make_printable(refused->text, sizeof(refused->text));
-	news = strcmp(d->reason, refused->text);
-	ddsnap_set_reason(d, refused->text);
+	make_printable(answer->text, sizeof(answer->text));
+	news = strcmp(d->reason, answer->text);
+	ddsnap_set_reason(d, answer->text);
 	if (reason == DDSNAP_ERR_STOPPING)
 		return -EBUSY;
 	if (news)
 		DMWARN_LIMIT("%s: the daemon refuses us (%u): %s", ddsnap_name(d), reason,
-			     refused->text);
+			     answer->text);
 	if (reason == DDSNAP_ERR_BUSY)
 		return -EBUSY;
 	if (!d->is_origin &&
@@ -168,10 +169,10 @@ static void take_over_snapshot(struct ddsnap *d, u32 flags)
 	spin_unlock_irqrestore(&d->lock, irq);
 }
 
-int ddsnap_welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
+static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 {
 	u32 epoch = le32_to_cpu(welcome->epoch);
-	u32 feature_flags = le32_to_cpu(welcome->flags);
+	u32 state_flags = le32_to_cpu(welcome->flags);
 	unsigned long flags;
 	bool stopped;
 	int r = check_welcome(d, welcome) ?: check_identity(d, welcome);
@@ -185,10 +186,10 @@ int ddsnap_welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	ddsnap_set_reason(d, "");
 	d->control = 0;
 	if (d->is_origin) {
-		take_over_epoch(d, epoch, feature_flags);
+		take_over_epoch(d, epoch, state_flags);
 	} else {
 		d->epoch = epoch;
-		take_over_snapshot(d, feature_flags);
+		take_over_snapshot(d, state_flags);
 	}
 	spin_lock_irqsave(&d->lock, flags);
 	d->max_range = le32_to_cpu(welcome->max_range);
@@ -197,11 +198,66 @@ int ddsnap_welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	d->stats.sessions++;
 	stopped = !d->run;
 	spin_unlock_irqrestore(&d->lock, flags);
-	d->sock->sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
+	ddsnap_socket_no_timeout(d);
 	if (stopped) /* ddsnap_stop() came first, and has seen no session to say BYE in */
 		ddsnap_owe(d, DDSNAP_SEND_BYE);
 	DMINFO_LIMIT("%s: connected to %s (session %llu, epoch %u)", ddsnap_name(d),
 		     d->socket_path, le64_to_cpu(welcome->session), epoch);
 	ddsnap_pump(d);
 	return 0;
+}
+
+/*
+ * So that a writer's HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME;
+ * what ends here is restored, and waits for that, too.
+ */
+static void drain_earlier_sessions(struct ddsnap *d)
+{
+	if (d->is_origin || d->read_only)
+		return;
+	if (!d->closed)
+		ddsnap_gate_close(d, -1);
+	ddsnap_gate_wait(d);
+}
+
+/* HELLO and its answer. Negative = there is no session. */
+int ddsnap_handshake(struct ddsnap *d)
+{
+	struct ddsnap_header *message;
+	unsigned int seconds = 0;
+	unsigned int length;
+	int r;
+
+	drain_earlier_sessions(d);
+	r = send_hello(d);
+	while (!r) {
+		message = ddsnap_next_message(d, 0);
+		if (IS_ERR(message))
+			return PTR_ERR(message);
+		if (message)
+			break;
+		r = ddsnap_socket_receive(d);
+		if (!r) {
+			ddsnap_let_go(d);
+			if (++seconds >= HANDSHAKE_SECONDS)
+				r = -ETIMEDOUT;
+		}
+		r = min(r, 0);
+	}
+	if (r)
+		return r;
+	length = le32_to_cpu(message->length);
+	d->stats.received++;
+	switch (le16_to_cpu(message->type)) {
+	case DDSNAP_WELCOME:
+		r = welcomed(d, (void *)message);
+		ddsnap_consume(d, length);
+		return r;
+	case DDSNAP_REFUSED:
+		return refused(d, (void *)message);
+	default:
+		DMERR_LIMIT("%s: the daemon answers HELLO with a message of type %u: closing",
+			    ddsnap_name(d), le16_to_cpu(message->type));
+		return -EPROTO;
+	}
 }
