@@ -71,3 +71,25 @@ void ddsnap_gate_open(struct ddsnap *d)
 	d->closed = false;
 	spin_unlock_irqrestore(&d->lock, flags);
 }
+
+/*
+ * Squashed or gone: everything fails from now on.
+ *
+ * Invariant: INVALID_ACK is sent after the last I/O that used an extent has ended.
+ * (kernel-snapshot.test)
+ */
+void ddsnap_invalidate(struct ddsnap *d, int announce)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->lock, flags);
+	d->invalid = true;
+	spin_unlock_irqrestore(&d->lock, flags);
+	ddsnap_let_go(d);
+	if (!d->closed) {
+		ddsnap_gate_close(d, announce);
+	} else if (announce >= 0) {
+		ddsnap_gate_wait(d);
+		ddsnap_owe(d, announce);
+	}
+}

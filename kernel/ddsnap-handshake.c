@@ -9,10 +9,9 @@
 
 #define HANDSHAKE_SECONDS 10
 
-/* Who writes to a snapshot says DRAINED, and is: see drain_earlier_sessions(). */
 static u64 offered_features(const struct ddsnap *d)
 {
-	return d->is_origin || d->read_only ? 0 : DDSNAP_FEATURE_DRAINED;
+	return d->read_only ? 0 : d->ops->features;
 }
 
 static int send_hello(struct ddsnap *d)
@@ -26,9 +25,9 @@ static int send_hello(struct ddsnap *d)
 		.version = cpu_to_le16(DDSNAP_VERSION),
 		.version_min = cpu_to_le16(DDSNAP_VERSION_MIN),
 		.features = cpu_to_le64(offered_features(d)),
-		.role = cpu_to_le32(d->is_origin ? DDSNAP_ROLE_ORIGIN : DDSNAP_ROLE_SNAPSHOT),
+		.role = cpu_to_le32(d->ops->role),
 		.flags = cpu_to_le32(d->read_only ? DDSNAP_HELLO_READ_ONLY : 0),
-		.snapshot = cpu_to_le64(d->is_origin ? 0 : d->snapshot),
+		.snapshot = cpu_to_le64(max_t(s64, d->snapshot, 0)),
 		.sectors = cpu_to_le64(d->ti->len),
 		.kind = cpu_to_le32(DDSNAP_CLIENT_KERNEL),
 		.major = cpu_to_le32(MAJOR(disk_devt(dm_disk(md)))),
@@ -71,9 +70,8 @@ static int refused(struct ddsnap *d, struct ddsnap_refused *answer)
 			     answer->text);
 	if (reason == DDSNAP_ERR_BUSY)
 		return -EBUSY;
-	if (!d->is_origin &&
-	    (reason == DDSNAP_ERR_SQUASHED || reason == DDSNAP_ERR_NO_SNAPSHOT))
-		ddsnap_snapshot_invalidate(d, -1);
+	if (d->ops->refused)
+		d->ops->refused(d, reason);
 	return -EACCES;
 }
 
@@ -133,40 +131,8 @@ static int check_identity(struct ddsnap *d, const struct ddsnap_welcome *welcome
 		DMWARN_LIMIT("%s: %s: closing", ddsnap_name(d), reason);
 	ddsnap_set_reason(d, reason);
 	if (another_snapshot && !is_another(d->volume_uuid, welcome->volume))
-		ddsnap_snapshot_invalidate(d, -1);
+		ddsnap_invalidate(d, -1);
 	return -EACCES;
-}
-
-/* What a WELCOME says of the time in which we were not connected. */
-static void take_over_epoch(struct ddsnap *d, u32 epoch, u32 flags)
-{
-	if (!d->has_epoch) {
-		ddsnap_origin_set_epoch(d, epoch, flags);
-	} else if (d->epoch != epoch) {
-		if (!d->closed)
-			ddsnap_gate_close(d, -1);
-		ddsnap_gate_wait(d);
-		ddsnap_origin_set_epoch(d, epoch, flags);
-	} else {
-		WRITE_ONCE(d->flags, flags);
-	}
-	ddsnap_gate_open(d);
-}
-
-static void take_over_snapshot(struct ddsnap *d, u32 flags)
-{
-	unsigned long irq;
-
-	WRITE_ONCE(d->flags, flags);
-	if (flags & DDSNAP_FLAG_SQUASHED) {
-		ddsnap_set_reason(d, "squashed");
-		ddsnap_snapshot_invalidate(d, -1);
-		return;
-	}
-	ddsnap_gate_open(d);
-	spin_lock_irqsave(&d->lock, irq);
-	d->invalid = false; /* it had only been refused, if anything */
-	spin_unlock_irqrestore(&d->lock, irq);
 }
 
 static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
@@ -185,12 +151,7 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 	WRITE_ONCE(d->chunk_shift, le16_to_cpu(welcome->chunk_shift));
 	ddsnap_set_reason(d, "");
 	d->control = 0;
-	if (d->is_origin) {
-		take_over_epoch(d, epoch, state_flags);
-	} else {
-		d->epoch = epoch;
-		take_over_snapshot(d, state_flags);
-	}
+	d->ops->welcome(d, epoch, state_flags);
 	spin_lock_irqsave(&d->lock, flags);
 	d->max_range = le32_to_cpu(welcome->max_range);
 	ddsnap_slots_open(d, le32_to_cpu(welcome->credits));
@@ -208,12 +169,12 @@ static int welcomed(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 }
 
 /*
- * So that a writer's HELLO can say DDSNAP_FEATURE_DRAINED. The gate opens again with the WELCOME;
+ * Who says DDSNAP_FEATURE_DRAINED in its HELLO is: here. The gate opens again with the WELCOME;
  * what ends here is restored, and waits for that, too.
  */
 static void drain_earlier_sessions(struct ddsnap *d)
 {
-	if (d->is_origin || d->read_only)
+	if (!(offered_features(d) & DDSNAP_FEATURE_DRAINED))
 		return;
 	if (!d->closed)
 		ddsnap_gate_close(d, -1);

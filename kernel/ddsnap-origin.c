@@ -130,6 +130,13 @@ int ddsnap_origin_map(struct ddsnap *d, struct bio *bio)
 	}
 }
 
+int ddsnap_origin_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error)
+{
+	if (io->flags & DDSNAP_IO_REF)
+		percpu_ref_put(&d->inflight);
+	return DM_ENDIO_DONE;
+}
+
 /* All of a deferred bio's chunks are granted: issue it, unless the gate is closed. */
 static bool release(struct ddsnap *d, struct ddsnap_io *io, struct ddsnap_batch *batch)
 {
@@ -144,8 +151,7 @@ static bool release(struct ddsnap *d, struct ddsnap_io *io, struct ddsnap_batch 
 	return true;
 }
 
-/* For ddsnap_pump(), under lock, with an open session. */
-enum ddsnap_asked ddsnap_origin_ask(struct ddsnap *d, struct ddsnap_io *io,
+static enum ddsnap_asked origin_ask(struct ddsnap *d, struct ddsnap_io *io,
 				    struct ddsnap_batch *batch)
 {
 	u64 first, end, next;
@@ -211,7 +217,7 @@ static int grant_answers(struct ddsnap *d, u64 id, u64 first, u64 end, u32 statu
 	return r;
 }
 
-int ddsnap_origin_grant(struct ddsnap *d, const struct ddsnap_grant *grant)
+static int receive_grant(struct ddsnap *d, const struct ddsnap_grant *grant)
 {
 	u64 first = le64_to_cpu(grant->first);
 	u64 end = first + le32_to_cpu(grant->count);
@@ -234,9 +240,9 @@ int ddsnap_origin_grant(struct ddsnap *d, const struct ddsnap_grant *grant)
 	return 0;
 }
 
-/* ---- epochs: the receiver only --------------------------------------------------------- */
+/* ---- answers and epochs: the receiver only ---------------------------------------------- */
 
-int ddsnap_origin_hold(struct ddsnap *d, const struct ddsnap_epoch *hold)
+static int receive_hold(struct ddsnap *d, const struct ddsnap_epoch *hold)
 {
 	if (d->closed || le32_to_cpu(hold->epoch) != d->epoch)
 		return -EPROTO;
@@ -245,7 +251,7 @@ int ddsnap_origin_hold(struct ddsnap *d, const struct ddsnap_epoch *hold)
 }
 
 /* The gate is closed and drained, or nothing was ever granted. */
-void ddsnap_origin_set_epoch(struct ddsnap *d, u32 epoch, u32 new_flags)
+static void set_epoch(struct ddsnap *d, u32 epoch, u32 state_flags)
 {
 	struct ddsnap_io *io;
 	unsigned long flags;
@@ -257,28 +263,28 @@ void ddsnap_origin_set_epoch(struct ddsnap *d, u32 epoch, u32 new_flags)
 		io->done = 0;
 	d->epoch = epoch;
 	d->has_epoch = true;
-	WRITE_ONCE(d->flags, new_flags);
+	WRITE_ONCE(d->flags, state_flags);
 	spin_unlock_irqrestore(&d->lock, flags);
 }
 
-int ddsnap_origin_resume(struct ddsnap *d, const struct ddsnap_epoch *resume)
+static int receive_resume(struct ddsnap *d, const struct ddsnap_epoch *resume)
 {
 	u32 epoch = le32_to_cpu(resume->epoch);
-	u32 flags = le32_to_cpu(resume->flags);
+	u32 state_flags = le32_to_cpu(resume->flags);
 
 	if (!d->closed)
 		return -EPROTO;
 	ddsnap_gate_wait(d);
 	if (epoch != d->epoch)
-		ddsnap_origin_set_epoch(d, epoch, flags);
+		set_epoch(d, epoch, state_flags);
 	else
-		WRITE_ONCE(d->flags, flags);
+		WRITE_ONCE(d->flags, state_flags);
 	ddsnap_gate_open(d);
 	ddsnap_pump(d);
 	return 0;
 }
 
-int ddsnap_origin_state(struct ddsnap *d, const struct ddsnap_epoch *state)
+static int receive_state(struct ddsnap *d, const struct ddsnap_epoch *state)
 {
 	if (le32_to_cpu(state->epoch) != d->epoch)
 		return -EPROTO;
@@ -286,3 +292,71 @@ int ddsnap_origin_state(struct ddsnap *d, const struct ddsnap_epoch *state)
 	ddsnap_pump(d);
 	return 0;
 }
+
+static int origin_receive(struct ddsnap *d, const void *message, u16 type)
+{
+	switch (type) {
+	case DDSNAP_GRANT:
+		return receive_grant(d, message);
+	case DDSNAP_HOLD:
+		return receive_hold(d, message);
+	case DDSNAP_RESUME:
+		return receive_resume(d, message);
+	case DDSNAP_STATE:
+		return receive_state(d, message);
+	default:
+		return -EPROTO;
+	}
+}
+
+/* What a WELCOME says of the time in which we were not connected. */
+static void origin_welcome(struct ddsnap *d, u32 epoch, u32 state_flags)
+{
+	if (!d->has_epoch) {
+		set_epoch(d, epoch, state_flags);
+	} else if (d->epoch != epoch) {
+		if (!d->closed)
+			ddsnap_gate_close(d, -1);
+		ddsnap_gate_wait(d);
+		set_epoch(d, epoch, state_flags);
+	} else {
+		WRITE_ONCE(d->flags, state_flags);
+	}
+	ddsnap_gate_open(d);
+}
+
+static unsigned long origin_forget(struct ddsnap *d, unsigned long count)
+{
+	return ddsnap_grants_drop(&d->grants, count);
+}
+
+/* ---- status ---------------------------------------------------------------------------- */
+
+static unsigned long origin_known(const struct ddsnap *d)
+{
+	return READ_ONCE(d->grants.chunks);
+}
+
+static void origin_letters(const struct ddsnap *d, char *letters)
+{
+	if (d->flags & DDSNAP_FLAG_NO_SNAPSHOTS)
+		letters[0] = 'n';
+	if (d->closed)
+		letters[1] = 'h';
+}
+
+/* Not .lost: grants outlive the session. */
+const struct ddsnap_ops ddsnap_origin_ops = {
+	.name = "origin",
+	.role = DDSNAP_ROLE_ORIGIN,
+	.discards = true,
+	.within_origin = true,
+	.map = ddsnap_origin_map,
+	.end_io = ddsnap_origin_end_io,
+	.ask = origin_ask,
+	.welcome = origin_welcome,
+	.receive = origin_receive,
+	.forget = origin_forget,
+	.known = origin_known,
+	.letters = origin_letters,
+};

@@ -361,10 +361,7 @@ void ddsnap_pump(struct ddsnap *d)
 	while (d->state == DDSNAP_SESSION_OPEN && !d->closed && !list_empty(&d->todo) &&
 	       asked != DDSNAP_STUCK) {
 		io = list_first_entry(&d->todo, struct ddsnap_io, node);
-		if (d->is_origin)
-			asked = ddsnap_origin_ask(d, io, &batch);
-		else
-			asked = ddsnap_snapshot_ask(d, io);
+		asked = d->ops->ask(d, io, &batch);
 	}
 	kick = !list_empty(&d->unsent);
 	spin_unlock_irqrestore(&d->lock, flags);

@@ -88,49 +88,6 @@ void ddsnap_consume(struct ddsnap *d, unsigned int bytes)
 	memmove(d->rx_buffer, d->rx_buffer + bytes, d->rx_fill);
 }
 
-static int receive_extents(struct ddsnap *d, const struct ddsnap_extents *answer)
-{
-	u32 bytes = le32_to_cpu(answer->header.length) - sizeof(*answer);
-	u32 extents = le32_to_cpu(answer->extents);
-
-	if (extents > DDSNAP_MAX_EXTENTS || extents * sizeof(struct ddsnap_extent) != bytes ||
-	    (extents && le32_to_cpu(answer->status) != DDSNAP_OK))
-		return -EPROTO;
-	return ddsnap_snapshot_extents(d, answer);
-}
-
-static int receive_origin(struct ddsnap *d, const void *message, u16 type)
-{
-	switch (type) {
-	case DDSNAP_GRANT:
-		return ddsnap_origin_grant(d, message);
-	case DDSNAP_HOLD:
-		return ddsnap_origin_hold(d, message);
-	case DDSNAP_RESUME:
-		return ddsnap_origin_resume(d, message);
-	case DDSNAP_STATE:
-		return ddsnap_origin_state(d, message);
-	default:
-		return -EPROTO;
-	}
-}
-
-static int receive_snapshot(struct ddsnap *d, const void *message, u16 type)
-{
-	switch (type) {
-	case DDSNAP_EXTENTS:
-		return receive_extents(d, message);
-	case DDSNAP_INVALID:
-		DMWARN("%s: snapshot %lld was squashed: all I/O on it fails from now on",
-		       ddsnap_name(d), d->snapshot);
-		ddsnap_set_reason(d, "squashed");
-		ddsnap_snapshot_invalidate(d, DDSNAP_SEND_INVALID_ACK);
-		return 0;
-	default:
-		return -EPROTO;
-	}
-}
-
 /* A whole message of an open session. Negative = close it. */
 int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
 {
@@ -146,7 +103,7 @@ int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
 
 	if (type == DDSNAP_BYE_ACK && !READ_ONCE(d->run))
 		return -ESHUTDOWN;
-	r = d->is_origin ? receive_origin(d, header, type) : receive_snapshot(d, header, type);
+	r = d->ops->receive(d, header, type);
 	if (r == -EPROTO)
 		DMERR_LIMIT("%s: the daemon sent a %s that makes no sense here: closing",
 			    ddsnap_name(d), type_name(type));

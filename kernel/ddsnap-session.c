@@ -71,8 +71,8 @@ static void session_close(struct ddsnap *d)
 	spin_unlock_irqrestore(&d->lock, flags);
 	ddsnap_socket_close(d);
 	d->control = 0;
-	if (!d->is_origin)
-		ddsnap_cache_drop(&d->cache);
+	if (d->ops->lost)
+		d->ops->lost(d);
 	if (was_open && !leaving(d))
 		DMWARN_LIMIT("%s: lost the connection to %s", ddsnap_name(d), d->socket_path);
 }
@@ -220,7 +220,7 @@ void ddsnap_stop(struct ddsnap *d)
 	if (!d->closed)
 		ddsnap_gate_close(d, -1);
 	ddsnap_gate_wait(d);
-	ddsnap_grants_drop(&d->grants, ULONG_MAX);
+	d->ops->forget(d, ULONG_MAX);
 	spin_lock_irqsave(&d->lock, flags);
 	WARN_ON_ONCE(d->deferred_bios);
 	d->flags = 0;

@@ -137,8 +137,8 @@ int ddsnap_snapshot_map(struct ddsnap *d, struct bio *bio)
 	return ddsnap_defer(d, bio);
 }
 
-/* For ddsnap_pump(), under lock, with an open session. */
-enum ddsnap_asked ddsnap_snapshot_ask(struct ddsnap *d, struct ddsnap_io *io)
+static enum ddsnap_asked snapshot_ask(struct ddsnap *d, struct ddsnap_io *io,
+				      struct ddsnap_batch *batch)
 {
 	struct bio *bio = ddsnap_bio(io);
 	u64 chunk = chunk_of(d, bio);
@@ -180,9 +180,8 @@ static int redo(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error)
 	}
 }
 
-int ddsnap_snapshot_end_io(struct ddsnap *d, struct bio *bio, blk_status_t *error)
+int ddsnap_snapshot_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error)
 {
-	struct ddsnap_io *io = ddsnap_io(bio);
 	unsigned long flags;
 	int r = DM_ENDIO_DONE;
 
@@ -362,7 +361,7 @@ static void answered(struct ddsnap *d, const struct ddsnap_extents *answer,
 	}
 }
 
-int ddsnap_snapshot_extents(struct ddsnap *d, const struct ddsnap_extents *answer)
+static int extents_answer(struct ddsnap *d, const struct ddsnap_extents *answer)
 {
 	u32 status = le32_to_cpu(answer->status);
 	bool writable, cache = false;
@@ -406,24 +405,99 @@ out:
 	return r;
 }
 
-/*
- * Squashed or gone: everything fails from now on.
- *
- * Invariant: INVALID_ACK is sent after the last I/O that used an extent has ended.
- * (kernel-snapshot.test)
- */
-void ddsnap_snapshot_invalidate(struct ddsnap *d, int announce)
+/* The length of an EXTENTS is that of as many extents as it says. */
+static int receive_extents(struct ddsnap *d, const struct ddsnap_extents *answer)
+{
+	u32 bytes = le32_to_cpu(answer->header.length) - sizeof(*answer);
+	u32 extents = le32_to_cpu(answer->extents);
+
+	if (extents > DDSNAP_MAX_EXTENTS || extents * sizeof(struct ddsnap_extent) != bytes ||
+	    (extents && le32_to_cpu(answer->status) != DDSNAP_OK))
+		return -EPROTO;
+	return extents_answer(d, answer);
+}
+
+static int snapshot_receive(struct ddsnap *d, const void *message, u16 type)
+{
+	switch (type) {
+	case DDSNAP_EXTENTS:
+		return receive_extents(d, message);
+	case DDSNAP_INVALID:
+		DMWARN("%s: snapshot %lld was squashed: all I/O on it fails from now on",
+		       ddsnap_name(d), d->snapshot);
+		ddsnap_set_reason(d, "squashed");
+		ddsnap_invalidate(d, DDSNAP_SEND_INVALID_ACK);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* ---- sessions: the receiver only ------------------------------------------------------------ */
+
+static void snapshot_welcome(struct ddsnap *d, u32 epoch, u32 state_flags)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&d->lock, flags);
-	d->invalid = true;
-	spin_unlock_irqrestore(&d->lock, flags);
-	ddsnap_let_go(d);
-	if (!d->closed) {
-		ddsnap_gate_close(d, announce);
-	} else if (announce >= 0) {
-		ddsnap_gate_wait(d);
-		ddsnap_owe(d, announce);
+	d->epoch = epoch;
+	WRITE_ONCE(d->flags, state_flags);
+	if (state_flags & DDSNAP_FLAG_SQUASHED) {
+		ddsnap_set_reason(d, "squashed");
+		ddsnap_invalidate(d, -1);
+		return;
 	}
+	ddsnap_gate_open(d);
+	spin_lock_irqsave(&d->lock, flags);
+	d->invalid = false; /* it had only been refused, if anything */
+	spin_unlock_irqrestore(&d->lock, flags);
 }
+
+static void snapshot_refused(struct ddsnap *d, u32 reason)
+{
+	if (reason == DDSNAP_ERR_SQUASHED || reason == DDSNAP_ERR_NO_SNAPSHOT)
+		ddsnap_invalidate(d, -1);
+}
+
+/* All places at once: @count is not looked at. */
+static unsigned long snapshot_forget(struct ddsnap *d, unsigned long count)
+{
+	unsigned long places = atomic_long_read(&d->cache.count);
+
+	ddsnap_cache_drop(&d->cache);
+	return places;
+}
+
+static void snapshot_lost(struct ddsnap *d)
+{
+	ddsnap_cache_drop(&d->cache);
+}
+
+/* ---- status --------------------------------------------------------------------------------- */
+
+static unsigned long snapshot_known(const struct ddsnap *d)
+{
+	return atomic_long_read(&d->cache.count);
+}
+
+static void snapshot_letters(const struct ddsnap *d, char *letters)
+{
+	if (d->flags & DDSNAP_FLAG_MAY_CACHE)
+		letters[3] = 'c';
+}
+
+const struct ddsnap_ops ddsnap_snapshot_ops = {
+	.name = "snapshot",
+	.role = DDSNAP_ROLE_SNAPSHOT,
+	.features = DDSNAP_FEATURE_DRAINED,
+	.uses_store = true,
+	.map = ddsnap_snapshot_map,
+	.end_io = ddsnap_snapshot_end_io,
+	.ask = snapshot_ask,
+	.welcome = snapshot_welcome,
+	.refused = snapshot_refused,
+	.receive = snapshot_receive,
+	.lost = snapshot_lost,
+	.forget = snapshot_forget,
+	.known = snapshot_known,
+	.letters = snapshot_letters,
+};

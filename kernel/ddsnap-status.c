@@ -52,13 +52,10 @@ static struct ddsnap_cpu_stats sum(struct ddsnap *d)
 /* Four letters, each in its place, or '-': no-snapshots, held, invalid, cached. */
 static void flag_letters(struct ddsnap *d, char *letters)
 {
-	bool origin = d->is_origin;
-
-	letters[0] = origin && (d->flags & DDSNAP_FLAG_NO_SNAPSHOTS) ? 'n' : '-';
-	letters[1] = origin && d->closed ? 'h' : '-';
-	letters[2] = d->invalid ? 'i' : '-';
-	letters[3] = !origin && (d->flags & DDSNAP_FLAG_MAY_CACHE) ? 'c' : '-';
-	letters[4] = '\0';
+	strscpy(letters, "----", DDSNAP_LETTERS);
+	if (d->invalid)
+		letters[2] = 'i';
+	d->ops->letters(d, letters);
 }
 
 /* One word, so that the number of fields does not depend on what a daemon says. */
@@ -74,7 +71,7 @@ static void one_word(char *text, size_t size)
 static unsigned int emit_info(struct ddsnap *d, char *result, unsigned int maxlen)
 {
 	struct ddsnap_cpu_stats cpu = sum(d);
-	char reason[DDSNAP_TEXT_LEN], letters[5];
+	char reason[DDSNAP_TEXT_LEN], letters[DDSNAP_LETTERS];
 	enum ddsnap_session_state state;
 	unsigned int sz = 0, deferred_bios, chunk_sectors;
 	struct ddsnap_stats stats;
@@ -94,10 +91,8 @@ static unsigned int emit_info(struct ddsnap *d, char *result, unsigned int maxle
 	spin_unlock_irqrestore(&d->lock, flags);
 	one_word(reason, sizeof(reason));
 
-	DMEMIT("%s %s %u %u %s", d->is_origin ? "origin" : "snapshot", state_name(state), epoch,
-	       chunk_sectors, letters);
-	DMEMIT(" %lu", d->is_origin ? READ_ONCE(d->grants.chunks) :
-				      atomic_long_read(&d->cache.count));
+	DMEMIT("%s %s %u %u %s", d->ops->name, state_name(state), epoch, chunk_sectors, letters);
+	DMEMIT(" %lu", d->ops->known(d));
 	DMEMIT(" %llu %llu %llu %llu", stats.queries, stats.answers, stats.sent, stats.received);
 	DMEMIT(" %u %zu %llu", deferred_bios, deferred_bytes, stats.deferred);
 	DMEMIT(" %llu %llu", stats.sessions, stats.retries);

@@ -77,7 +77,7 @@ static int parse_words(struct ddsnap *d, const char *socket, const char *snapsho
 		ti->error = "Invalid snapshot number (-1 is the origin)";
 		return -EINVAL;
 	}
-	d->is_origin = d->snapshot == -1;
+	d->ops = d->snapshot == -1 ? &ddsnap_origin_ops : &ddsnap_snapshot_ops;
 	d->read_only = !(dm_table_get_mode(ti->table) & DDSNAP_MODE_WRITE);
 	return 0;
 }
@@ -110,7 +110,7 @@ static int get_devices(struct ddsnap *d, const char *store, const char *origin)
 		ti->error = "Devices with logical blocks over 4096 bytes are not supported";
 		return -EINVAL;
 	}
-	if (d->is_origin && ti->len > bdev_nr_sectors(d->origin->bdev)) {
+	if (d->ops->within_origin && ti->len > bdev_nr_sectors(d->origin->bdev)) {
 		ti->error = "The target is larger than the origin";
 		return -EINVAL;
 	}
@@ -173,6 +173,7 @@ static struct ddsnap *shrunk(struct shrinker *shrinker)
 static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct ddsnap *d = shrunk(shrinker);
+	/* One of them is empty: a device has grants or places. */
 	long count = atomic_long_read(&d->grants.nr_leaves) + atomic_long_read(&d->cache.count);
 
 	return count > 0 ? count : SHRINK_EMPTY;
@@ -181,13 +182,8 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct ddsnap *d = shrunk(shrinker);
-	unsigned long freed;
 
-	if (d->is_origin)
-		return ddsnap_grants_drop(&d->grants, sc->nr_to_scan) ?: SHRINK_STOP;
-	freed = atomic_long_read(&d->cache.count);
-	ddsnap_cache_drop(&d->cache);
-	return freed;
+	return d->ops->forget(d, sc->nr_to_scan) ?: SHRINK_STOP;
 }
 
 /* ---- constructor, destructor ---------------------------------------------------------------- */
@@ -215,8 +211,8 @@ static void set_target(struct ddsnap *d)
 	ti->per_io_data_size = sizeof(struct ddsnap_io);
 	ti->num_flush_bios = 1;
 	ti->num_write_zeroes_bios = 1;
-	ti->num_discard_bios = d->is_origin;
-	ti->num_secure_erase_bios = d->is_origin;
+	ti->num_discard_bios = d->ops->discards;
+	ti->num_secure_erase_bios = d->ops->discards;
 	ti->accounts_remapped_io = true;
 }
 
@@ -299,8 +295,7 @@ void ddsnap_dtr(struct dm_target *ti)
 	kthread_stop(d->sender);
 	cancel_work_sync(&d->pump_work);
 	ddsnap_shrinker_unregister(&d->shrinker);
-	ddsnap_grants_drop(&d->grants, ULONG_MAX);
-	ddsnap_cache_drop(&d->cache);
+	d->ops->forget(d, ULONG_MAX);
 	ddsnap_gate_exit(d);
 	dm_put_device(ti, d->origin);
 	dm_put_device(ti, d->store);

@@ -55,6 +55,7 @@
  *  The gate, the epoch and the session change in the receiver's thread alone, or in the
  *  suspending one while the receiver is known to be idle.
  */
+#include <linux/indirect_call_wrapper.h>
 #include <linux/module.h>
 
 #include "dm-ddsnap.h"
@@ -71,25 +72,29 @@ MODULE_PARM_DESC(suspend_grace_ms,
 
 struct workqueue_struct *ddsnap_wq;
 
+/*
+ * The next two run for every bio. Device-mapper has one map() and one end_io() for all devices of
+ * a target, so that it cannot tell origin from snapshot for us. Where indirect calls go through a
+ * retpoline, one more for each bio would cost about as much as all that is done for a granted
+ * write: there the two are compared and called directly, a branch that is predicted. (Where they
+ * do not, INDIRECT_CALL_2() is an indirect call.)
+ */
 static int ddsnap_map(struct dm_target *ti, struct bio *bio)
 {
 	struct ddsnap *d = ti->private;
 
-	return d->is_origin ? ddsnap_origin_map(d, bio) : ddsnap_snapshot_map(d, bio);
+	return INDIRECT_CALL_2(d->ops->map, ddsnap_origin_map, ddsnap_snapshot_map, d, bio);
 }
 
 static int ddsnap_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
 	struct ddsnap *d = ti->private;
-	unsigned int flags = ddsnap_io(bio)->flags;
+	struct ddsnap_io *io = ddsnap_io(bio);
 
-	if (flags & DDSNAP_IO_REQUEUE)
+	if (io->flags & DDSNAP_IO_REQUEUE)
 		return DM_ENDIO_REQUEUE;
-	if (!d->is_origin)
-		return ddsnap_snapshot_end_io(d, bio, error);
-	if (flags & DDSNAP_IO_REF)
-		percpu_ref_put(&d->inflight);
-	return DM_ENDIO_DONE;
+	return INDIRECT_CALL_2(d->ops->end_io, ddsnap_origin_end_io, ddsnap_snapshot_end_io, d, io,
+			       error);
 }
 
 /*
@@ -156,8 +161,7 @@ static int ddsnap_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 	sector_t origin_len = min(ti->len, bdev_nr_sectors(d->origin->bdev));
 	int r = fn(ti, d->origin, 0, origin_len, data);
 
-	/* An origin device never sends a bio to the store, a snapshot device to both. */
-	if (!r && !d->is_origin)
+	if (!r && d->ops->uses_store)
 		r = fn(ti, d->store, 0, bdev_nr_sectors(d->store->bdev), data);
 	return r;
 }

@@ -130,6 +130,58 @@ struct ddsnap_place {
 	bool writable; /* it is the snapshot's own */
 };
 
+/* ---- origin or snapshot ----------------------------------------------------------------- */
+
+/* What ddsnap_pump() may find out about the first deferred bio. */
+enum ddsnap_asked {
+	DDSNAP_READY, /* moved to the batch */
+	DDSNAP_ASKED, /* waits for a slot's answer */
+	DDSNAP_STUCK, /* nothing can be done for it, or for those behind it, now */
+};
+
+/* The status line's flags: four letters, each in its place, and the NUL. */
+#define DDSNAP_LETTERS 5
+
+/*
+ * What an origin and a snapshot device do differently, and all of it: nothing else in the target
+ * asks which of the two a device is.
+ */
+struct ddsnap_ops {
+	const char *name; /* in the status line */
+	enum ddsnap_role role; /* in HELLO */
+	u64 features; /* DDSNAP_FEATURE_*, offered by a device that may write */
+	bool discards; /* it takes discards and secure erases */
+	bool uses_store; /* its bios go to the store, too */
+	bool within_origin; /* it is not longer than the origin's disk */
+
+	/* Every bio: device-mapper's map() and end_io(). Any context. */
+	int (*map)(struct ddsnap *d, struct bio *bio);
+	int (*end_io)(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
+
+	/* For ddsnap_pump(): what is to be done for @io? Under lock, with an open session. */
+	enum ddsnap_asked (*ask)(struct ddsnap *d, struct ddsnap_io *io,
+				 struct ddsnap_batch *batch);
+
+	/*
+	 * The receiver's thread: how a session begins, a message in it whose length is right
+	 * (-EPROTO: it makes no sense), its end. `refused` and `lost` may be NULL.
+	 */
+	void (*welcome)(struct ddsnap *d, u32 epoch, u32 state_flags);
+	void (*refused)(struct ddsnap *d, u32 reason);
+	int (*receive)(struct ddsnap *d, const void *message, u16 type);
+	void (*lost)(struct ddsnap *d);
+
+	/*
+	 * Drops @count of what the daemon's answers are remembered by (leaves of grants; places:
+	 * all at once) and returns how many it dropped. Costs queries, nothing else, at any time.
+	 */
+	unsigned long (*forget)(struct ddsnap *d, unsigned long count);
+
+	/* The status line: chunks that need not be asked for; letters, the latter under lock. */
+	unsigned long (*known)(const struct ddsnap *d);
+	void (*letters)(const struct ddsnap *d, char *letters);
+};
+
 /* ---- the device ----------------------------------------------------------------------- */
 
 enum ddsnap_session_state {
@@ -168,7 +220,7 @@ struct ddsnap {
 	struct dm_target *ti;
 	struct dm_dev *origin;
 	struct dm_dev *store;
-	bool is_origin;
+	const struct ddsnap_ops *ops; /* what kind of device it is */
 	bool read_only;
 	unsigned int flags; /* DDSNAP_FLAG_* of the daemon */
 	unsigned int chunk_shift; /* of bytes; 0 = not known yet */
@@ -237,7 +289,6 @@ struct ddsnap {
 	 */
 	u8 volume_uuid[DDSNAP_UUID_LEN];
 	u8 snapshot_uuid[DDSNAP_UUID_LEN];
-	unsigned int features; /* arguments given in the table */
 	char socket_path[UNIX_PATH_MAX];
 };
 
@@ -328,23 +379,15 @@ void ddsnap_gate_exit(struct ddsnap *d);
 void ddsnap_gate_close(struct ddsnap *d, int announce);
 void ddsnap_gate_wait(struct ddsnap *d);
 void ddsnap_gate_open(struct ddsnap *d);
+void ddsnap_invalidate(struct ddsnap *d, int announce);
 
-/* What ddsnap_pump() may find out about the first deferred bio. */
-enum ddsnap_asked {
-	DDSNAP_READY, /* moved to the batch */
-	DDSNAP_ASKED, /* waits for a slot's answer */
-	DDSNAP_STUCK, /* nothing can be done for it, or for those behind it, now */
-};
-
-/* ddsnap-origin.c */
+/* ddsnap-origin.c, ddsnap-snapshot.c: all of them but for dm-ddsnap-target.c is in their tables */
+extern const struct ddsnap_ops ddsnap_origin_ops;
+extern const struct ddsnap_ops ddsnap_snapshot_ops;
 int ddsnap_origin_map(struct ddsnap *d, struct bio *bio);
-enum ddsnap_asked ddsnap_origin_ask(struct ddsnap *d, struct ddsnap_io *io,
-				    struct ddsnap_batch *batch);
-int ddsnap_origin_grant(struct ddsnap *d, const struct ddsnap_grant *grant);
-int ddsnap_origin_hold(struct ddsnap *d, const struct ddsnap_epoch *hold);
-int ddsnap_origin_resume(struct ddsnap *d, const struct ddsnap_epoch *resume);
-int ddsnap_origin_state(struct ddsnap *d, const struct ddsnap_epoch *state);
-void ddsnap_origin_set_epoch(struct ddsnap *d, u32 epoch, u32 flags);
+int ddsnap_origin_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
+int ddsnap_snapshot_map(struct ddsnap *d, struct bio *bio);
+int ddsnap_snapshot_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
 
 /* ddsnap-grants.c */
 int ddsnap_grants_module_init(void);
@@ -353,13 +396,6 @@ void ddsnap_grants_init(struct ddsnap_grants *grants);
 u64 ddsnap_grants_run(struct ddsnap_grants *grants, u64 first, u64 end, bool *granted);
 void ddsnap_grants_add(struct ddsnap_grants *grants, u64 first, u64 end);
 unsigned long ddsnap_grants_drop(struct ddsnap_grants *grants, unsigned long leaves);
-
-/* ddsnap-snapshot.c */
-int ddsnap_snapshot_map(struct ddsnap *d, struct bio *bio);
-int ddsnap_snapshot_end_io(struct ddsnap *d, struct bio *bio, blk_status_t *error);
-enum ddsnap_asked ddsnap_snapshot_ask(struct ddsnap *d, struct ddsnap_io *io);
-int ddsnap_snapshot_extents(struct ddsnap *d, const struct ddsnap_extents *extents);
-void ddsnap_snapshot_invalidate(struct ddsnap *d, int announce);
 
 /* ddsnap-extents.c */
 void ddsnap_cache_init(struct ddsnap_extent_cache *cache);
