@@ -34,6 +34,12 @@ bool ddsnap_cache_get(struct ddsnap_extent_cache *cache, u64 chunk, struct ddsna
 	return true;
 }
 
+static void forget(struct ddsnap_extent_cache *cache, u64 chunk)
+{
+	if (xa_erase(&cache->chunks, chunk))
+		atomic_long_dec(&cache->count);
+}
+
 void ddsnap_cache_put(struct ddsnap_extent_cache *cache, u64 chunk,
 		      const struct ddsnap_place *place)
 {
@@ -53,13 +59,7 @@ void ddsnap_cache_put(struct ddsnap_extent_cache *cache, u64 chunk,
 	if (!old)
 		atomic_long_inc(&cache->count);
 	else if (xa_is_err(old))
-		ddsnap_cache_forget(cache, chunk);
-}
-
-void ddsnap_cache_forget(struct ddsnap_extent_cache *cache, u64 chunk)
-{
-	if (xa_erase(&cache->chunks, chunk))
-		atomic_long_dec(&cache->count);
+		forget(cache, chunk);
 }
 
 void ddsnap_cache_drop(struct ddsnap_extent_cache *cache)

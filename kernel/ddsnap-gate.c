@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ddsnap-gate.c - stop issuing I/O and wait for what is in flight.
+ * ddsnap-gate.c - stop issuing I/O and wait for what is in flight; or fail it all.
  *
  * Whoever issues I/O that rests on a grant (origin) or an extent (snapshot) holds a reference
  * of ddsnap.inflight from before the decision until the I/O has ended. It is a percpu_ref, so
@@ -37,7 +37,6 @@ void ddsnap_gate_exit(struct ddsnap *d)
 	percpu_ref_exit(&d->inflight);
 }
 
-/* @announce: the DDSNAP_SEND_* to owe once drained, or -1. */
 void ddsnap_gate_close(struct ddsnap *d, int announce)
 {
 	unsigned long flags;

@@ -125,7 +125,7 @@ struct ddsnap_hello {
 	char name[DDSNAP_NAME_LEN]; /* of the mapped device or program, NUL-terminated */
 };
 
-/* ddsnap_welcome.flags, ddsnap_resume.flags */
+/* ddsnap_welcome.flags, ddsnap_epoch.flags */
 #define DDSNAP_FLAG_NO_SNAPSHOTS (1u << 0) /* all origin writes may pass in this epoch */
 #define DDSNAP_FLAG_MAY_CACHE (1u << 1) /* snapshot: STORE and ZERO extents stay true while the session lives */
 #define DDSNAP_FLAG_SQUASHED (1u << 2) /* snapshot: all I/O is to fail */

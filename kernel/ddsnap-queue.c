@@ -9,12 +9,45 @@
  * of their range.
  *
  * Nothing is allocated: links are in per-bio data, slots are made with the device. What bounds
- * the bios is that submitters wait in ddsnap_defer() beyond ddsnap_deferred_limit_kb.
+ * the bios is that submitters wait in ddsnap_defer() beyond deferred_limit_kb.
  *
  * Invariant: a bio waits here only while someone will come for it: the receiver (answer, end of
  * session, reconnect), or ddsnap_let_go() when device-mapper suspends. (kernel-suspend.test)
  */
+#include <linux/moduleparam.h>
+
 #include "dm-ddsnap.h"
+
+static unsigned int deferred_limit_kb = 32 << 10;
+module_param(deferred_limit_kb, uint, 0644);
+MODULE_PARM_DESC(deferred_limit_kb,
+		 "KiB of deferred bios, 1 for each and its data, per device beyond which submitters wait (32768)");
+
+static unsigned int suspend_grace_ms = 5000;
+module_param(suspend_grace_ms, uint, 0644);
+MODULE_PARM_DESC(suspend_grace_ms,
+		 "ms without a daemon after which a suspend with flush fails deferred I/O (5000)");
+
+/* Pumps of all devices. */
+static struct workqueue_struct *pump_wq;
+
+int ddsnap_queue_module_init(void)
+{
+	/*
+	 * Unbound: the pump has nothing of the CPU that queued it, may submit for long, and is often
+	 * queued by an interrupt, whose CPU has enough to do. All kernels know it; those of 7.3 warn
+	 * of a workqueue that does not say.
+	 */
+	pump_wq = alloc_workqueue("ddsnap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return pump_wq ? 0 : -ENOMEM;
+}
+
+void ddsnap_queue_module_exit(void)
+{
+	destroy_workqueue(pump_wq);
+}
+
+/* ---- what is decided under lock and done when it has been let go -------------------------- */
 
 void ddsnap_batch_init(struct ddsnap_batch *batch, struct ddsnap *d)
 {
@@ -45,7 +78,7 @@ void ddsnap_batch_run(struct ddsnap_batch *batch)
 
 enum ddsnap_verdict ddsnap_verdict(struct ddsnap *d)
 {
-	unsigned long grace = msecs_to_jiffies(READ_ONCE(ddsnap_suspend_grace_ms));
+	unsigned long grace = msecs_to_jiffies(READ_ONCE(suspend_grace_ms));
 
 	lockdep_assert_held(&d->lock);
 	if (d->invalid)
@@ -98,7 +131,7 @@ void ddsnap_fail(struct ddsnap *d, struct ddsnap_io *io, blk_status_t status,
 
 static bool may_defer(struct ddsnap *d, unsigned int bytes)
 {
-	size_t limit = (size_t)READ_ONCE(ddsnap_deferred_limit_kb) << 10;
+	size_t limit = (size_t)READ_ONCE(deferred_limit_kb) << 10;
 	unsigned long flags;
 	size_t charged;
 	bool may;
@@ -371,8 +404,25 @@ void ddsnap_pump(struct ddsnap *d)
 	ddsnap_batch_run(&batch);
 }
 
-/* For those who cannot submit bios where they are. */
-void ddsnap_pump_work(struct work_struct *work)
+static void pump_work(struct work_struct *work)
 {
 	ddsnap_pump(container_of(work, struct ddsnap, pump_work));
+}
+
+/* For those who cannot submit bios where they are. */
+void ddsnap_pump_soon(struct ddsnap *d)
+{
+	queue_work(pump_wq, &d->pump_work);
+}
+
+void ddsnap_queue_init(struct ddsnap *d)
+{
+	init_waitqueue_head(&d->throttled);
+	INIT_LIST_HEAD(&d->todo);
+	INIT_LIST_HEAD(&d->idle);
+	INIT_LIST_HEAD(&d->unsent);
+	INIT_LIST_HEAD(&d->sent);
+	INIT_LIST_HEAD(&d->locked);
+	INIT_LIST_HEAD(&d->unlocking);
+	INIT_WORK(&d->pump_work, pump_work);
 }

@@ -15,19 +15,6 @@
 
 #include "dm-ddsnap.h"
 
-/* Any context. */
-void ddsnap_kick_sender(struct ddsnap *d)
-{
-	wake_up(&d->sender_wait);
-}
-
-/* Any context. */
-void ddsnap_owe(struct ddsnap *d, int bit)
-{
-	set_bit(bit, &d->control);
-	ddsnap_kick_sender(d);
-}
-
 static void *put_header(void *at, u16 type, u64 id, size_t bytes)
 {
 	struct ddsnap_header *header = at;
@@ -142,7 +129,7 @@ int ddsnap_sender(void *arg)
 			ddsnap_socket_shutdown(d); /* the receiver sees it end */
 		mutex_unlock(&d->tx_mutex);
 		if (freed)
-			queue_work(ddsnap_wq, &d->pump_work);
+			ddsnap_pump_soon(d);
 	}
 	memalloc_noio_restore(noio);
 	return 0;

@@ -196,7 +196,7 @@ int ddsnap_snapshot_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t 
 	spin_unlock_irqrestore(&d->lock, flags);
 
 	if (r == DM_ENDIO_INCOMPLETE)
-		queue_work(ddsnap_wq, &d->pump_work);
+		ddsnap_pump_soon(d);
 	percpu_ref_put(&d->inflight);
 	return r;
 }

@@ -122,17 +122,10 @@ static void init_state(struct ddsnap *d)
 	spin_lock_init(&d->lock);
 	mutex_init(&d->tx_mutex);
 	mutex_init(&d->sock_mutex);
-	init_waitqueue_head(&d->throttled);
 	init_waitqueue_head(&d->receiver_wait);
 	init_waitqueue_head(&d->sender_wait);
 	init_waitqueue_head(&d->idle_wait);
-	INIT_LIST_HEAD(&d->todo);
-	INIT_LIST_HEAD(&d->idle);
-	INIT_LIST_HEAD(&d->unsent);
-	INIT_LIST_HEAD(&d->sent);
-	INIT_LIST_HEAD(&d->locked);
-	INIT_LIST_HEAD(&d->unlocking);
-	INIT_WORK(&d->pump_work, ddsnap_pump_work);
+	ddsnap_queue_init(d);
 	ddsnap_grants_init(&d->grants);
 	ddsnap_cache_init(&d->cache);
 	get_random_bytes(d->client, sizeof(d->client));

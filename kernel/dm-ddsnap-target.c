@@ -60,24 +60,11 @@
 
 #include "dm-ddsnap.h"
 
-unsigned int ddsnap_deferred_limit_kb = 32 << 10;
-module_param_named(deferred_limit_kb, ddsnap_deferred_limit_kb, uint, 0644);
-MODULE_PARM_DESC(deferred_limit_kb,
-		 "KiB of deferred bios, 1 for each and its data, per device beyond which submitters wait (32768)");
-
-unsigned int ddsnap_suspend_grace_ms = 5000;
-module_param_named(suspend_grace_ms, ddsnap_suspend_grace_ms, uint, 0644);
-MODULE_PARM_DESC(suspend_grace_ms,
-		 "ms without a daemon after which a suspend with flush fails deferred I/O (5000)");
-
-struct workqueue_struct *ddsnap_wq;
-
 /*
  * The next two run for every bio. Device-mapper has one map() and one end_io() for all devices of
- * a target, so that it cannot tell origin from snapshot for us. Where indirect calls go through a
- * retpoline, one more for each bio would cost about as much as all that is done for a granted
- * write: there the two are compared and called directly, a branch that is predicted. (Where they
- * do not, INDIRECT_CALL_2() is an indirect call.)
+ * a target, so that it cannot tell origin from snapshot for us. Where an indirect call goes
+ * through a retpoline, which nothing predicts, INDIRECT_CALL_2() compares and calls directly: a
+ * branch that is predicted, as a granted write does little else. Elsewhere it is an indirect call.
  */
 static int ddsnap_map(struct dm_target *ti, struct bio *bio)
 {
@@ -190,25 +177,25 @@ static int __init ddsnap_init(void)
 
 	if (r)
 		return r;
-	/*
-	 * Unbound: the pump has nothing of the CPU that queued it, may submit for long, and is often
-	 * queued by an interrupt, whose CPU has enough to do. All kernels know it; those of 7.3 warn
-	 * of a workqueue that does not say.
-	 */
-	ddsnap_wq = alloc_workqueue("ddsnap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	r = ddsnap_wq ? dm_register_target(&ddsnap_target) : -ENOMEM;
-	if (r) {
-		if (ddsnap_wq)
-			destroy_workqueue(ddsnap_wq);
-		ddsnap_grants_module_exit();
-	}
+	r = ddsnap_queue_module_init();
+	if (r)
+		goto bad_queue;
+	r = dm_register_target(&ddsnap_target);
+	if (r)
+		goto bad_target;
+	return 0;
+
+bad_target:
+	ddsnap_queue_module_exit();
+bad_queue:
+	ddsnap_grants_module_exit();
 	return r;
 }
 
 static void __exit ddsnap_exit(void)
 {
 	dm_unregister_target(&ddsnap_target);
-	destroy_workqueue(ddsnap_wq);
+	ddsnap_queue_module_exit();
 	ddsnap_grants_module_exit();
 }
 

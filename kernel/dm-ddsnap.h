@@ -1,9 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * dm-ddsnap.h - what the parts of the target share.
+ * dm-ddsnap.h - what the parts of the target share, and which of them may call which.
  *
  * The life of a bio, the crash cases and the order of locks are told at the top of
  * dm-ddsnap-target.c.
+ *
+ * Who calls whom
+ * --------------
+ *
+ *  dm-ddsnap-target.c                  what device-mapper calls; the module
+ *  ddsnap-table.c                      the constructor and the destructor
+ *  ddsnap-session.c  ddsnap-send.c     the receiver's thread, resume, suspend; the sender's
+ *  ddsnap-handshake.c                  how a session begins
+ *  ddsnap-receive.c                    whole messages out of bytes, and whom they are for
+ *  ddsnap-origin.c  ddsnap-snapshot.c  the two kinds of devices: their struct ddsnap_ops
+ *  ddsnap-gate.c                       stops I/O and waits for what is in flight
+ *  ddsnap-queue.c                      bios that wait for the daemon, the requests they wait for
+ *  ddsnap-socket.c  ddsnap-status.c    the connection; what dmsetup shows
+ *  ddsnap-grants.c  ddsnap-extents.c   what the daemon's answers are remembered in
+ *
+ *  A file calls functions of files below it, none of its own line and none above. The declarations
+ *  at the end of this header are in that order. ddsnap-reserves.c stands by itself.
+ *
+ *  Two things lead up. The one is struct ddsnap_ops: ddsnap_pump() asks the kind of device what is
+ *  to be done for a deferred bio (`ask`), ddsnap_status() what to show (`known`, `letters`). The
+ *  other is waking the sender, by ddsnap_owe() and ddsnap_kick_sender(): nobody waits for it.
  */
 #ifndef DM_DDSNAP_H
 #define DM_DDSNAP_H
@@ -143,8 +164,8 @@ enum ddsnap_asked {
 #define DDSNAP_LETTERS 5
 
 /*
- * What an origin and a snapshot device do differently, and all of it: nothing else in the target
- * asks which of the two a device is.
+ * All that an origin and a snapshot device do differently. Nothing else in the target asks which
+ * of the two a device is.
  */
 struct ddsnap_ops {
 	const char *name; /* in the status line */
@@ -154,11 +175,14 @@ struct ddsnap_ops {
 	bool uses_store; /* its bios go to the store, too */
 	bool within_origin; /* it is not longer than the origin's disk */
 
-	/* Every bio: device-mapper's map() and end_io(). Any context. */
+	/* Every bio: device-mapper's map(), which may wait, and end_io(), which may not. */
 	int (*map)(struct ddsnap *d, struct bio *bio);
 	int (*end_io)(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
 
-	/* For ddsnap_pump(): what is to be done for @io? Under lock, with an open session. */
+	/*
+	 * For ddsnap_pump(): what is to be done for @io? Under lock, with an open session; so it
+	 * may join a request or take the bio off its list, not submit or end it.
+	 */
 	enum ddsnap_asked (*ask)(struct ddsnap *d, struct ddsnap_io *io,
 				 struct ddsnap_batch *batch);
 
@@ -222,7 +246,7 @@ struct ddsnap {
 	struct dm_dev *store;
 	const struct ddsnap_ops *ops; /* what kind of device it is */
 	bool read_only;
-	unsigned int flags; /* DDSNAP_FLAG_* of the daemon */
+	unsigned int flags; /* DDSNAP_FLAG_*: what the daemon says of the epoch or the snapshot */
 	unsigned int chunk_shift; /* of bytes; 0 = not known yet */
 	struct ddsnap_cpu_stats __percpu *cpu_stats;
 	struct ddsnap_grants grants; /* origin */
@@ -297,52 +321,65 @@ static inline unsigned int ddsnap_chunk_sectors_shift(const struct ddsnap *d)
 	return d->chunk_shift - SECTOR_SHIFT;
 }
 
-/* dm-ddsnap-target.c */
-extern unsigned int ddsnap_deferred_limit_kb;
-extern unsigned int ddsnap_suspend_grace_ms;
-extern struct workqueue_struct *ddsnap_wq;
-
-/* ddsnap-table.c */
-int ddsnap_ctr(struct dm_target *ti, unsigned int argc, char **argv);
-void ddsnap_dtr(struct dm_target *ti);
-
-/* ddsnap-status.c */
-void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
-		   char *result, unsigned int maxlen);
-void ddsnap_set_reason(struct ddsnap *d, const char *reason);
-
 /* For the log. */
 static inline const char *ddsnap_name(const struct ddsnap *d)
 {
 	return dm_device_name(dm_table_get_md(d->ti->table));
 }
 
-/* ddsnap-session.c: the receiver's thread, resume and suspend */
+/* Any context. */
+static inline void ddsnap_kick_sender(struct ddsnap *d)
+{
+	wake_up(&d->sender_wait);
+}
+
+/* @bit: a DDSNAP_SEND_*. Any context. */
+static inline void ddsnap_owe(struct ddsnap *d, int bit)
+{
+	set_bit(bit, &d->control);
+	ddsnap_kick_sender(d);
+}
+
+/* ---- the files, each above those it calls ------------------------------------------------ */
+
+/* ddsnap-table.c */
+int ddsnap_ctr(struct dm_target *ti, unsigned int argc, char **argv);
+void ddsnap_dtr(struct dm_target *ti);
+
+/* ddsnap-session.c: the receiver's thread; resume and suspend */
 int ddsnap_receiver(void *arg);
 void ddsnap_start(struct ddsnap *d);
 void ddsnap_stop(struct ddsnap *d);
 
-/* ddsnap-handshake.c: how a session begins. Negative = there is none. */
+/* ddsnap-send.c: the sender's thread */
+int ddsnap_sender(void *arg);
+
+/* ddsnap-handshake.c: the receiver only. Negative = there is no session. */
 int ddsnap_handshake(struct ddsnap *d);
 
-/* ddsnap-receive.c: messages of the daemon. Negative = close the session. */
+/* ddsnap-receive.c: the receiver only. Negative or an error = close the session. */
 struct ddsnap_header *ddsnap_next_message(struct ddsnap *d, unsigned int at);
 void ddsnap_consume(struct ddsnap *d, unsigned int bytes);
 int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header);
 
-/* ddsnap-socket.c: the connection. The receiver's, but for shutdown, alive and the sender's sends. */
-int ddsnap_socket_open(struct ddsnap *d);
-void ddsnap_socket_close(struct ddsnap *d);
-void ddsnap_socket_no_timeout(struct ddsnap *d);
-int ddsnap_socket_send(struct ddsnap *d, void *data, size_t bytes);
-int ddsnap_socket_receive(struct ddsnap *d);
-void ddsnap_socket_shutdown(struct ddsnap *d);
-bool ddsnap_socket_alive(struct ddsnap *d, unsigned int session); /* under lock */
+/* ddsnap-origin.c, ddsnap-snapshot.c: by their names from dm-ddsnap-target.c only, see there */
+extern const struct ddsnap_ops ddsnap_origin_ops;
+extern const struct ddsnap_ops ddsnap_snapshot_ops;
+int ddsnap_origin_map(struct ddsnap *d, struct bio *bio);
+int ddsnap_origin_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
+int ddsnap_snapshot_map(struct ddsnap *d, struct bio *bio);
+int ddsnap_snapshot_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
 
-/* ddsnap-send.c: the sender's thread */
-int ddsnap_sender(void *arg);
-void ddsnap_owe(struct ddsnap *d, int bit);
-void ddsnap_kick_sender(struct ddsnap *d);
+/*
+ * ddsnap-gate.c: the receiver only, or who suspends, while the receiver is idle. @announce: the
+ * DDSNAP_SEND_* to owe when all I/O in flight has ended, or -1.
+ */
+int ddsnap_gate_init(struct ddsnap *d);
+void ddsnap_gate_exit(struct ddsnap *d);
+void ddsnap_gate_close(struct ddsnap *d, int announce);
+void ddsnap_gate_wait(struct ddsnap *d);
+void ddsnap_gate_open(struct ddsnap *d);
+void ddsnap_invalidate(struct ddsnap *d, int announce);
 
 /* What is to become of a bio that needs the daemon. */
 enum ddsnap_verdict {
@@ -351,11 +388,20 @@ enum ddsnap_verdict {
 	DDSNAP_FAIL,
 };
 
-/* ddsnap-queue.c: deferred bios and requests */
+/* ddsnap-queue.c: not under lock ... */
+int ddsnap_queue_module_init(void);
+void ddsnap_queue_module_exit(void);
+void ddsnap_queue_init(struct ddsnap *d);
+int ddsnap_defer(struct ddsnap *d, struct bio *bio);
+void ddsnap_let_go(struct ddsnap *d);
+void ddsnap_pump(struct ddsnap *d);
+void ddsnap_pump_soon(struct ddsnap *d);
 void ddsnap_batch_init(struct ddsnap_batch *batch, struct ddsnap *d);
 void ddsnap_batch_run(struct ddsnap_batch *batch);
-enum ddsnap_verdict ddsnap_verdict(struct ddsnap *d); /* under lock, as all up to */
-void ddsnap_enqueue(struct ddsnap *d, struct ddsnap_io *io); /* ddsnap_forget_requests() */
+
+/* ... and under lock */
+enum ddsnap_verdict ddsnap_verdict(struct ddsnap *d);
+void ddsnap_enqueue(struct ddsnap *d, struct ddsnap_io *io);
 void ddsnap_undefer(struct ddsnap *d, struct ddsnap_io *io);
 void ddsnap_fail(struct ddsnap *d, struct ddsnap_io *io, blk_status_t status,
 		 struct ddsnap_batch *batch);
@@ -368,26 +414,20 @@ void ddsnap_slot_failed(struct ddsnap *d, struct ddsnap_slot *slot, u32 status,
 void ddsnap_slots_open(struct ddsnap *d, unsigned int credits);
 void ddsnap_slots_drop(struct ddsnap *d);
 void ddsnap_forget_requests(struct ddsnap *d);
-int ddsnap_defer(struct ddsnap *d, struct bio *bio);
-void ddsnap_let_go(struct ddsnap *d);
-void ddsnap_pump(struct ddsnap *d);
-void ddsnap_pump_work(struct work_struct *work);
 
-/* ddsnap-gate.c: stop I/O and wait for what is in flight. Receiver or suspended only. */
-int ddsnap_gate_init(struct ddsnap *d);
-void ddsnap_gate_exit(struct ddsnap *d);
-void ddsnap_gate_close(struct ddsnap *d, int announce);
-void ddsnap_gate_wait(struct ddsnap *d);
-void ddsnap_gate_open(struct ddsnap *d);
-void ddsnap_invalidate(struct ddsnap *d, int announce);
+/* ddsnap-socket.c: the receiver only; the sender sends */
+int ddsnap_socket_open(struct ddsnap *d);
+void ddsnap_socket_close(struct ddsnap *d);
+void ddsnap_socket_no_timeout(struct ddsnap *d);
+int ddsnap_socket_send(struct ddsnap *d, void *data, size_t bytes);
+int ddsnap_socket_receive(struct ddsnap *d);
+void ddsnap_socket_shutdown(struct ddsnap *d); /* anybody who may sleep */
+bool ddsnap_socket_alive(struct ddsnap *d, unsigned int session); /* anybody, under lock */
 
-/* ddsnap-origin.c, ddsnap-snapshot.c: all of them but for dm-ddsnap-target.c is in their tables */
-extern const struct ddsnap_ops ddsnap_origin_ops;
-extern const struct ddsnap_ops ddsnap_snapshot_ops;
-int ddsnap_origin_map(struct ddsnap *d, struct bio *bio);
-int ddsnap_origin_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
-int ddsnap_snapshot_map(struct ddsnap *d, struct bio *bio);
-int ddsnap_snapshot_end_io(struct ddsnap *d, struct ddsnap_io *io, blk_status_t *error);
+/* ddsnap-status.c */
+void ddsnap_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+		   char *result, unsigned int maxlen);
+void ddsnap_set_reason(struct ddsnap *d, const char *reason);
 
 /* ddsnap-grants.c */
 int ddsnap_grants_module_init(void);
@@ -402,7 +442,6 @@ void ddsnap_cache_init(struct ddsnap_extent_cache *cache);
 bool ddsnap_cache_get(struct ddsnap_extent_cache *cache, u64 chunk, struct ddsnap_place *place);
 void ddsnap_cache_put(struct ddsnap_extent_cache *cache, u64 chunk,
 		      const struct ddsnap_place *place);
-void ddsnap_cache_forget(struct ddsnap_extent_cache *cache, u64 chunk);
 void ddsnap_cache_drop(struct ddsnap_extent_cache *cache);
 
 #endif /* DM_DDSNAP_H */
