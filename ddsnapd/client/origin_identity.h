@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // What the system knows of a device besides its name, which changes: for the store's record of its origin
-// (libsnapstore/src/origin_record.h).
+// (libsnapstore/src/format/origin_record.h).
 #pragma once
 
 #include <string>

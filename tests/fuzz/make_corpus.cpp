@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "block.h"
+#include "format/block.h"
 #include "tests/fuzz/client_input.h"
 #include "tests/fuzz/message.h"
 #include "tests/fuzz/service_input.h"

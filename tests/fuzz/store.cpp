@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Whatever blocks are on the devices, with right checksums even: opening them is an error or gives a store
 // that works, and that opens again.
-#include "block.h"
+#include "format/block.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/store_input.h"
 

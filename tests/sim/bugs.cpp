@@ -6,7 +6,7 @@
 
 #ifdef SNAPSTORE_PLANTED_BUGS
 #include "ddsnapd/service/planted_bugs.h"
-#include "libsnapstore/src/planted_bugs.h"
+#include "libsnapstore/src/store/planted_bugs.h"
 #endif
 
 namespace sim {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "planted_bugs.h"
+#include "store/planted_bugs.h"
 #include "tests/support/store_lives.h"
 
 namespace zumastor::test {

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
+#include "format/block.h"
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "journal.h"
+#include "format/block.h"
+#include "format/journal.h"
+#include "format/superblock.h"
 #include "snapstore/known_format.h"
-#include "superblock.h"
 #include "tests/support/sample.h"
 
 namespace snapstore {

@@ -3,9 +3,9 @@
 // an assertion later.
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "journal.h"
-#include "superblock.h"
+#include "format/block.h"
+#include "format/journal.h"
+#include "format/superblock.h"
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

@@ -5,9 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "journal.h"
-#include "superblock.h"
+#include "format/block.h"
+#include "format/journal.h"
+#include "format/superblock.h"
 #include "tests/support/sample.h"
 #include "tests/support/sim_world.h"
 

@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "origin_record.h"
-#include "superblock.h"
+#include "format/block.h"
+#include "format/origin_record.h"
+#include "format/superblock.h"
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

@@ -5,11 +5,11 @@
 
 #include <gtest/gtest.h>
 
-#include "allocator.h"
-#include "block.h"
-#include "crc32c.h"
-#include "in_flight.h"
-#include "snapshot_table.h"
+#include "format/block.h"
+#include "format/crc32c.h"
+#include "index/snapshot_table.h"
+#include "memory/allocator.h"
+#include "store/in_flight.h"
 
 namespace snapstore {
 namespace {

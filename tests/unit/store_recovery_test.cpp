@@ -6,10 +6,10 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "journal.h"
-#include "snapshot_table.h"
-#include "superblock.h"
+#include "format/block.h"
+#include "format/journal.h"
+#include "format/superblock.h"
+#include "index/snapshot_table.h"
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

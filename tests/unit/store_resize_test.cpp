@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "superblock.h"
+#include "format/superblock.h"
 #include "tests/support/sim_world.h"
 
 namespace zumastor::test {

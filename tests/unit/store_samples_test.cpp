@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "block.h"
-#include "journal.h"
-#include "node.h"
-#include "superblock.h"
+#include "format/block.h"
+#include "format/journal.h"
+#include "format/superblock.h"
+#include "index/node.h"
 #include "tests/support/sample.h"
 #include "tests/support/sim_world.h"
 

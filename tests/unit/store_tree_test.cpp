@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tree.h"
+#include "index/tree.h"
 
 namespace snapstore {
 namespace {

@@ -11,7 +11,7 @@
 #include <span>
 #include <utility>
 
-#include "libsnapstore/src/crc32c.h"
+#include "libsnapstore/src/format/crc32c.h"
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 

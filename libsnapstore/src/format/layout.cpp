@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "format/layout.h"
+
+#include <algorithm>
+
+#include "format/table_chain.h"
+
+namespace snapstore {
+
+namespace {
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+// By the store's size: 1/512 of it, from 64 KiB to 32 MiB.
+std::uint64_t default_journal(std::uint64_t store_blocks)
+{
+    return std::clamp<std::uint64_t>(store_blocks / 512, kMinJournal, 8192);
+}
+
+std::uint64_t snapshots_for(std::uint64_t chunks) { return std::clamp<std::uint64_t>(chunks, 256, 65536); }
+
+std::uint64_t zone_for(std::uint64_t chunks) { return snapstore::zone_for(chunks, snapshots_for(chunks)); }
+
+// The largest number of chunks that fits into `blocks` blocks, `per_chunk` blocks each, if what they need
+// in metadata counts as well (`with_zone`).
+std::uint64_t fit_chunks(std::uint64_t blocks, std::uint64_t per_chunk, bool with_zone)
+{
+    std::uint64_t low = 0;
+    std::uint64_t high = blocks / per_chunk;
+    while (low < high) {
+        const std::uint64_t middle = low + (high - low + 1) / 2;
+        const std::uint64_t zone = with_zone ? zone_for(middle) + per_chunk : 0; // aligned to the chunk size
+        if (middle * per_chunk + zone <= blocks) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
+
+Result<void> plan_areas(Superblock& sb, const Devices& devices)
+{
+    const std::uint64_t store_blocks = devices.store->size().value / kBlockSize.value;
+    const std::uint64_t per_chunk = sb.chunk_blocks();
+    const bool separate = devices.meta != nullptr;
+    const std::uint64_t used = separate ? round_up(kFirstFreeBlock, per_chunk) : sb.journal.end();
+    if (store_blocks <= used) {
+        return fail(Errc::too_small, "the snapshot store is too small");
+    }
+    sb.data_chunks = fit_chunks(store_blocks - used, per_chunk, !separate);
+    if (sb.data_chunks < kMinStoreChunks) {
+        return fail(Errc::too_small, "the snapshot store is too small");
+    }
+    sb.max_snapshots = static_cast<std::uint32_t>(snapshots_for(sb.data_chunks));
+    sb.meta = Area{sb.journal.end(), zone_for(sb.data_chunks)};
+    if (!separate) {
+        sb.data_start = round_up(sb.meta.end(), per_chunk);
+        return {};
+    }
+    sb.data_start = used;
+    const std::uint64_t meta_blocks = devices.meta->size().value / kBlockSize.value;
+    if (meta_blocks < sb.meta.end()) {
+        return fail(Errc::too_small, "the metadata device is too small for the store", sb.meta.end());
+    }
+    sb.meta.count = meta_blocks - sb.meta.first;
+    return {};
+}
+
+} // namespace
+
+std::uint64_t zone_for(std::uint64_t chunks, std::uint64_t snapshots)
+{
+    const std::uint64_t entries = chunks + chunks / 4;
+    const std::uint64_t nodes = entries / (kNodeEntries / 2) + entries / (kNodeEntries / 2) / 32 + 8;
+    const std::uint64_t tables = TableChain::blocks_for(snapshots, sizeof(snapshot_disk)) +
+                                 TableChain::blocks_for(kMaxAttachments, sizeof(attachment_disk));
+    return 2 * nodes + 3 * tables + 128;
+}
+
+Result<Superblock> plan_layout(const Devices& devices, const Format& format)
+{
+    if (devices.origin == nullptr || devices.store == nullptr) {
+        return fail(Errc::invalid, "an origin and a snapshot store are needed");
+    }
+    if (format.chunk_shift < 12 || format.chunk_shift > 20) {
+        return fail(Errc::invalid, "the chunk size must be from 4 KiB to 1 MiB", format.chunk_shift);
+    }
+    if (format.origin_size.value == 0 || to_bytes(format.origin_size) > devices.origin->size()) {
+        return fail(Errc::invalid, "the origin's length is zero or more than its device has");
+    }
+    const std::uint64_t store_blocks = devices.store->size().value / kBlockSize.value;
+    Superblock sb;
+    sb.generation = 1;
+    sb.uuid = format.uuid;
+    sb.role = devices.meta != nullptr ? DeviceRole::meta : DeviceRole::whole;
+    sb.chunk_shift = format.chunk_shift;
+    sb.origin_size = format.origin_size;
+    const std::uint64_t journal =
+        format.journal ? format.journal->value / kBlockSize.value : default_journal(store_blocks);
+    if (journal < kMinJournal) {
+        return fail(Errc::invalid, "the journal must have 64 KiB at least", journal);
+    }
+    sb.journal = Area{kFirstFreeBlock, journal};
+    sb.incarnation = 1;
+    sb.journal_start = 1;
+    sb.clean = true;
+    if (auto ok = plan_areas(sb, devices); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    return sb;
+}
+
+} // namespace snapstore

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+// Making a store, and recognising one.
+#include "format/block.h"
+#include "format/layout.h"
+#include "store/store_impl.h"
+
+namespace snapstore {
+
+namespace {
+
+// Both copies of `sb`, generation 1 and 2.
+Task<Result<void>> write_copies(FramePool& frames, BlockDevice& device, Superblock sb)
+{
+    (void)frames;
+    const AlignedBuffer buffer(2 * kBlockSize.value);
+    IoGroup<2> writes;
+    for (std::uint64_t generation = 1; generation <= 2; ++generation) {
+        sb.generation = generation;
+        const auto block = buffer.block(generation - 1);
+        pack_superblock(sb, block);
+        writes.add(device, IoRequest::Op::write, Bytes{block_offset(sb.home())}, block);
+    }
+    const IoStatus written = co_await writes;
+    if (written != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot write the superblock");
+    }
+    const IoStatus flushed = co_await DeviceIo(device, IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot flush the superblock");
+    }
+    co_return Result<void>{};
+}
+
+// Zeroes both places of a superblock, durably: half a store must never look like one.
+Task<Result<void>> wipe_copies(FramePool& frames, BlockDevice& device)
+{
+    (void)frames;
+    const AlignedBuffer zeros(kBlockSize.value);
+    IoGroup<2> writes;
+    for (const std::uint64_t block : kSuperblockBlock) {
+        writes.add(device, IoRequest::Op::write, Bytes{block_offset(block)}, zeros.span());
+    }
+    const IoStatus written = co_await writes;
+    if (written != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot write the superblock");
+    }
+    const IoStatus flushed = co_await DeviceIo(device, IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot flush the superblock");
+    }
+    co_return Result<void>{};
+}
+
+// Overwrites the ring with zeros: nothing of an earlier store is left to be taken for a record.
+Task<Result<void>> wipe_journal(FramePool& frames, BlockDevice& device, Area ring)
+{
+    (void)frames;
+    constexpr std::uint64_t kStep = 64; // blocks
+    const AlignedBuffer zeros(kStep * kBlockSize.value);
+    for (std::uint64_t block = ring.first; block < ring.end();) {
+        const std::uint64_t count = std::min(kStep, ring.end() - block);
+        const IoStatus status = co_await DeviceIo(device, IoRequest::Op::write, Bytes{block_offset(block)},
+                                                  zeros.span(0, count * kBlockSize.value));
+        if (status != IoStatus::ok) {
+            co_return fail(Errc::io_error, "cannot write the journal", block_offset(block));
+        }
+        block += count;
+    }
+    const IoStatus flushed = co_await DeviceIo(device, IoRequest::Op::flush);
+    if (flushed != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot flush the journal");
+    }
+    co_return Result<void>{};
+}
+
+} // namespace
+
+Result<void> Store::check_sizes(const Devices& devices, const Format& format)
+{
+    auto sb = plan_layout(devices, format);
+    return sb ? Result<void>{} : tl::unexpected(sb.error());
+}
+
+Task<Result<void>> Store::initialize(FramePool& frames, Devices devices, Format format)
+{
+    auto sb = plan_layout(devices, format);
+    if (!sb) {
+        co_return tl::unexpected(sb.error());
+    }
+    BlockDevice& meta = devices.meta != nullptr ? *devices.meta : *devices.store;
+    auto done = co_await wipe_copies(frames, meta);
+    if (done) {
+        done = co_await wipe_journal(frames, meta, sb->journal);
+    }
+    if (done && devices.meta != nullptr) {
+        Superblock identity = *sb;
+        identity.role = DeviceRole::data;
+        done = co_await write_copies(frames, *devices.store, identity);
+    }
+    if (done) {
+        done = co_await write_copies(frames, meta, *sb);
+    }
+    co_return done;
+}
+
+Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
+{
+    (void)frames;
+    if (device.size().value < block_offset(kFirstFreeBlock)) {
+        co_return fail(Errc::not_a_store, "too small for a snapshot store");
+    }
+    const AlignedBuffer buffer(2 * kBlockSize.value);
+    IoGroup<2> reads;
+    for (std::size_t i = 0; i < 2; ++i) {
+        reads.add(device, IoRequest::Op::read, Bytes{block_offset(kSuperblockBlock[i])}, buffer.block(i));
+    }
+    const IoStatus all = co_await reads;
+    if (all != IoStatus::ok && reads.status(0) != IoStatus::ok && reads.status(1) != IoStatus::ok) {
+        co_return fail(Errc::io_error, "cannot read the superblock", block_offset(kSuperblockBlock[0]));
+    }
+    for (std::size_t i = 0; i < 2; ++i) { // as open() does: one copy is enough
+        if (reads.status(i) != IoStatus::ok) {
+            const auto copy = buffer.block(i);
+            std::fill(copy.begin(), copy.end(), std::byte{0});
+        }
+    }
+    auto sb = choose_superblock(buffer.block(0), buffer.block(1));
+    if (!sb) {
+        co_return tl::unexpected(sb.error());
+    }
+    StoreInfo info;
+    info.uuid = sb->uuid;
+    info.chunk_shift = sb->chunk_shift;
+    info.origin_size = sb->origin_size;
+    info.epoch = sb->epoch;
+    info.store_chunks = sb->data_chunks;
+    info.store_size = Bytes{block_offset(sb->data_start) + sb->data_chunks * sb->chunk_bytes()};
+    info.meta_size = Bytes{sb->role == DeviceRole::meta ? block_offset(sb->meta.end()) : 0};
+    info.meta_blocks = sb->meta.count;
+    info.journal_blocks = sb->journal.count;
+    info.exceptions = sb->entries;
+    info.snapshots = sb->snapshot_count;
+    co_return info;
+}
+
+} // namespace snapstore

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+// Loading tables and tree, as the superblock names them. Nothing read is trusted: every block is verified,
+// every number checked against its area.
+#include "format/block.h"
+#include "store/store_impl.h"
+
+namespace snapstore {
+
+// A node to be read, and what its parent says of it.
+struct Store::Impl::PendingNode {
+    std::uint64_t block = 0;
+    std::uint64_t generation = 0; // not newer than this
+    std::uint32_t level = 0;
+    Key from;
+};
+
+Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
+{
+    epoch = sb.epoch;
+    next_id = sb.next_id;
+    applied_sequence = sb.journal_start;
+    tree->set_generation(sb.generation + 1);
+    auto ok = co_await load_table(TableKind::snapshots, sb.snapshot_table, sb.snapshot_count);
+    if (ok) {
+        ok = co_await load_table(TableKind::attachments, sb.attachment_table, sb.attachment_count);
+    }
+    if (!ok && damage != nullptr) {
+        damage->push_back({ok.error().what, ok.error().where, {}, {}});
+    } else if (!ok) {
+        co_return ok;
+    }
+    table.clean();
+    attachments_dirty = false;
+    snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
+    attachment_chain.reserve(attachments.size(), sizeof(attachment_disk));
+    sweep_targets.reserve(table.all().size());
+    ok = co_await load_tree(damage);
+    if (ok) {
+        ok = scan_entries(damage);
+    }
+    if (ok) {
+        ok = check_zone();
+    }
+    if (ok) {
+        durable_nodes = tree->nodes();
+    }
+    co_return ok;
+}
+
+// Room to write everything anew, as the layout provides it: without it no checkpoint would be possible.
+Result<void> Store::Impl::check_zone() const
+{
+    if (node_limit() == 0 || tree->nodes() > sb.meta.count / 2 ||
+        blocks.free() < reserved_blocks() - kSpareBlocks) {
+        return fail(Errc::corrupt, "metadata zone too small for what it holds");
+    }
+    return {};
+}
+
+Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, std::uint64_t count)
+{
+    const AlignedBuffer buffer(kBlockSize.value);
+    TableChain& chain = kind == TableKind::snapshots ? snapshot_chain : attachment_chain;
+    const auto loaded = [&] {
+        return kind == TableKind::snapshots ? table.all().size() : attachments.size();
+    };
+    for (std::uint64_t block = head; block != 0;) {
+        if (!sb.meta.contains(block) || !blocks.mark_used(block - sb.meta.first)) {
+            co_return fail(Errc::corrupt, "table: block out of range or used twice", block_offset(block));
+        }
+        const IoStatus status =
+            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(block)}, buffer.span());
+        if (status != IoStatus::ok) {
+            co_return fail(Errc::io_error, "cannot read a table", block_offset(block));
+        }
+        auto ok = verify_block(buffer.span(), kTableMagic, block, uuid_prefix(sb.uuid));
+        if (ok) {
+            ok = load_table_block(buffer.span(), kind);
+        }
+        if (!ok) {
+            co_return fail(ok.error().code, ok.error().what, block_offset(block));
+        }
+        if (ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
+        chain.loaded(block);
+        block = load_disk<table_block_disk>(buffer.span()).next;
+    }
+    if (loaded() != count || attachments.size() > kMaxAttachments) {
+        co_return fail(Errc::corrupt, "table: wrong number of entries", block_offset(head));
+    }
+    co_return Result<void>{};
+}
+
+Result<void> Store::Impl::load_table_block(std::span<const std::byte> image, TableKind kind)
+{
+    const auto header = load_disk<table_block_disk>(image);
+    const bool of_snapshots = kind == TableKind::snapshots;
+    const std::size_t entry = of_snapshots ? sizeof(snapshot_disk) : sizeof(attachment_disk);
+    if (header.kind != static_cast<std::uint16_t>(kind) || header.count > TableChain::per_block(entry) ||
+        header.header.generation > sb.generation) {
+        return fail(Errc::corrupt, "table: header out of range");
+    }
+    for (std::size_t i = 0; i < header.count; ++i) {
+        const std::size_t offset = sizeof(table_block_disk) - kTablePayload + i * entry;
+        if (!of_snapshots) {
+            attachments.push_back(unpack_attachment(load_disk<attachment_disk>(image, offset)));
+            continue;
+        }
+        auto snapshot = unpack_snapshot(load_disk<snapshot_disk>(image, offset));
+        if (!snapshot) {
+            return tl::unexpected(snapshot.error());
+        }
+        if (snapshot->info.size > sb.greatest_size()) {
+            return fail(Errc::corrupt, "snapshot table: size out of range");
+        }
+        if (snapshot->info.epoch >= epoch || !table.insert(std::move(*snapshot))) {
+            return fail(Errc::corrupt, "snapshot table: epoch or number out of range or twice");
+        }
+    }
+    return {};
+}
+
+// Level by level, several reads at a time.
+Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
+{
+    constexpr std::size_t kDepth = 16;
+    std::vector<PendingNode> level;
+    std::vector<PendingNode> below;
+    std::array<Node*, kDepth> reading{};
+    IoGroup<kDepth> group;
+    if (sb.root != 0) {
+        level.push_back({sb.root, sb.generation, sb.root_level, {}});
+    }
+    for (; !level.empty(); level.swap(below), below.clear()) {
+        for (std::size_t i = 0; i < level.size(); i += group.size()) {
+            group.clear();
+            while (!group.full() && i + group.size() < level.size()) {
+                if (nodes.free() == 0) {
+                    nodes.grow(std::max<std::size_t>(256, nodes.size() / 4));
+                }
+                Node* node = nodes.get();
+                reading[group.size()] = node;
+                group.add(meta_device(), IoRequest::Op::read,
+                          Bytes{block_offset(level[i + group.size()].block)}, node->bytes());
+            }
+            (void)co_await group;
+            if (auto ok = may_go_on_opening(); !ok) {
+                co_return ok;
+            }
+            for (std::size_t j = 0; j < group.size(); ++j) {
+                const PendingNode pending = level[i + j];
+                auto ok = group.status(j) == IoStatus::ok
+                              ? adopt_node(reading[j], pending, below)
+                              : fail(Errc::io_error, "cannot read a node", block_offset(pending.block));
+                if (ok) {
+                    continue;
+                }
+                nodes.put(reading[j]);
+                if (damage == nullptr) {
+                    co_return ok;
+                }
+                damage->push_back(
+                    {ok.error().what, ok.error().where, pending.from.chunk(), Epoch{pending.from.epoch}});
+            }
+        }
+    }
+    if (damage != nullptr) {
+        co_return Result<void>{};
+    }
+    co_return tree->set_root(sb.root, sb.root_level, sb.entries);
+}
+
+Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below)
+{
+    const std::uint64_t where = block_offset(pending.block);
+    auto ok = verify_block(node->bytes(), kNodeMagic, pending.block, uuid_prefix(sb.uuid));
+    if (!ok) {
+        return ok;
+    }
+    const node_disk& page = *node->page;
+    if (page.header.generation > pending.generation) {
+        return fail(Errc::corrupt, "node: newer than its parent", where);
+    }
+    if (page.level != pending.level || page.level >= Tree::kMaxLevels) {
+        return fail(Errc::corrupt, "node: wrong level", where);
+    }
+    ok = tree->adopt(node, pending.block);
+    if (!ok || page.level == 0) {
+        return ok;
+    }
+    for (unsigned i = 0; i < page.count; ++i) {
+        const entry_disk& e = page.entries[i];
+        below.push_back({e.location, page.header.generation, page.level - 1U, key_of(e)});
+    }
+    return {};
+}
+
+// What can be said of an exception read from disk without looking at others.
+bool Store::Impl::plausible(const Entry& e) const noexcept
+{
+    return e.key.chunk().value < sb.chunks_of(sb.greatest_size()) && e.key.epoch != 0 &&
+           e.key.epoch < epoch.value &&
+           (e.lost() ? e.location == kLostLocation && !e.key.is_private()
+                     : (e.location & ~(kZeroLocation | kLocationMask)) == 0);
+}
+
+// Finds out which store chunks are used, and what else follows from the entries.
+Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
+{
+    Error first{};
+    const auto report = [&](const char* what, std::uint64_t where, Key key) {
+        if (first.code == Errc{}) {
+            first = Error{Errc::corrupt, what, where};
+        }
+        if (damage != nullptr) {
+            damage->push_back({what, where, key.chunk(), Epoch{key.epoch}});
+        }
+    };
+    if (damage == nullptr) { // a tree with holes cannot be walked
+        tree->check(
+            [&](const char* what, std::uint64_t block, Key key) { report(what, block_offset(block), key); });
+    }
+    if (first.code != Errc{}) {
+        return tl::unexpected(first);
+    }
+    Entry previous;
+    tree->visit(Key{}, Key{~std::uint64_t{0}, ~std::uint32_t{0}}, 0, [&](const Entry& e, bool) {
+        if (!plausible(e)) {
+            report("exception out of range", 0, e.key);
+        } else if (e.stored() && !chunks.mark_used(e.store_chunk())) {
+            report("store chunk out of range or used twice", store_offset(e.store_chunk()).value, e.key);
+        } else if (e.key.is_private()) {
+            Snapshot* snapshot = table.find(Epoch{e.key.epoch});
+            late_garbage = late_garbage || snapshot == nullptr;
+            if (snapshot != nullptr) {
+                snapshot->has_private = true;
+            }
+        } else {
+            const bool same = previous.key.key == e.key.key;
+            late_garbage = late_garbage || is_garbage(e, true, same ? previous.key.epoch : 0);
+        }
+        if (e.lost()) {
+            lost_places.insert(e.key);
+        }
+        previous = e;
+        return true;
+    });
+    return first.code == Errc{} ? Result<void>{} : tl::unexpected(first);
+}
+
+} // namespace snapstore

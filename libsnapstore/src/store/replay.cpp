@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+// Replay: what the journal holds beyond the checkpoint. docs/design.md explains how the end is found.
+#include "format/block.h"
+#include "format/crc32c.h"
+#include "store/store_impl.h"
+
+namespace snapstore {
+
+// The journal as it was read. What cannot be read is taken for torn, block by block: a disk may lose one
+// sector in the parts that nobody needs, and the sector that it was writing when the power failed.
+struct Store::Impl::Ring {
+    explicit Ring(std::uint64_t count) : blocks(count * kBlockSize.value), unreadable(count) {}
+    AlignedBuffer blocks;
+    Bitmap unreadable;
+};
+
+Task<Result<void>> Store::Impl::read_ring(Ring& ring)
+{
+    constexpr std::uint64_t kStep = 256; // blocks
+    for (std::uint64_t i = 0; i < sb.journal.count; i += kStep) {
+        const std::uint64_t count = std::min(kStep, sb.journal.count - i);
+        const IoStatus status =
+            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
+                              ring.blocks.span(block_offset(i), block_offset(count)));
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
+        if (status != IoStatus::ok) {
+            if (auto ok = co_await read_ring_blocks(ring, i, count); !ok) {
+                co_return ok;
+            }
+        }
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Store::Impl::read_ring_blocks(Ring& ring, std::uint64_t first, std::uint64_t count)
+{
+    bool any = false;
+    for (std::uint64_t i = first; i < first + count; ++i) {
+        const IoStatus status =
+            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
+                              ring.blocks.block(i));
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return ok;
+        }
+        any = any || status == IoStatus::ok;
+        if (status != IoStatus::ok) {
+            ring.unreadable.set(i);
+        }
+    }
+    if (!any) { // the device rather than a sector
+        co_return fail(Errc::io_error, "cannot read the journal", block_offset(sb.journal.first + first));
+    }
+    co_return Result<void>{};
+}
+
+Result<JournalHeader> Store::Impl::header_at(const Ring& ring, std::uint64_t sequence) const
+{
+    const std::uint64_t index = sequence % sb.journal.count;
+    if (ring.unreadable.test(index)) {
+        return fail(Errc::io_error, "journal: unreadable", block_offset(sb.journal.first + index));
+    }
+    return unpack_journal_block(ring.blocks.block(index), sb, sb.journal.first + index);
+}
+
+namespace {
+
+bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::uint64_t sequence)
+{
+    const bool same_life =
+        header && (header->incarnation == sb.incarnation || has_bug(PlantedBug::stale_incarnation_accepted));
+    return same_life && header->sequence == sequence && header->durable < sequence;
+}
+
+} // namespace
+
+// The first sequence number that is not there; `durable`: the last one known to have been durable.
+Result<std::uint64_t> Store::Impl::find_journal_end(const Ring& ring, std::uint64_t& durable) const
+{
+    std::uint64_t sequence = sb.journal_start;
+    for (; sequence - sb.journal_start < sb.journal.count; ++sequence) {
+        const auto header = header_at(ring, sequence);
+        if (!continues(header, sb, sequence)) {
+            break;
+        }
+        if (header->superblock > sb.generation) {
+            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(sb.home()));
+        }
+        durable = std::max(durable, header->durable);
+    }
+    return sequence;
+}
+
+// A block beyond `end` that says that `end` was durable proves that acknowledged records are damaged.
+Result<void> Store::Impl::find_lost_commits(const Ring& ring, std::uint64_t end) const
+{
+    if (has_bug(PlantedBug::stale_incarnation_accepted)) {
+        return {};
+    }
+    for (std::uint64_t i = 0; i < sb.journal.count; ++i) {
+        const auto header = header_at(ring, i);
+        if (!header || header->incarnation < sb.incarnation) {
+            continue;
+        }
+        if (header->incarnation > sb.incarnation || header->superblock > sb.generation) {
+            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(sb.home()));
+        }
+        if (header->sequence >= end && header->durable >= end) {
+            return fail(Errc::corrupt, "journal: a committed block is damaged",
+                        block_offset(journal_block_of(sb.journal, end)));
+        }
+    }
+    return check_unreadable_end(ring, end);
+}
+
+// If the block at `end` cannot be read, the one that would prove that it was committed must be readable: it
+// is among those that come next, up to the longest commit further on. It is not there if a block that was
+// never written in this turn of the ring comes before.
+Result<void> Store::Impl::check_unreadable_end(const Ring& ring, std::uint64_t end) const
+{
+    const auto unreadable = [&](std::uint64_t sequence) {
+        return ring.unreadable.test(sequence % sb.journal.count);
+    };
+    if (end - sb.journal_start == sb.journal.count || !unreadable(end)) {
+        return {};
+    }
+    for (std::uint64_t next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
+        if (unreadable(next)) {
+            return fail(Errc::io_error,
+                        "blocks of the journal cannot be read that may hold what was acknowledged",
+                        block_offset(journal_block_of(sb.journal, end)));
+        }
+        const auto header = header_at(ring, next);
+        const bool old = header && (header->incarnation < sb.incarnation || header->sequence < end);
+        if (old || is_all_zero(ring.blocks.block(next % sb.journal.count))) {
+            break;
+        }
+    }
+    return {};
+}
+
+Task<Result<void>> Store::Impl::replay(OpenReport& report)
+{
+    Ring ring(sb.journal.count);
+    if (auto ok = co_await read_ring(ring); !ok) {
+        co_return ok;
+    }
+    std::uint64_t durable = sb.journal_start - 1;
+    auto end = find_journal_end(ring, durable);
+    if (end) {
+        if (auto ok = find_lost_commits(ring, *end); !ok) {
+            end = tl::unexpected(ok.error());
+        }
+    }
+    if (!end) {
+        co_return tl::unexpected(end.error());
+    }
+    for (std::uint64_t sequence = sb.journal_start; sequence < *end; ++sequence) {
+        const auto block = ring.blocks.block(sequence % sb.journal.count);
+        const auto header = header_at(ring, sequence);
+        if (sequence > durable && !has_bug(PlantedBug::tail_without_data_crc)) {
+            const auto matches = co_await data_matches(block, header->used);
+            if (!matches) {
+                co_return tl::unexpected(matches.error());
+            }
+            if (!*matches) {
+                report.discarded_blocks = *end - sequence;
+                break;
+            }
+        }
+        auto ok = replay_block(block, header->used);
+        if (!ok) {
+            co_return fail(ok.error().code, ok.error().what,
+                           block_offset(journal_block_of(sb.journal, sequence)));
+        }
+        for (std::size_t slot = 0; slot < header->used; slot += load_slot(block, slot).slots) {
+            ++report.replayed_records;
+        }
+        applied_sequence = sequence + 1;
+    }
+    co_return Result<void>{};
+}
+
+// Are the data on the store that the block's shared exceptions name? What cannot be read is not.
+Task<Result<bool>> Store::Impl::data_matches(std::span<const std::byte> block, std::size_t used)
+{
+    const AlignedBuffer buffer(chunk_bytes());
+    for (std::size_t slot = 0; slot < used; slot += load_slot(block, slot).slots) {
+        const record_disk record = load_slot(block, slot);
+        const bool shared = record.type == static_cast<std::uint8_t>(RecordType::add_shared);
+        if (!shared || (record.location & (kZeroLocation | kLostLocation)) != 0) {
+            continue;
+        }
+        const std::uint64_t store_chunk = record.location & kLocationMask;
+        if (store_chunk >= sb.data_chunks) {
+            co_return fail(Errc::corrupt, "journal: store chunk out of range");
+        }
+        const Bytes offset = store_offset(store_chunk);
+        const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::read, offset, buffer.span());
+        if (auto ok = may_go_on_opening(); !ok) {
+            co_return tl::unexpected(ok.error());
+        }
+        if (status != IoStatus::ok || crc32c(buffer.span(0, chunk_bytes())) != record.crc) {
+            co_return false;
+        }
+    }
+    co_return true;
+}
+
+Result<void> Store::Impl::replay_block(std::span<const std::byte> block, std::size_t used)
+{
+    std::array<record_disk, kCreateSlots> record;
+    for (std::size_t slot = 0; slot < used;) {
+        const std::size_t slots = load_slot(block, slot).slots;
+        for (std::size_t s = 0; s < slots; ++s) {
+            record[s] = load_slot(block, slot + s);
+        }
+        const std::uint64_t bound = tree->insert_bound(1);
+        if (nodes.free() < bound) {
+            nodes.grow(std::max<std::size_t>(256, nodes.size() / 4));
+        }
+        if (blocks.free() < bound + reserved_blocks() - kSpareBlocks) {
+            return fail(Errc::corrupt, "metadata zone too small for what it holds");
+        }
+        if (auto ok = apply(std::span(record).first(slots), true); !ok) {
+            return ok;
+        }
+        slot += slots;
+    }
+    return {};
+}
+
+} // namespace snapstore
