@@ -31,7 +31,7 @@ void TableChain::take_blocks(Allocator& allocator, const Superblock& sb, std::ui
     blocks_.clear();
     while (blocks_.size() < count) {
         const Allocator::Run run = allocator.allocate(count - blocks_.size());
-        SNAPSTORE_ASSERT(run.count > 0); // kept in reserve: Impl::reserved_blocks()
+        SNAPSTORE_ASSERT(run.count > 0); // kept in reserve: Room::reserved_blocks()
         for (std::uint64_t i = 0; i < run.count; ++i) {
             blocks_.push_back(sb.meta.first + run.first + i);
         }

@@ -18,6 +18,7 @@ struct Snapshot {
     bool swept = false;       // squashed, and its garbage is out of the tree
     bool released = false;    // squashed, and no client can use its extents any more
     bool has_private = false; // some private exception may exist
+    bool in_sweep = false;    // a pass of the sweep looks for its garbage
 };
 
 class SnapshotTable {

@@ -102,7 +102,6 @@ Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
         return fail(Errc::corrupt, "journal: create of an existing snapshot", id.value);
     }
     snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
-    sweep_targets.reserve(table.all().size());
     ++epoch;
     ++snapshots_created;
     next_id = std::max(next_id, SnapshotId{id.value + 1});

@@ -86,7 +86,7 @@ void Store::Impl::check_chunks(CheckReport& report) const
         ++used;
         return true;
     });
-    report.leaked_chunks = chunks.used() - std::min(chunks.used(), used + uncommitted + bad_places.size());
+    report.leaked_chunks = chunks.used() - std::min(chunks.used(), used + uncommitted + bad());
     if (report.leaked_chunks > 0) {
         report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
     }

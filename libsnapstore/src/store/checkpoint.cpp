@@ -49,9 +49,9 @@ Task<void> Store::Impl::checkpoint_loop()
 
 bool Store::Impl::anything_to_checkpoint() const noexcept
 {
-    return tree->dirty() || table.dirty() || attachments_dirty || applied_sequence != sb.journal_start ||
+    return tree->dirty() || table.dirty() || attachments_dirty || journal.applied != sb.journal_start ||
            chunks.pending() != 0 || blocks.pending() != 0 || mark_clean != sb.clean ||
-           incarnation != sb.incarnation || new_geometry.has_value() || origin_record_wanted;
+           journal.incarnation != sb.incarnation || new_geometry.has_value() || origin_record_wanted;
 }
 
 Task<Result<void>> Store::Impl::write_checkpoint()
@@ -69,7 +69,7 @@ Task<Result<void>> Store::Impl::write_checkpoint()
         status = co_await write_chain(attachment_chain, write_attachments);
     }
     if (status == IoStatus::ok) {
-        status = co_await flush_devices();
+        status = co_await flush_devices(*this);
     }
     if (status == IoStatus::ok) {
         status = co_await write_superblock(next);
@@ -82,9 +82,7 @@ Task<Result<void>> Store::Impl::write_checkpoint()
         co_return fail(Errc::io_error, "cannot write a checkpoint");
     }
     sb = next;
-    durable_nodes = frozen_nodes;
-    durable_created = frozen_created;
-    durable_snapshots_created = frozen_snapshots_created;
+    set_durable(frozen);
     chunks.thaw();
     blocks.thaw();
     co_return Result<void>{};
@@ -118,8 +116,8 @@ Superblock Store::Impl::freeze()
     next.incompat =
         lost_places.count() > 0 ? next.incompat | kIncompatLostChunks : next.incompat & ~kIncompatLostChunks;
     next.generation = generation;
-    next.incarnation = incarnation;
-    next.journal_start = applied_sequence;
+    next.incarnation = journal.incarnation;
+    next.journal_start = journal.applied;
     next.clean = mark_clean;
     next.epoch = epoch;
     next.next_id = next_id;
@@ -135,10 +133,8 @@ Superblock Store::Impl::freeze()
     origin_record_wanted = false;
     chunks.freeze();
     blocks.freeze();
-    frozen_nodes = tree->nodes();
-    frozen_created = tree->created();
-    frozen_snapshots_created = snapshots_created;
-    both_copies = mark_clean || incarnation != sb.incarnation || new_geometry.has_value();
+    frozen = mark();
+    both_copies = mark_clean || journal.incarnation != sb.incarnation || new_geometry.has_value();
     tree->freeze(generation + (both_copies ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
         chunks.thaw();
@@ -215,42 +211,6 @@ Task<IoStatus> Store::Impl::write_superblock(Superblock next)
     }
     ++counters.flushes;
     co_return co_await DeviceIo(meta_device(), IoRequest::Op::flush);
-}
-
-std::uint64_t Store::Impl::reserved_blocks() const noexcept
-{
-    // Room to write both tables anew, twice: a second checkpoint may come before the first one's blocks
-    // are free again.
-    const std::uint64_t tables = TableChain::blocks_for(table.all().size() + 1, sizeof(snapshot_disk)) +
-                                 TableChain::blocks_for(attachments.size() + 1, sizeof(attachment_disk));
-    return 2 * tables + kSpareBlocks;
-}
-
-// A zone for a tree of so many nodes: these twice, since they are copied when they change.
-std::uint64_t Store::Impl::zone_with(std::uint64_t tree_nodes) const noexcept
-{
-    const std::uint64_t tables = TableChain::blocks_for(sb.max_snapshots, sizeof(snapshot_disk)) +
-                                 TableChain::blocks_for(kMaxAttachments, sizeof(attachment_disk));
-    return 2 * tree_nodes + 3 * tables + kSpareBlocks;
-}
-
-std::uint64_t Store::Impl::node_limit() const noexcept
-{
-    const std::uint64_t zone = zone_limit();
-    return (zone - std::min(zone, zone_with(0))) / 2;
-}
-
-// Nodes that the tree may have after a crash: replay begins at the durable checkpoint, without what the
-// sweep has joined since.
-std::uint64_t Store::Impl::recovery_nodes() const noexcept
-{
-    return durable_nodes + (tree->created() - durable_created);
-}
-
-// The same for the snapshot table, and what the sweep has erased from it.
-std::uint64_t Store::Impl::recovery_snapshots() const noexcept
-{
-    return sb.snapshot_count + (snapshots_created - durable_snapshots_created);
 }
 
 } // namespace snapstore

@@ -55,7 +55,7 @@ void Store::Impl::kick_commit()
 // For the last commit, if no other is about to follow.
 void Store::Impl::seal_journal()
 {
-    if (unsealed && !commit_running && queue.empty() && !failed && sb.journal_start < next_sequence) {
+    if (unsealed && !commit_running && queue.empty() && !failed && sb.journal_start < journal.next) {
         commit_running = true;
         seal_wanted = true;
         spawn(frame_pool, commit_loop());
@@ -65,12 +65,12 @@ void Store::Impl::seal_journal()
 Task<void> Store::Impl::write_seal()
 {
     seal_wanted = false;
-    if (next_sequence - sb.journal_start >= sb.journal.count) {
+    if (journal.next - sb.journal_start >= sb.journal.count) {
         start_checkpoint(); // after it there is nothing to seal
         co_return;
     }
     fill_batch(Batch{queue.head(), 1, 0, false});
-    const Bytes where{block_offset(journal_block_of(sb.journal, next_sequence))};
+    const Bytes where{block_offset(journal_block_of(sb.journal, journal.next))};
     const IoStatus written =
         co_await DeviceIo(meta_device(), IoRequest::Op::write, where, batch_buffer.block(0));
     if (written != IoStatus::ok) {
@@ -84,7 +84,7 @@ Task<void> Store::Impl::write_seal()
         co_return;
     }
     ++counters.journal_blocks;
-    applied_sequence = ++next_sequence;
+    journal.applied = ++journal.next;
     unsealed = false;
 }
 
@@ -93,8 +93,8 @@ Task<void> Store::Impl::write_seal()
 Task<bool> Store::Impl::skip_journal(std::uint64_t count)
 {
     observer.log(2, "a block of the journal cannot be written: it is passed over");
-    next_sequence += count;
-    applied_sequence = next_sequence;
+    journal.next += count;
+    journal.applied = journal.next;
     const auto done = co_await checkpoint();
     co_return done.has_value() && !failed;
 }
@@ -120,7 +120,7 @@ Task<void> Store::Impl::commit_loop()
         commit_urgent = batch.end < queue.tail(); // what did not fit has waited long enough
         copies_queued = 0;
         const Written written = co_await write_batch(batch);
-        if (written == Written::nowhere && !failed && ++skipped < kPlacesTried) {
+        if (written == Written::nowhere && !failed && ++skipped < Places::kTried) {
             const bool go_on = co_await skip_journal(batch.blocks);
             commit_urgent = true;
             if (go_on) {
@@ -138,7 +138,7 @@ Task<void> Store::Impl::commit_loop()
         ++counters.commits;
         counters.journal_blocks += batch.blocks;
         apply_batch(batch);
-        const bool half_full = next_sequence - sb.journal_start >= sb.journal.count / 2;
+        const bool half_full = journal.next - sb.journal_start >= sb.journal.count / 2;
         if ((half_full || mark_lost_chunks()) && !checkpoint_running) {
             start_checkpoint();
         }
@@ -152,7 +152,7 @@ Task<void> Store::Impl::commit_loop()
 // out of nodes or blocks.
 Store::Impl::Batch Store::Impl::choose_batch() const noexcept
 {
-    const std::uint64_t ring_free = sb.journal.count - (next_sequence - sb.journal_start);
+    const std::uint64_t ring_free = sb.journal.count - (journal.next - sb.journal_start);
     const std::uint64_t max_blocks = std::min({kMaxBatchBlocks, sb.journal.count / 4, ring_free});
     const std::uint64_t free_blocks = blocks.free() - std::min(blocks.free(), reserved_blocks());
     const std::uint64_t room = std::min<std::uint64_t>(nodes.free(), free_blocks);
@@ -200,7 +200,7 @@ void Store::Impl::fill_batch(const Batch& batch)
     std::uint64_t position = queue.head();
     for (std::uint64_t i = 0; i < batch.blocks; ++i) {
         const auto block = batch_buffer.block(i);
-        JournalHeader header{next_sequence + i, incarnation, next_sequence - 1, sb.generation, 0};
+        JournalHeader header{journal.next + i, journal.incarnation, journal.next - 1, sb.generation, 0};
         while (position < batch.end) {
             const std::uint8_t slots = queue.at(position).slots;
             if (header.used + slots > kSlotsPerBlock) {
@@ -228,7 +228,7 @@ Task<Store::Impl::Written> Store::Impl::write_batch(const Batch& batch)
             co_return Written::failed;
         }
     }
-    const std::uint64_t first = journal_block_of(sb.journal, next_sequence);
+    const std::uint64_t first = journal_block_of(sb.journal, journal.next);
     const std::uint64_t before_end = std::min(batch.blocks, sb.journal.end() - first);
     IoGroup<2> writes;
     writes.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(first)},
@@ -245,19 +245,8 @@ Task<Store::Impl::Written> Store::Impl::write_batch(const Batch& batch)
     if (has_bug(PlantedBug::no_flush_before_ack)) {
         co_return Written::ok;
     }
-    const IoStatus flushed = co_await flush_devices();
+    const IoStatus flushed = co_await flush_devices(*this);
     co_return flushed == IoStatus::ok ? Written::ok : Written::failed;
-}
-
-Task<IoStatus> Store::Impl::flush_devices()
-{
-    IoGroup<2> flushes;
-    flushes.add(store_device(), IoRequest::Op::flush);
-    if (separate_meta()) {
-        flushes.add(meta_device(), IoRequest::Op::flush);
-    }
-    counters.flushes += flushes.size();
-    co_return co_await flushes;
 }
 
 void Store::Impl::apply_batch(const Batch& batch)
@@ -273,8 +262,8 @@ void Store::Impl::apply_batch(const Batch& batch)
         SNAPSTORE_ASSERT(applied.has_value());
         queue.pop_to(position + slots);
     }
-    next_sequence += batch.blocks;
-    applied_sequence = next_sequence;
+    journal.next += batch.blocks;
+    journal.applied = journal.next;
     unsealed = true;
     maybe_ask_refill();
 }

@@ -79,10 +79,10 @@ Task<Result<void>> Store::Impl::origin_write(ChunkRange range)
     if (writable(range)) {
         co_return Result<void>{};
     }
-    while (active >= config.max_operations) {
-        co_await admission.wait();
+    while (gate.full()) {
+        co_await gate.admission();
     }
-    const Admission admitted(*this);
+    const Gate::Admission admitted(gate);
     auto copied = co_await copy_missing(range);
     if (!copied && failed && !closing) { // a store that fails takes the snapshots with it, not the origin
         copied = co_await give_up();
@@ -148,24 +148,6 @@ Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
 std::uint64_t Store::Impl::max_run_chunks() const noexcept
 {
     return std::clamp<std::uint64_t>(config.max_run.value / chunk_bytes(), 1, kMaxRange);
-}
-
-// Claims are by the entry's key: chunk << 1 | private; a run's keys are two apart.
-void Store::Impl::claim(std::uint64_t first_key, std::uint32_t count)
-{
-    for (std::uint32_t i = 0; i < count; ++i) {
-        in_flight.insert(first_key + 2ULL * i);
-    }
-}
-
-void Store::Impl::unclaim(std::uint64_t first_key, std::uint32_t count)
-{
-    for (std::uint32_t i = 0; i < count; ++i) {
-        in_flight.erase(first_key + 2ULL * i);
-    }
-    if (count > 0) {
-        commit_done.wake_all();
-    }
 }
 
 Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
@@ -293,6 +275,23 @@ std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32
     return used;
 }
 
+// Of pieces, some of which could not be written: chunk by chunk, until one cannot be. False: one is bad.
+Task<bool> Store::Impl::write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces)
+{
+    for (const Piece& piece : pieces) {
+        for (std::uint32_t i = 0; i < piece.count && !piece.zero; ++i) {
+            const IoStatus status =
+                co_await DeviceIo(store_device(), IoRequest::Op::write, store_offset(piece.store_chunk + i),
+                                  lease.span(piece.index + i, 1));
+            if (status != IoStatus::ok) {
+                note_bad(piece.store_chunk + i);
+                co_return false;
+            }
+        }
+    }
+    co_return true;
+}
+
 // False: one of the pieces cannot be written where it was to go, or the store has failed.
 Task<bool> Store::Impl::write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces)
 {
@@ -326,7 +325,7 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
             queue_copies(lease, range, newest, planned);
             co_return next - done;
         }
-        if (tried == kPlacesTried) {
+        if (tried == Places::kTried) {
             fail_store("cannot write to the snapshot store", store_offset(pieces[0].store_chunk).value);
         }
         if (failed) {

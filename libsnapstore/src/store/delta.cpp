@@ -115,8 +115,8 @@ private:
 Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
                                      std::span<ChunkRange> out) noexcept
 {
-    if (!opened || closing) {
-        return fail(Errc::stopping, "the store is not open");
+    if (auto ok = check_running(); !ok) {
+        return tl::unexpected(ok.error());
     }
     const auto older = readable(from);
     if (!older) {

@@ -18,7 +18,7 @@ Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
 {
     epoch = sb.epoch;
     next_id = sb.next_id;
-    applied_sequence = sb.journal_start;
+    journal.applied = sb.journal_start;
     tree->set_generation(sb.generation + 1);
     auto ok = co_await load_table(TableKind::snapshots, sb.snapshot_table, sb.snapshot_count);
     if (ok) {
@@ -33,7 +33,6 @@ Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
     attachments_dirty = false;
     snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
     attachment_chain.reserve(attachments.size(), sizeof(attachment_disk));
-    sweep_targets.reserve(table.all().size());
     ok = co_await load_tree(damage);
     if (ok) {
         ok = scan_entries(damage);
@@ -42,7 +41,7 @@ Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
         ok = check_zone();
     }
     if (ok) {
-        durable_nodes = tree->nodes();
+        set_durable({tree->nodes(), 0, 0});
     }
     co_return ok;
 }
@@ -194,15 +193,6 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
         below.push_back({e.location, page.header.generation, page.level - 1U, key_of(e)});
     }
     return {};
-}
-
-// What can be said of an exception read from disk without looking at others.
-bool Store::Impl::plausible(const Entry& e) const noexcept
-{
-    return e.key.chunk().value < sb.chunks_of(sb.greatest_size()) && e.key.epoch != 0 &&
-           e.key.epoch < epoch.value &&
-           (e.lost() ? e.location == kLostLocation && !e.key.is_private()
-                     : (e.location & ~(kZeroLocation | kLocationMask)) == 0);
 }
 
 // Finds out which store chunks are used, and what else follows from the entries.

@@ -150,7 +150,7 @@ Task<IoStatus> Store::Impl::write_witness(bool lost)
 Task<Result<void>> Store::Impl::find_loss(OpenReport& report)
 {
     if ((sb.incompat & kIncompatLost) != 0) {
-        lose_snapshots(Epoch{~std::uint32_t{0}}, report);
+        report.lost += lose_snapshots(Epoch{~std::uint32_t{0}});
         sb.incompat &= ~kIncompatLost; // on disk with the checkpoint that has the squashed snapshots
     }
     if (devices.witness == nullptr) {
@@ -173,18 +173,8 @@ Task<Result<void>> Store::Impl::find_loss(OpenReport& report)
         co_return fail(Errc::mismatch, "the witness is of another volume or version");
     }
     witness_written = true;
-    lose_snapshots(Epoch{disk.epoch}, report);
+    report.lost += lose_snapshots(Epoch{disk.epoch});
     co_return Result<void>{};
-}
-
-void Store::Impl::lose_snapshots(Epoch newest, OpenReport& report)
-{
-    for (const auto& s : table.all()) {
-        if (s->info.state == SnapshotState::normal && s->info.epoch <= newest) {
-            table.set_state(*s, SnapshotState::squashed);
-            ++report.lost;
-        }
-    }
 }
 
 // The squash is durable. Forgotten before the first snapshot is taken: that may get the epoch of one whose

@@ -74,11 +74,6 @@ void Store::Impl::lose_chunk(Chunk chunk, Epoch newest)
     kick_commit();
 }
 
-bool Store::Impl::mark_lost_chunks() const noexcept
-{
-    return lost_places.count() > 0 && (sb.incompat & kIncompatLostChunks) == 0;
-}
-
 std::vector<LostChunk> Store::Impl::list_lost() const
 {
     std::vector<LostChunk> list;

@@ -71,16 +71,14 @@ Result<void> Store::Impl::check_devices() const
 // Everything whose size depends on the store.
 void Store::Impl::make_pools()
 {
-    chunks = Allocator(sb.data_chunks);
+    reset(sb.data_chunks);
     blocks = Allocator(sb.meta.count);
-    verified = Bitmap(sb.data_chunks);
     tree.emplace(nodes, blocks, sb.meta);
     queue = RecordQueue(kQueueSlots);
     in_flight = InFlight(kMaxInFlight);
     buffers.reset(config.copy_buffer.value, chunk_bytes());
     const std::uint64_t wanted = std::min(config.node_cache.value / kBlockSize.value, sb.meta.count + 64);
     nodes.grow(std::max<std::uint64_t>(wanted, 64));
-    bad_places.reserve(kMostBad);
     frame_pool.reserve(config.max_operations, 1024);
     frame_pool.reserve(64, 8192);
 }
@@ -92,8 +90,8 @@ Result<void> Store::Impl::sweep_for_table()
 {
     while (table.all().size() > sb.max_snapshots) {
         const Sweep state = sweep_step();
-        if (state == Sweep::needs_checkpoint && nodes.free() < nodes_wanted) {
-            nodes.grow(nodes_wanted);
+        if (state == Sweep::needs_checkpoint && nodes.free() < nodes_wanted()) {
+            nodes.grow(nodes_wanted());
         } else if (state != Sweep::progress) {
             return fail(Errc::corrupt, "journal: too many snapshots", sb.max_snapshots);
         }
@@ -137,8 +135,8 @@ Task<Result<OpenReport>> Store::Impl::open()
         damaged = ok.error().code == Errc::corrupt;
         co_return tl::unexpected(ok.error());
     }
-    incarnation = sb.incarnation + 1;
-    next_sequence = applied_sequence;
+    journal.incarnation = sb.incarnation + 1;
+    journal.next = journal.applied;
     opened = true;
     ok = sweep_for_table();
     if (ok) {

@@ -122,7 +122,7 @@ Task<Result<void>> Store::Impl::check_origin(OpenReport& report)
     if (other) {
         origin.samples = {};
         if (config.other_origin == OtherOrigin::lose_snapshots) {
-            lose_snapshots(Epoch{~std::uint32_t{0}}, report);
+            report.lost += lose_snapshots(Epoch{~std::uint32_t{0}});
         }
     }
     if (!config.origin_identity.empty()) {
@@ -171,7 +171,7 @@ void Store::Impl::sample_origin()
     if (sampled_for != table.newest_live()) {
         sampled_for = table.newest_live();
         sample_tries = kTries;
-        sample_random ^= uuid_prefix(sb.uuid) + incarnation + sampled_for.value;
+        sample_random ^= uuid_prefix(sb.uuid) + journal.incarnation + sampled_for.value;
         renew_samples();
     }
     if (sample_tries == 0) {

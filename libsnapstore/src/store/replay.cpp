@@ -177,7 +177,7 @@ Task<Result<void>> Store::Impl::replay(OpenReport& report)
         for (std::size_t slot = 0; slot < header->used; slot += load_slot(block, slot).slots) {
             ++report.replayed_records;
         }
-        applied_sequence = sequence + 1;
+        journal.applied = sequence + 1;
     }
     co_return Result<void>{};
 }

@@ -18,8 +18,8 @@ namespace snapstore {
 // Whether the store is open, and the device as large as it is to be used.
 Result<void> Store::Impl::fits(Bytes size, const BlockDevice& device, const char* smaller) const
 {
-    if (!opened || closing) {
-        return fail(Errc::stopping, "the store is not open");
+    if (auto ok = check_running(); !ok) {
+        return ok;
     }
     if (size > device.size()) {
         return fail(Errc::too_small, smaller, device.size().value);
@@ -42,10 +42,10 @@ Task<Result<void>> Store::Impl::resize_origin(Sectors size)
                 co_return copied;
             }
         }
-        while (admin_busy) {
-            co_await admin_queue.wait();
+        while (gate.locked()) {
+            co_await gate.turn();
         }
-        const AdminLock lock(*this);
+        const Gate::Lock lock(gate);
         if (failed) {
             co_return tl::unexpected(failure());
         }
@@ -113,10 +113,10 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
                            "origin's end",
                            left);
         }
-        while (active >= config.max_operations) {
-            co_await admission.wait();
+        while (gate.full()) {
+            co_await gate.admission();
         }
-        const Admission admitted(*this);
+        const Gate::Admission admitted(gate);
         auto copied = co_await copy_missing(ChunkRange{Chunk{at}, static_cast<std::uint32_t>(count)});
         if (!copied) {
             co_return copied;
@@ -131,10 +131,10 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
     if (auto ok = fits(size, *devices.store, "the snapshot store's device is smaller than that"); !ok) {
         co_return ok;
     }
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     if (failed) {
         co_return tl::unexpected(failure());
     }
@@ -175,8 +175,8 @@ Task<Result<void>> Store::Impl::resize_meta(Bytes size)
     if (auto ok = fits(size, *devices.meta, "the metadata device is smaller than that"); !ok) {
         co_return ok;
     }
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
     if (failed) {
         co_return tl::unexpected(failure());
@@ -200,7 +200,7 @@ Task<Result<void>> Store::Impl::grow_meta(std::uint64_t count)
     if (zone_shrink) {
         co_return fail(Errc::busy, "the metadata's room is being made smaller");
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     Superblock next = sb;
     next.meta.count = count;
     auto done = co_await change_geometry(next);

@@ -49,11 +49,11 @@ constexpr std::uint64_t kHeldBytes = 64ULL << 20; // moved while a writer is hel
 
 Task<Result<void>> Store::Impl::shrink_store(Bytes size, PlaceUsers& users)
 {
-    while (admin_busy) { // a growth may be under way
-        co_await admin_queue.wait();
+    while (gate.locked()) { // a growth may be under way
+        co_await gate.turn();
     }
-    if (!opened || closing) {
-        co_return fail(Errc::stopping, "the store is not open");
+    if (auto ok = check_running(); !ok) {
+        co_return ok;
     }
     if (failed) {
         co_return tl::unexpected(failure());
@@ -89,23 +89,6 @@ Task<Result<void>> Store::Impl::shrink_store(Bytes size, PlaceUsers& users)
     space_queue.wake_all();
     tick_queue.wake_all();
     co_return done;
-}
-
-void Store::Impl::stop_shrinking(std::optional<Shrink>& which, const Error& why)
-{
-    if (which && !which->final && !which->stopped) {
-        which->stopped = why;
-        observer.state_changed();
-        tick_queue.wake_all();
-    }
-}
-
-Result<void> Store::Impl::may_go_on(const std::optional<Shrink>& which) const
-{
-    if (failed) {
-        return tl::unexpected(failure());
-    }
-    return which->stopped ? Result<void>{tl::unexpected(*which->stopped)} : Result<void>{};
 }
 
 Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
@@ -343,8 +326,7 @@ Task<Result<void>> Store::Impl::make_tree_room(std::uint64_t changes)
         }
         const std::uint64_t wanted = tree->erase_bound(changes) + reserved_changes;
         if (nodes.free() < wanted) {
-            nodes_wanted = wanted;
-            maybe_ask_refill();
+            want_nodes(wanted);
             co_await tick_queue.wait(); // refill() wakes it
         } else if (blocks.free() < wanted + reserved_blocks()) {
             if (auto done = co_await checkpoint(); !done) {
@@ -359,10 +341,10 @@ Task<Result<void>> Store::Impl::make_tree_room(std::uint64_t changes)
 // Nothing beyond the end is in use, nor will be: the limit stands.
 Task<Result<void>> Store::Impl::cut_tail()
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     if (auto ok = may_go_on(shrink); !ok) {
         co_return ok;
     }

@@ -28,11 +28,6 @@ namespace {
 constexpr std::uint64_t kRenewedAtOnce = 4096; // nodes, without a pause
 }
 
-std::uint64_t Store::Impl::zone_limit() const noexcept
-{
-    return zone_shrink ? zone_shrink->end : sb.meta.count;
-}
-
 // The fewest blocks: as many as a new store of this size would get, and room for what is there.
 std::uint64_t Store::Impl::least_zone() const noexcept
 {
@@ -155,10 +150,10 @@ void Store::Impl::renew_tables(std::uint64_t from)
 // Nothing names a block beyond the end, nor will anything: the limit stands.
 Task<Result<void>> Store::Impl::cut_zone()
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     if (auto ok = may_go_on(zone_shrink); !ok) {
         co_return ok;
     }

@@ -6,31 +6,6 @@
 
 namespace snapstore {
 
-Result<Snapshot*> Store::Impl::readable(SnapshotId id) const noexcept
-{
-    Snapshot* snapshot = table.find(id);
-    if (snapshot == nullptr) {
-        return fail(Errc::not_found, "no such snapshot", id.value);
-    }
-    if (snapshot->info.state == SnapshotState::squashed) {
-        return fail(Errc::squashed, "the snapshot was squashed", id.value);
-    }
-    return snapshot;
-}
-
-// The exception that holds the snapshot's chunk; none: it is on the origin.
-std::optional<Entry> Store::Impl::lookup(const Snapshot& snapshot, Chunk chunk) const noexcept
-{
-    if (snapshot.has_private) {
-        if (auto entry = tree->find(Key::priv(chunk, snapshot.info.epoch)); entry) {
-            return entry;
-        }
-    }
-    const Key key = Key::shared(chunk, snapshot.info.epoch);
-    auto entry = tree->lower_bound(key);
-    return entry && entry->key.key == key.key ? entry : std::nullopt;
-}
-
 // Fills `out`; says how many chunks that covers, none from a lost one on, and whether some of them must be
 // verified first.
 std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
@@ -72,7 +47,7 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
 
 Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
-    for (std::optional<Admission> admitted;;) {
+    for (std::optional<Gate::Admission> admitted;;) {
         const auto snapshot = readable(id);
         if (!snapshot) {
             co_return tl::unexpected(snapshot.error());
@@ -95,11 +70,11 @@ Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange r
         if (!unverified) {
             co_return used;
         }
-        while (!admitted && active >= config.max_operations) {
-            co_await admission.wait();
+        while (!admitted && gate.full()) {
+            co_await gate.admission();
         }
         if (!admitted) {
-            admitted.emplace(*this);
+            admitted.emplace(gate);
         }
         for (std::uint32_t next = 0; next < chunks_covered;) {
             const auto ok = co_await verify_run(id, ChunkRange{range.first, chunks_covered}, next);

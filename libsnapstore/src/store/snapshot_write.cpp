@@ -14,10 +14,10 @@ Task<Result<std::size_t>> Store::Impl::snapshot_write(SnapshotId id, ChunkRange 
     } else if (auto ok = check_range(range, (*snapshot)->info.size); !ok) {
         co_return tl::unexpected(ok.error());
     }
-    while (active >= config.max_operations) {
-        co_await admission.wait();
+    while (gate.full()) {
+        co_await gate.admission();
     }
-    const Admission admitted(*this);
+    const Gate::Admission admitted(gate);
     for (std::uint32_t i = 0; i < range.count; ++i) {
         const auto done = co_await make_private(id, Chunk{range.first.value + i});
         if (!done) {
@@ -112,7 +112,7 @@ Task<Result<void>> Store::Impl::copy_private(Snapshot& snapshot, Chunk chunk, bo
         if (status == IoStatus::ok) {
             break;
         }
-        if (tried == kPlacesTried) {
+        if (tried == Places::kTried) {
             fail_store("cannot write to the snapshot store", store_offset(run.first).value);
         }
         if (failed) {

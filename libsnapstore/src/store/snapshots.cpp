@@ -29,10 +29,10 @@ std::array<record_disk, N> with_payload(const record_disk& record, const Payload
 
 Task<Result<SnapshotInfo>> Store::Impl::create(CreateOptions options)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     if (!is_text(options.name, SnapshotInfo::kMaxName) || !is_text(options.tag, SnapshotInfo::kMaxTag)) {
         co_return fail(Errc::invalid, "the snapshot's name or tag is too long or has a NUL in it");
     }
@@ -91,10 +91,10 @@ Task<Result<void>> Store::Impl::make_snapshot_room()
 // Removes or squashes.
 Task<Result<void>> Store::Impl::change_state(SnapshotId id, RecordType type)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     const Snapshot* snapshot = table.find(id);
     if (snapshot == nullptr) {
         co_return fail(Errc::not_found, "no such snapshot", id.value);
@@ -121,10 +121,10 @@ Task<Result<void>> Store::Impl::change_state(SnapshotId id, RecordType type)
 
 Task<Result<void>> Store::Impl::set_priority(SnapshotId id, std::int8_t priority)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     const Snapshot* snapshot = table.find(id);
     if (snapshot == nullptr) {
         co_return fail(Errc::not_found, "no such snapshot", id.value);
@@ -136,10 +136,10 @@ Task<Result<void>> Store::Impl::set_priority(SnapshotId id, std::int8_t priority
 
 Task<Result<std::uint32_t>> Store::Impl::add_use(SnapshotId id, std::int64_t difference)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     const Snapshot* snapshot = table.find(id);
     if (snapshot == nullptr) {
         co_return fail(Errc::not_found, "no such snapshot", id.value);
@@ -160,10 +160,10 @@ Task<Result<std::uint32_t>> Store::Impl::add_use(SnapshotId id, std::int64_t dif
 
 Task<Result<void>> Store::Impl::attach(Attachment attachment)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     if (!is_text(attachment.name, sizeof(attachment_disk::name) - 1)) {
         co_return fail(Errc::invalid, "the client's name is too long or has a NUL in it");
     }
@@ -178,10 +178,10 @@ Task<Result<void>> Store::Impl::attach(Attachment attachment)
 
 Task<Result<void>> Store::Impl::detach(Uuid client)
 {
-    while (admin_busy) {
-        co_await admin_queue.wait();
+    while (gate.locked()) {
+        co_await gate.turn();
     }
-    const AdminLock lock(*this);
+    const Gate::Lock lock(gate);
     const auto same = [&](const Attachment& a) { return a.client == client; };
     if (std::none_of(attachments.begin(), attachments.end(), same)) {
         co_return fail(Errc::not_found, "no such client");

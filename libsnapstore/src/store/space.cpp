@@ -16,13 +16,6 @@ namespace {
 constexpr int kUrgentSteps = 64; // of the sweep, at once
 }
 
-bool Store::Impl::has_room(std::uint64_t chunks_wanted, std::uint64_t records) const noexcept
-{
-    const std::uint64_t growth = tree->growth_bound(in_flight.size() + records);
-    return chunks.free() >= chunks_wanted &&
-           std::max(tree->nodes(), recovery_nodes()) + growth <= node_limit();
-}
-
 Task<Result<void>> Store::Impl::wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
                                                std::uint64_t claims)
 {

@@ -8,66 +8,10 @@
 
 namespace snapstore {
 
-Store::Impl::Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs)
-    : devices(devs), config(cfg), observer(obs)
-{
-    config.max_operations = std::max(config.max_operations, 1U);
-}
-
-Result<void> Store::Impl::check_range(ChunkRange range, Sectors size) const
-{
-    const std::uint64_t chunks_there = sb.chunks_of(size);
-    if (!opened || closing) {
-        return fail(Errc::stopping, "the store is not open");
-    }
-    if (range.count == 0 || range.count > kMaxRange || range.first.value >= chunks_there ||
-        range.count > chunks_there - range.first.value) {
-        return fail(Errc::invalid, "chunk range out of bounds", range.first.value);
-    }
-    return {};
-}
-
-void Store::Impl::admit_waiting() noexcept
-{
-    if (admitting) {
-        return; // the loop below is further up the stack
-    }
-    admitting = true;
-    for (;;) {
-        if (active < config.max_operations && !admission.empty()) {
-            admission.wake_one();
-        } else if (!admin_busy && !admin_queue.empty()) {
-            admin_queue.wake_one();
-        } else {
-            break;
-        }
-    }
-    admitting = false;
-}
-
-void Store::Impl::fail_store(const char* what, std::uint64_t where)
-{
-    (void)where;
-    if (failed) {
-        return;
-    }
-    failed = true;
-    failed_what = what;
-    observer.log(2, what);
-    observer.state_changed();
-    commit_done.wake_all();
-    checkpoint_done.wake_all();
-    space_queue.wake_all();
-    tick_queue.wake_all();
-}
-
-void Store::Impl::maybe_ask_refill()
-{
-    if (wants_refill() && !refill_asked) {
-        refill_asked = true;
-        observer.state_changed();
-    }
-}
+Store::Impl::Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs)
+    : Context(devs, cfg, obs), State(static_cast<Context&>(*this)), Places(static_cast<Context&>(*this)),
+      Room(*this, *this, *this)
+{}
 
 StoreInfo Store::Impl::info() const noexcept
 {
@@ -87,14 +31,14 @@ StoreInfo Store::Impl::info() const noexcept
     info.meta_blocks = blocks.size();
     info.free_meta_blocks = blocks.free();
     info.journal_blocks = sb.journal.count;
-    info.journal_used = next_sequence - sb.journal_start;
+    info.journal_used = journal.next - sb.journal_start;
     info.exceptions = tree->entries();
     info.snapshots = table.live();
     info.sweeping = sweep_possible();
     info.failed = failed;
     info.failure = failed_what;
     info.lost_chunks = lost_places.count();
-    info.bad_chunks = bad_places.size();
+    info.bad_chunks = bad();
     info.given_up = loss == Loss::recorded;
     info.origin_samples = origin.count();
     return info;
@@ -210,13 +154,9 @@ bool Store::wants_refill() const noexcept { return impl_->opened && impl_->wants
 
 void Store::refill()
 {
-    constexpr std::size_t kSlab = 1024; // nodes: 4 MiB
-    while (wants_refill()) {
-        impl_->nodes.grow(std::min(kSlab, std::max<std::size_t>(64, impl_->nodes.size() / 2)));
+    if (impl_->opened) {
+        impl_->refill();
     }
-    impl_->nodes_wanted = 0;
-    impl_->refill_asked = false;
-    impl_->tick_queue.wake_all();
 }
 
 void Store::tick(bool force) { impl_->tick(force); }

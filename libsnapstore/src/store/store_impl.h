@@ -3,7 +3,7 @@
 //
 //   open.cpp, load.cpp, replay.cpp    from devices to a running store
 //   copy_out.cpp                      origin writes
-//   lost_chunks.cpp, bad_places.cpp   what of the origin cannot be read, of the store not be written
+//   lost_chunks.cpp, places.h            what of the origin cannot be read, of the store not be written
 //   snapshot_read.cpp, snapshot_write.cpp
 //   resize.cpp, shrink.cpp, shrink_meta.cpp   the lengths of origin, store and metadata zone
 //   delta.cpp                         which chunks differ between snapshots
@@ -20,68 +20,30 @@
 #pragma once
 
 #include <bitset>
-#include <optional>
 
 #include "format/journal.h"
 #include "format/origin_record.h"
-#include "format/superblock.h"
-#include "format/table_chain.h"
-#include "index/lost_chunks.h"
-#include "index/node.h"
-#include "index/snapshot_table.h"
-#include "index/tree.h"
-#include "memory/allocator.h"
 #include "memory/assertion.h"
 #include "memory/buffer_pool.h"
-#include "snapstore/store.h"
-#include "store/in_flight.h"
+#include "store/gate.h"
 #include "store/io_group.h"
 #include "store/planted_bugs.h"
+#include "store/room.h"
 
 namespace snapstore {
 
-inline constexpr std::uint32_t kMaxRange = 1024;   // chunks of one request
 inline constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 inline constexpr std::size_t kQueueSlots = kMaxInFlight + 64;
-inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one commit
-inline constexpr std::uint64_t kSpareBlocks = 16;   // of the metadata zone, never counted on
-
-// A store (shrink.cpp) or its metadata zone (shrink_meta.cpp) that is being made smaller.
-struct Shrink {
-    std::uint64_t end = 0;        // chunks or blocks that are to be left
-    std::uint64_t moved = 0;      // chunks
-    std::optional<Error> stopped; // it is to be given up
-    bool final = false;           // nothing stops it any more
-};
 inline constexpr const char* kChunkLost =
     "the chunk is lost: the origin could not be read when it was to be copied";
-inline constexpr Error kStoreFilledUp{Errc::no_space, "what is left of the snapshot store has filled up"};
-inline constexpr Error kZoneFilledUp{Errc::no_space, "what is left for metadata has filled up"};
 
-struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordered by meaning
-    Impl(Devices devs, const StoreConfig& cfg, StoreObserver& obs);
+struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-optin.performance.Padding)
+    Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
 
-    FramePool& frames() noexcept { return frame_pool; }
-    BlockDevice& store_device() noexcept { return *devices.store; }
-    BlockDevice& meta_device() noexcept { return devices.meta != nullptr ? *devices.meta : *devices.store; }
-    bool separate_meta() const noexcept { return devices.meta != nullptr; }
-
-    // ---- geometry ----
-    std::uint64_t chunk_bytes() const noexcept { return sb.chunk_bytes(); }
-    Bytes store_offset(std::uint64_t store_chunk) const noexcept
-    {
-        return Bytes{block_offset(sb.data_start) + store_chunk * chunk_bytes()};
-    }
-    Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length
     std::uint64_t max_run_chunks() const noexcept;
 
     // ---- open and close (open.cpp, load.cpp, replay.cpp) ----
     Task<Result<OpenReport>> open();
-    Result<void> may_go_on_opening() const
-    {
-        return opening_stopped ? fail(Errc::stopping, "stopped while the store was being opened")
-                               : Result<void>{};
-    }
     Task<Result<Superblock>> read_copies(BlockDevice& device, const AlignedBuffer& buffer);
     Task<Result<void>> read_superblocks();
     Result<void> check_devices() const;
@@ -93,7 +55,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> load_tree(std::vector<Damage>* damage);
     struct PendingNode;
     Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);
-    bool plausible(const Entry& e) const noexcept;
     Result<void> scan_entries(std::vector<Damage>* damage);
     Result<void> check_zone() const;
     Task<Result<void>> replay(OpenReport& report);
@@ -129,7 +90,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     enum class Written : std::uint8_t { ok, nowhere, failed }; // nowhere: blocks of the ring take no write
     Task<Written> write_batch(const Batch& batch);
     Task<bool> skip_journal(std::uint64_t count);
-    Task<IoStatus> flush_devices();
     void apply_batch(const Batch& batch);
     // Both for records that are durable. `replaying`: tolerate what is there already; an Error is damage.
     Result<void> apply(std::span<const record_disk> record, bool replaying);
@@ -148,11 +108,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<IoStatus> write_frozen_nodes();
     Task<IoStatus> write_chain(TableChain& chain, bool& wanted);
     Task<IoStatus> write_superblock(Superblock next);
-    std::uint64_t reserved_blocks() const noexcept;                   // of the zone, kept for tables
-    std::uint64_t zone_with(std::uint64_t tree_nodes) const noexcept; // blocks that are needed
-    std::uint64_t node_limit() const noexcept;                        // nodes the tree may have
-    std::uint64_t recovery_nodes() const noexcept;
-    std::uint64_t recovery_snapshots() const noexcept;
     bool anything_to_checkpoint() const noexcept;
 
     // ---- copy-out (copy_out.cpp) ----
@@ -187,17 +142,10 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<bool> write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces);
     void queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
                       std::span<const Piece> pieces);
-    bool is_bad(std::uint64_t place) const noexcept; // bad_places.cpp
-    void note_bad(std::uint64_t place) noexcept;
-    void give_back(std::uint64_t first, std::uint64_t count) noexcept;
-    void forget_bad_from(std::uint64_t end) noexcept;
-    void claim(std::uint64_t first_key, std::uint32_t count);
-    void unclaim(std::uint64_t first_key, std::uint32_t count);
     Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
     Task<Result<void>> read_run(ChunkRange& part, const BufferPool::Lease& lease, bool& unreadable);
     Task<bool> origin_answers(Chunk except, std::span<std::byte> scratch);
     void lose_chunk(Chunk chunk, Epoch newest);
-    bool mark_lost_chunks() const noexcept; // the superblock does not say yet that there are some
     std::vector<LostChunk> list_lost() const;
     Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
 
@@ -222,8 +170,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     // ---- a smaller store (shrink.cpp) ----
     static constexpr std::size_t kMoveBatch = 16;
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
-    void stop_shrinking(std::optional<Shrink>& which, const Error& why);
-    Result<void> may_go_on(const std::optional<Shrink>& which) const;
     Task<Result<void>> empty_tail(PlaceUsers& users);
     Task<Result<void>> move_shared(std::vector<Entry>& written);
     Task<Result<void>> move_private(std::span<const Entry> written, PlaceUsers& users);
@@ -237,7 +183,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> cut_tail();
 
     // ---- a smaller metadata zone (shrink_meta.cpp) ----
-    std::uint64_t zone_limit() const noexcept; // blocks that may be used
     std::uint64_t least_zone() const noexcept;
     Task<Result<void>> shrink_meta(std::uint64_t end);
     Task<Result<void>> limit_zone();
@@ -247,9 +192,7 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> cut_zone();
 
     // ---- snapshots ----
-    Result<Snapshot*> readable(SnapshotId id) const noexcept;
     Task<Result<std::size_t>> snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out);
-    std::optional<Entry> lookup(const Snapshot& snapshot, Chunk chunk) const noexcept;
     std::size_t build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
                               std::uint32_t& covered_chunks, bool& unverified) const noexcept;
     Task<Result<void>> verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next);
@@ -268,7 +211,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<Result<void>> detach(Uuid client);
 
     // ---- space (space.cpp, sweep.cpp) ----
-    bool has_room(std::uint64_t chunks_wanted, std::uint64_t records) const noexcept;
     // ok: there may be room now, look again. Also ok if no snapshot is live any more.
     // `claims`: chunks that the caller has claimed, whose copies stand still meanwhile.
     Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
@@ -278,7 +220,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Sweep sweep_step();
     bool begin_sweep();
     void end_sweep();
-    bool is_garbage(const Entry& entry, bool adjacent, std::uint32_t previous) const noexcept;
     void tick(bool force);
     bool sweep_possible() const noexcept;
     void ask_released();
@@ -291,11 +232,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     void check_chunks(CheckReport& report) const;
     Task<Result<void>> check_data(CheckReport& report);
 
-    class Admission;
-    class AdminLock;
-    // Resumes operations that wait for admission or for the admin lock; never deeper than one call.
-    void admit_waiting() noexcept;
-
     // ---- loss (loss.cpp) ----
     enum class Loss : std::uint8_t { none, recording, recorded, refused };
     Task<Result<void>> give_up();
@@ -304,7 +240,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     Task<IoStatus> mark_superblock();
     Task<IoStatus> write_witness(bool lost);
     Task<Result<void>> find_loss(OpenReport& report);
-    void lose_snapshots(Epoch newest, OpenReport& report);
     Task<Result<void>> forget_loss();
 
     // ---- which origin (origin_check.cpp) ----
@@ -323,71 +258,26 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     bool origin_record_old() const noexcept; // the one on disk
 
     // ---- failure and diagnosis ----
-    void fail_store(const char* what, std::uint64_t where = 0);
-    Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
     StoreInfo info() const noexcept;
-    void maybe_ask_refill();
-    bool wants_refill() const noexcept
-    {
-        return nodes.free() < std::max<std::uint64_t>(nodes.size() / 4, nodes_wanted);
-    }
-
-    Devices devices;
-    StoreConfig config;
-    StoreObserver& observer;
-    FramePool frame_pool; // before everything that coroutines use
-    StoreCounters counters;
+    Gate gate{config.max_operations};
 
     bool open_called = false;
-    bool opening_stopped = false;
-    bool opened = false;
-    bool closing = false;
-    bool failed = false;
     bool damaged = false; // open() has found damage: only check() works
-    const char* failed_what = "";
     Loss loss = Loss::none;
     WaitQueue loss_settled;       // no longer recording
     bool witness_written = false; // at open(): it holds a record
-    bool refusal_told = false;    // in the log, that origin writes fail
-
-    Superblock sb; // the newest durable one
     AlignedBuffer sb_buffer{2 * kBlockSize.value};
-
-    // Current state: what the records applied so far have made.
-    NodePool nodes;
-    Allocator chunks; // of the data area
-    Allocator blocks; // of the metadata zone
-    std::optional<Tree> tree;
-    SnapshotTable table;
-    Epoch epoch{1};
-    SnapshotId next_id;
-    std::vector<Attachment> attachments;
-    bool attachments_dirty = false;
-    LostChunks lost_places;
-    Bitmap verified; // store chunks whose checksum has been compared, or that this process wrote
-    std::uint64_t uncommitted = 0;              // chunks allocated, their record not yet applied
-    static constexpr unsigned kPlacesTried = 3; // by a copy, before the store has failed
-    static constexpr std::size_t kMostBad = 256;
-    std::vector<std::uint64_t> bad_places; // store chunks that cannot be written; never grows beyond its room
 
     // Journal.
     RecordQueue queue;
     AlignedBuffer batch_buffer{kMaxBatchBlocks * kBlockSize.value};
-    std::uint64_t incarnation = 0;
-    std::uint64_t next_sequence = 1;    // of the next block to write
-    std::uint64_t applied_sequence = 1; // of the first block not applied
-    std::uint64_t reserved_changes = 0; // nodes and blocks that the commit under way may need
     bool commit_running = false;
     bool unsealed = false; // no block follows the last commit
     bool seal_wanted = false;
     bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
     std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
     std::uint32_t copies_moving = 0; // copies at their reads and writes
-    WaitQueue commit_done;           // a commit was applied, a claim was given up, or the store failed
-
     // Checkpoints.
-    TableChain snapshot_chain;
-    TableChain attachment_chain;
     bool write_snapshots = false; // the frozen generation has a new table
     bool write_attachments = false;
     bool mark_clean = false;
@@ -397,39 +287,17 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint64_t checkpoint_started = 0;
     std::uint64_t checkpoint_completed = 0;
     std::uint64_t checkpoint_wanted = 0;
-    std::uint64_t durable_nodes = 0;   // nodes of the tree at the newest durable checkpoint
-    std::uint64_t durable_created = 0; // tree->created() then
-    std::uint64_t frozen_nodes = 0;
-    std::uint64_t frozen_created = 0;
-    std::uint64_t snapshots_created = 0; // since it was opened, replayed ones included
-    std::uint64_t durable_snapshots_created = 0;
-    std::uint64_t frozen_snapshots_created = 0;
-    WaitQueue checkpoint_done;
+    Room::Mark frozen;
 
     // Operations.
-    InFlight in_flight;
     BufferPool buffers;
-    std::uint32_t active = 0;
-    WaitQueue admission;
-    bool admitting = false;
-    bool admin_busy = false; // snapshot table and attachments change one at a time
-    WaitQueue admin_queue;
-
     // Space.
-    std::optional<Shrink> shrink; // one is under way
-    std::optional<Shrink> zone_shrink;
     bool making_space = false;
     std::uint64_t claims_waiting = 0; // claims of those that wait for space
-    WaitQueue space_queue;            // make_space() has made a step
-    WaitQueue tick_queue;             // tick(), space_released(), refill() or failure
     bool sweeping = false;
-    bool late_garbage = false;     // an exception was added that is garbage already
     std::uint32_t sweep_epoch = 0; // lowest epoch whose garbage this pass looks for
     Key sweep_cursor;
-    std::vector<std::uint32_t> sweep_targets; // epochs that are done when this pass ends
     std::uint64_t ticks = 0;
-    std::uint64_t nodes_wanted = 0; // free ones, by a step of the sweep that stands still
-
     // Which origin.
     OriginRecord origin; // goes to disk with each checkpoint
     AlignedBuffer sample_buffer{kSampledAtOnce * kBlockSize.value};
@@ -439,39 +307,6 @@ struct Store::Impl { // NOLINT(clang-analyzer-optin.performance.Padding): ordere
     std::uint32_t sample_tries = 0; // blocks that may still be read for this snapshot
     std::uint64_t sample_random = 0;
     bool origin_record_wanted = false; // on disk: reason enough for a checkpoint
-    bool refill_asked = false;
-};
-
-// Admits an operation; the next in line runs when it goes.
-class Store::Impl::Admission {
-public:
-    explicit Admission(Impl& impl) noexcept : impl_(impl) { ++impl_.active; }
-    Admission(const Admission&) = delete;
-    Admission& operator=(const Admission&) = delete;
-    ~Admission()
-    {
-        --impl_.active;
-        impl_.admit_waiting();
-    }
-
-private:
-    Impl& impl_;
-};
-
-// The lock on the snapshot table and the attachments: who changes them, one at a time.
-class Store::Impl::AdminLock {
-public:
-    explicit AdminLock(Impl& impl) noexcept : impl_(impl) { impl_.admin_busy = true; }
-    AdminLock(const AdminLock&) = delete;
-    AdminLock& operator=(const AdminLock&) = delete;
-    ~AdminLock()
-    {
-        impl_.admin_busy = false;
-        impl_.admit_waiting();
-    }
-
-private:
-    Impl& impl_;
 };
 
 } // namespace snapstore

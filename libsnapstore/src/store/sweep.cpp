@@ -39,11 +39,10 @@ bool Store::Impl::begin_sweep()
     if (!sweep_possible()) {
         return false;
     }
-    sweep_targets.clear();
     sweep_epoch = ~std::uint32_t{0};
     for (const auto& s : table.all()) {
-        if (wants_sweep(*s)) {
-            sweep_targets.push_back(s->info.epoch.value);
+        s->in_sweep = wants_sweep(*s);
+        if (s->in_sweep) {
             sweep_epoch = std::min(sweep_epoch, s->info.epoch.value);
         }
     }
@@ -58,41 +57,21 @@ bool Store::Impl::begin_sweep()
 
 void Store::Impl::end_sweep()
 {
-    for (const std::uint32_t target : sweep_targets) {
-        Snapshot* s = table.find(Epoch{target});
-        if (s == nullptr) {
-            continue;
+    for (std::size_t i = 0; i < table.all().size();) {
+        Snapshot& s = *table.all()[i];
+        if (std::exchange(s.in_sweep, false)) {
+            if (s.info.state == SnapshotState::deleting) {
+                table.erase(s.info.epoch); // the next one has its index now
+                continue;
+            }
+            table.set_swept(s);
         }
-        if (s->info.state == SnapshotState::deleting) {
-            table.erase(Epoch{target});
-        } else {
-            table.set_swept(*s);
-        }
+        ++i;
     }
     sweeping = false;
     if (chunks.pending() > 0 || table.dirty()) {
         start_checkpoint();
     }
-}
-
-// `adjacent`: `previous` is the chunk's next lower shared epoch, 0 if there is none. Else it may be higher.
-bool Store::Impl::is_garbage(const Entry& entry, bool adjacent, std::uint32_t previous) const noexcept
-{
-    if (entry.key.is_private()) {
-        return !table.any_held(entry.key.epoch - 1, entry.key.epoch);
-    }
-    if (has_bug(PlantedBug::sweep_frees_needed_exception)) {
-        return !table.any_held(entry.key.epoch - 1, entry.key.epoch);
-    }
-    if (!table.any_held(previous, entry.key.epoch)) {
-        return true;
-    }
-    if (adjacent) {
-        return false;
-    }
-    const auto before = tree->predecessor(entry.key);
-    const bool same = before && before->key.key == entry.key.key;
-    return same && !table.any_held(before->key.epoch, entry.key.epoch);
 }
 
 Store::Impl::Sweep Store::Impl::sweep_step()
@@ -102,8 +81,7 @@ Store::Impl::Sweep Store::Impl::sweep_step()
     }
     const std::uint64_t wanted = tree->erase_bound(kErase) + reserved_changes;
     if (nodes.free() < wanted || blocks.free() < wanted + reserved_blocks()) {
-        nodes_wanted = wanted;
-        maybe_ask_refill();
+        want_nodes(wanted);
         return Sweep::needs_checkpoint;
     }
     std::array<Entry, kErase> garbage{};
@@ -150,7 +128,7 @@ void Store::Impl::tick(bool force)
     ++ticks;
     tick_queue.wake_all();
     seal_journal();
-    if (active > 0 && !force && !making_space && ticks % kBusyTicks != 0) {
+    if (!gate.idle() && !force && !making_space && ticks % kBusyTicks != 0) {
         return;
     }
     sample_origin();

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "store/context.h"
+
+#include <algorithm>
+
+#include "store/io_group.h"
+
+namespace snapstore {
+
+Context::Context(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs)
+    : devices(devs), config(cfg), observer(obs)
+{
+    config.max_operations = std::max(config.max_operations, 1U);
+}
+
+Result<void> Context::check_running() const
+{
+    return !opened || closing ? fail(Errc::stopping, "the store is not open") : Result<void>{};
+}
+
+Result<void> Context::check_range(ChunkRange range, Sectors size) const
+{
+    const std::uint64_t chunks_there = sb.chunks_of(size);
+    if (auto ok = check_running(); !ok) {
+        return ok;
+    }
+    if (range.count == 0 || range.count > kMaxRange || range.first.value >= chunks_there ||
+        range.count > chunks_there - range.first.value) {
+        return fail(Errc::invalid, "chunk range out of bounds", range.first.value);
+    }
+    return {};
+}
+
+Result<void> Context::may_go_on_opening() const
+{
+    return opening_stopped ? fail(Errc::stopping, "stopped while the store was being opened")
+                           : Result<void>{};
+}
+
+void Context::fail_store(const char* what, std::uint64_t where)
+{
+    (void)where;
+    if (failed) {
+        return;
+    }
+    failed = true;
+    failed_what = what;
+    observer.log(2, what);
+    observer.state_changed();
+    commit_done.wake_all();
+    checkpoint_done.wake_all();
+    space_queue.wake_all();
+    tick_queue.wake_all();
+}
+
+Task<IoStatus> flush_devices(Context& ctx)
+{
+    IoGroup<2> flushes;
+    flushes.add(ctx.store_device(), IoRequest::Op::flush);
+    if (ctx.separate_meta()) {
+        flushes.add(ctx.meta_device(), IoRequest::Op::flush);
+    }
+    ctx.counters.flushes += flushes.size();
+    co_return co_await flushes;
+}
+
+} // namespace snapstore

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+// What every part of a store stands on: its devices, what its owner wants and is told, the newest durable
+// superblock, and whether the store lives.
+//
+// Invariant: a store that has failed stays so until it is opened anew. Whoever waits in one of the queues
+// here is woken then, and must look. (StoreErrorTest)
+//
+// May call: nothing of the engine but the observer.
+#pragma once
+
+#include "format/block.h"
+#include "format/superblock.h"
+#include "snapstore/store.h"
+
+namespace snapstore {
+
+inline constexpr std::uint32_t kMaxRange = 1024;                   // chunks of one request
+inline constexpr std::uint64_t kMaxBatchBlocks = 8;                // journal blocks of one commit
+inline constexpr Key kNoKey{~std::uint64_t{0}, ~std::uint32_t{0}}; // greater than any
+
+struct Context {
+    Context(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    FramePool& frames() noexcept { return frame_pool; }
+    BlockDevice& store_device() noexcept { return *devices.store; }
+    BlockDevice& meta_device() noexcept { return devices.meta != nullptr ? *devices.meta : *devices.store; }
+    bool separate_meta() const noexcept { return devices.meta != nullptr; }
+
+    std::uint64_t chunk_bytes() const noexcept { return sb.chunk_bytes(); }
+    Bytes store_offset(std::uint64_t store_chunk) const noexcept
+    {
+        return Bytes{block_offset(sb.data_start) + store_chunk * chunk_bytes()};
+    }
+    Result<void> check_running() const;                             // opened, and not closing
+    Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length
+    Result<void> may_go_on_opening() const;
+
+    void fail_store(const char* what, std::uint64_t where = 0);
+    Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
+
+    Devices devices;
+    StoreConfig config;
+    StoreObserver& observer;
+    FramePool frame_pool; // before everything that coroutines use
+    StoreCounters counters;
+    Superblock sb; // the newest durable one
+
+    bool opened = false;
+    bool opening_stopped = false;
+    bool closing = false;
+    bool failed = false;
+    const char* failed_what = "";
+
+    WaitQueue commit_done; // a commit was applied, a claim was given up, or the store failed
+    WaitQueue checkpoint_done;
+    WaitQueue space_queue; // a step was made towards more room
+    WaitQueue tick_queue;  // tick(), space_released(), refill() or failure
+};
+
+// Flushes the store's device, and that of the metadata.
+Task<IoStatus> flush_devices(Context& ctx);
+
+} // namespace snapstore
