@@ -21,6 +21,8 @@ struct Key {
     constexpr bool is_private() const { return (key & 1) != 0; }
 };
 
+inline constexpr Key kNoKey{~std::uint64_t{0}, ~std::uint32_t{0}}; // greater than any
+
 // An exception: a leaf's entry in memory.
 struct Entry {
     Key key;

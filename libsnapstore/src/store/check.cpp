@@ -7,10 +7,6 @@
 
 namespace snapstore {
 
-namespace {
-constexpr Key kEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
-}
-
 Task<Result<CheckReport>> Store::Impl::check(bool data)
 {
     CheckReport report;
@@ -21,7 +17,7 @@ Task<Result<CheckReport>> Store::Impl::check(bool data)
     if (!opened) {
         co_return fail(Errc::invalid, "check() of a store that is not open");
     }
-    auto ok = co_await checkpoint();
+    auto ok = co_await checkpoint.run();
     if (!ok) {
         co_return tl::unexpected(ok.error());
     }
@@ -66,7 +62,7 @@ void Store::Impl::check_chunks(CheckReport& report) const
 {
     Bitmap seen(sb.data_chunks);
     std::uint64_t used = 0;
-    tree->visit(Key{}, kEnd, 0, [&](const Entry& e, bool) {
+    tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         const Epoch at{e.key.epoch};
         if (!e.stored()) {
             return true;
@@ -108,7 +104,7 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
     };
     for (std::uint64_t i = 0; i < sb.meta.count; ++i) {
         const std::uint64_t block = sb.meta.first + i;
-        while (checkpoint_running && !failed) { // it has named blocks that are not written yet
+        while (checkpoint.running() && !failed) { // it has named blocks that are not written yet
             co_await checkpoint_done.wait();
         }
         if (!blocks.is_used(i)) {
@@ -156,7 +152,7 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
     const BufferPool::Lease lease = co_await lease_buffer(kDepth);
     std::array<Entry, kDepth> entries{};
     IoGroup<kDepth> reads;
-    for (Key cursor; cursor < kEnd;) {
+    for (Key cursor; cursor < kNoKey;) {
         reads.clear();
         const auto collect = [&](const Entry& e, bool) {
             if (!e.stored() || e.key.is_private()) {
@@ -171,8 +167,8 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
                       lease.span(reads.size(), 1));
             return true;
         };
-        if (tree->visit(cursor, kEnd, 0, collect)) {
-            cursor = kEnd;
+        if (tree->visit(cursor, kNoKey, 0, collect)) {
+            cursor = kNoKey;
         }
         (void)co_await reads;
         for (std::size_t i = 0; i < reads.size(); ++i) {

@@ -1,148 +1,160 @@
 // SPDX-License-Identifier: GPL-2.0
-// Checkpoints: the tree and the tables as they are at one instant (freeze) are written to new places, then
-// the superblock that names them. Commits, sweeps and lookups go on meanwhile.
-//
-// Order: nodes and tables → flush → superblock → flush → what was freed before the freeze is free.
-#include "format/block.h"
-#include "store/store_impl.h"
+#include "store/checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "store/io_group.h"
+#include "store/planted_bugs.h"
 
 namespace snapstore {
 
-Task<Result<void>> Store::Impl::checkpoint()
+Task<Result<void>> Checkpoint::run()
 {
-    const std::uint64_t wanted = checkpoint_started + 1;
-    start_checkpoint();
-    while (checkpoint_completed < wanted && !failed) {
-        co_await checkpoint_done.wait();
+    const std::uint64_t wanted = started_ + 1;
+    start();
+    while (completed_ < wanted && !ctx_.failed) {
+        co_await ctx_.checkpoint_done.wait();
     }
-    if (checkpoint_completed < wanted) {
-        co_return tl::unexpected(failure());
+    if (completed_ < wanted) {
+        co_return tl::unexpected(ctx_.failure());
     }
     co_return Result<void>{};
 }
 
-void Store::Impl::start_checkpoint()
+void Checkpoint::start()
 {
-    checkpoint_wanted = std::max(checkpoint_wanted, checkpoint_started + 1);
-    if (!checkpoint_running && !failed) {
-        checkpoint_running = true;
-        spawn(frame_pool, checkpoint_loop());
+    wanted_ = std::max(wanted_, started_ + 1);
+    if (!running_ && !ctx_.failed) {
+        running_ = true;
+        spawn(ctx_.frame_pool, loop());
     }
 }
 
-Task<void> Store::Impl::checkpoint_loop()
+Task<void> Checkpoint::loop()
 {
-    while (checkpoint_completed < checkpoint_wanted && !failed) {
-        ++checkpoint_started;
-        const auto done = co_await write_checkpoint();
+    while (completed_ < wanted_ && !ctx_.failed) {
+        ++started_;
+        const auto done = co_await write();
         if (!done) {
-            fail_store("cannot write a checkpoint", done.error().where);
+            ctx_.fail_store("cannot write a checkpoint", done.error().where);
             break;
         }
-        checkpoint_completed = checkpoint_started;
-        checkpoint_done.wake_all();
-        space_queue.wake_all();
+        completed_ = started_;
+        ctx_.checkpoint_done.wake_all();
+        ctx_.space_queue.wake_all();
     }
-    checkpoint_running = false;
-    checkpoint_done.wake_all();
+    running_ = false;
+    ctx_.checkpoint_done.wake_all();
 }
 
-bool Store::Impl::anything_to_checkpoint() const noexcept
+bool Checkpoint::anything_to_do() const noexcept
 {
-    return tree->dirty() || table.dirty() || attachments_dirty || journal.applied != sb.journal_start ||
-           chunks.pending() != 0 || blocks.pending() != 0 || mark_clean != sb.clean ||
-           journal.incarnation != sb.incarnation || new_geometry.has_value() || origin_record_wanted;
+    return state_.tree->dirty() || state_.table.dirty() || state_.attachments_dirty ||
+           state_.journal.applied != ctx_.sb.journal_start || places_.chunks.pending() != 0 ||
+           state_.blocks.pending() != 0 || mark_clean_ != ctx_.sb.clean ||
+           state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value() ||
+           origin_.to_be_kept;
 }
 
-Task<Result<void>> Store::Impl::write_checkpoint()
+Task<Result<void>> Checkpoint::write()
 {
-    if (!anything_to_checkpoint()) {
+    if (!anything_to_do()) {
         co_return Result<void>{};
     }
     Superblock next = freeze();
-    ++counters.checkpoints;
+    ++ctx_.counters.checkpoints;
     IoStatus status = co_await write_frozen_nodes();
     if (status == IoStatus::ok) {
-        status = co_await write_chain(snapshot_chain, write_snapshots);
+        status = co_await write_chain(state_.snapshot_chain, write_snapshots_);
     }
     if (status == IoStatus::ok) {
-        status = co_await write_chain(attachment_chain, write_attachments);
+        status = co_await write_chain(state_.attachment_chain, write_attachments_);
     }
     if (status == IoStatus::ok) {
-        status = co_await flush_devices(*this);
+        status = co_await flush_devices(ctx_);
     }
     if (status == IoStatus::ok) {
         status = co_await write_superblock(next);
     }
-    if (status == IoStatus::ok && both_copies) {
+    if (status == IoStatus::ok && both_copies_) {
         ++next.generation;
         status = co_await write_superblock(next);
     }
     if (status != IoStatus::ok) {
         co_return fail(Errc::io_error, "cannot write a checkpoint");
     }
-    sb = next;
-    set_durable(frozen);
-    chunks.thaw();
-    blocks.thaw();
+    ctx_.sb = next;
+    room_.set_durable(frozen_);
+    places_.chunks.thaw();
+    state_.blocks.thaw();
     co_return Result<void>{};
 }
 
 // The instant of the checkpoint. No I/O; what it returns names everything that is to be written.
-Superblock Store::Impl::freeze()
+Superblock Checkpoint::freeze()
 {
-    const std::uint64_t generation = tree->generation();
-    Superblock next = sb;
-    if (table.dirty()) {
-        const auto& all = table.all();
-        snapshot_chain.renew(blocks, sb, generation, TableKind::snapshots, all.size(),
-                             [&all](std::uint64_t i) { return pack_snapshot(*all[i]); });
-        write_snapshots = true;
-        table.clean();
+    const std::uint64_t generation = state_.tree->generation();
+    Superblock next = ctx_.sb;
+    freeze_tables(generation);
+    if (new_geometry_) {
+        next.origin_size = new_geometry_->origin_size;
+        next.largest_origin = new_geometry_->largest_origin;
+        next.incompat = new_geometry_->incompat;
+        next.data_chunks = new_geometry_->data_chunks;
+        next.meta.count = new_geometry_->meta_blocks;
     }
-    if (attachments_dirty) {
-        attachment_chain.renew(blocks, sb, generation, TableKind::attachments, attachments.size(),
-                               [this](std::uint64_t i) { return pack_attachment(attachments[i]); });
-        write_attachments = true;
-        attachments_dirty = false;
-    }
-    if (new_geometry) {
-        next.origin_size = new_geometry->origin_size;
-        next.largest_origin = new_geometry->largest_origin;
-        next.incompat = new_geometry->incompat;
-        next.data_chunks = new_geometry->data_chunks;
-        next.meta.count = new_geometry->meta_blocks;
-    }
-    next.incompat =
-        lost_places.count() > 0 ? next.incompat | kIncompatLostChunks : next.incompat & ~kIncompatLostChunks;
+    next.incompat = state_.lost_places.count() > 0 ? next.incompat | kIncompatLostChunks
+                                                   : next.incompat & ~kIncompatLostChunks;
     next.generation = generation;
-    next.incarnation = journal.incarnation;
-    next.journal_start = journal.applied;
-    next.clean = mark_clean;
-    next.epoch = epoch;
-    next.next_id = next_id;
-    next.root = tree->root() == nullptr ? 0 : tree->root()->block;
-    next.root_level = tree->root() == nullptr ? 0 : tree->root()->level();
-    next.entries = tree->entries();
-    next.snapshot_table = snapshot_chain.head();
-    next.snapshot_count = table.all().size();
-    next.attachment_table = attachment_chain.head();
-    next.attachment_count = attachments.size();
-    renew_samples();
-    next.origin = origin;
-    origin_record_wanted = false;
-    chunks.freeze();
-    blocks.freeze();
-    frozen = mark();
-    both_copies = mark_clean || journal.incarnation != sb.incarnation || new_geometry.has_value();
-    tree->freeze(generation + (both_copies ? 2 : 1)); // each copy of the superblock takes one
+    next.incarnation = state_.journal.incarnation;
+    next.journal_start = state_.journal.applied;
+    next.clean = mark_clean_;
+    next.epoch = state_.epoch;
+    next.next_id = state_.next_id;
+    next.root = state_.tree->root() == nullptr ? 0 : state_.tree->root()->block;
+    next.root_level = state_.tree->root() == nullptr ? 0 : state_.tree->root()->level();
+    next.entries = state_.tree->entries();
+    next.snapshot_table = state_.snapshot_chain.head();
+    next.snapshot_count = state_.table.all().size();
+    next.attachment_table = state_.attachment_chain.head();
+    next.attachment_count = state_.attachments.size();
+    origin_.renew();
+    next.origin = origin_.record;
+    origin_.to_be_kept = false;
+    places_.chunks.freeze();
+    state_.blocks.freeze();
+    frozen_ = room_.mark();
+    both_copies_ =
+        mark_clean_ || state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value();
+    state_.tree->freeze(generation + (both_copies_ ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
-        chunks.thaw();
+        places_.chunks.thaw();
     }
     return next;
 }
 
-Task<IoStatus> Store::Impl::write_frozen_nodes()
+// New images of the tables that have changed.
+void Checkpoint::freeze_tables(std::uint64_t generation)
+{
+    if (state_.table.dirty()) {
+        const auto& all = state_.table.all();
+        state_.snapshot_chain.renew(state_.blocks, ctx_.sb, generation, TableKind::snapshots, all.size(),
+                                    [&all](std::uint64_t i) { return pack_snapshot(*all[i]); });
+        write_snapshots_ = true;
+        state_.table.clean();
+    }
+    if (state_.attachments_dirty) {
+        state_.attachment_chain.renew(
+            state_.blocks, ctx_.sb, generation, TableKind::attachments, state_.attachments.size(),
+            [this](std::uint64_t i) { return pack_attachment(state_.attachments[i]); });
+        write_attachments_ = true;
+        state_.attachments_dirty = false;
+    }
+}
+
+Task<IoStatus> Checkpoint::write_frozen_nodes()
 {
     constexpr std::size_t kDepth = 16;
     std::array<Node*, kDepth> writing{};
@@ -150,21 +162,22 @@ Task<IoStatus> Store::Impl::write_frozen_nodes()
     for (;;) {
         group.clear();
         while (!group.full()) {
-            Node* node = tree->next_frozen();
+            Node* node = state_.tree->next_frozen();
             if (node == nullptr) {
                 break;
             }
-            seal_block(node->bytes(), kNodeMagic, node->block, uuid_prefix(sb.uuid), node->generation);
+            seal_block(node->bytes(), kNodeMagic, node->block, uuid_prefix(ctx_.sb.uuid), node->generation);
             writing[group.size()] = node;
-            group.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(node->block)}, node->bytes());
+            group.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(node->block)},
+                      node->bytes());
         }
         if (group.empty()) {
             co_return IoStatus::ok;
         }
         const IoStatus status = co_await group;
-        counters.node_writes += group.size();
+        ctx_.counters.node_writes += group.size();
         for (std::size_t i = 0; i < group.size(); ++i) {
-            tree->written(writing[i]);
+            state_.tree->written(writing[i]);
         }
         if (status != IoStatus::ok) {
             co_return status;
@@ -173,7 +186,7 @@ Task<IoStatus> Store::Impl::write_frozen_nodes()
 }
 
 // Writes the chain if it is new, runs of neighbouring blocks at a time.
-Task<IoStatus> Store::Impl::write_chain(TableChain& chain, bool& wanted)
+Task<IoStatus> Checkpoint::write_chain(TableChain& chain, bool& wanted)
 {
     if (!std::exchange(wanted, false)) {
         co_return IoStatus::ok;
@@ -188,7 +201,7 @@ Task<IoStatus> Store::Impl::write_chain(TableChain& chain, bool& wanted)
                 ++count;
             }
             const auto image = chain.image(i);
-            group.add(meta_device(), IoRequest::Op::write, Bytes{block_offset(list[i])},
+            group.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(list[i])},
                       {image.data(), count * kBlockSize.value});
             i += count;
         }
@@ -200,17 +213,30 @@ Task<IoStatus> Store::Impl::write_chain(TableChain& chain, bool& wanted)
     co_return IoStatus::ok;
 }
 
-Task<IoStatus> Store::Impl::write_superblock(Superblock next)
+Task<IoStatus> Checkpoint::write_superblock(Superblock next)
 {
-    const auto block = sb_buffer.block(0);
+    const auto block = superblock_.span();
     pack_superblock(next, block);
     const IoStatus written =
-        co_await DeviceIo(meta_device(), IoRequest::Op::write, Bytes{block_offset(next.home())}, block);
+        co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(next.home())}, block);
     if (written != IoStatus::ok) {
         co_return written;
     }
-    ++counters.flushes;
-    co_return co_await DeviceIo(meta_device(), IoRequest::Op::flush);
+    ++ctx_.counters.flushes;
+    co_return co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::flush);
+}
+
+// The lengths of `next` are the store's when it completes. Under the admin lock.
+Task<Result<void>> Checkpoint::change_geometry(const Superblock& next)
+{
+    if (const char* what = find_implausible(next); what != nullptr) {
+        co_return fail(Errc::invalid, what);
+    }
+    new_geometry_ =
+        Geometry{next.origin_size, next.largest_origin, next.incompat, next.data_chunks, next.meta.count};
+    auto done = co_await run();
+    new_geometry_.reset();
+    co_return done;
 }
 
 } // namespace snapstore

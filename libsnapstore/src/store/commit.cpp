@@ -66,7 +66,7 @@ Task<void> Store::Impl::write_seal()
 {
     seal_wanted = false;
     if (journal.next - sb.journal_start >= sb.journal.count) {
-        start_checkpoint(); // after it there is nothing to seal
+        checkpoint.start(); // after it there is nothing to seal
         co_return;
     }
     fill_batch(Batch{queue.head(), 1, 0, false});
@@ -95,7 +95,7 @@ Task<bool> Store::Impl::skip_journal(std::uint64_t count)
     observer.log(2, "a block of the journal cannot be written: it is passed over");
     journal.next += count;
     journal.applied = journal.next;
-    const auto done = co_await checkpoint();
+    const auto done = co_await checkpoint.run();
     co_return done.has_value() && !failed;
 }
 
@@ -139,8 +139,8 @@ Task<void> Store::Impl::commit_loop()
         counters.journal_blocks += batch.blocks;
         apply_batch(batch);
         const bool half_full = journal.next - sb.journal_start >= sb.journal.count / 2;
-        if ((half_full || mark_lost_chunks()) && !checkpoint_running) {
-            start_checkpoint();
+        if ((half_full || mark_lost_chunks()) && !checkpoint.running()) {
+            checkpoint.start();
         }
         commit_done.wake_all();
     }
@@ -188,7 +188,7 @@ Task<bool> Store::Impl::make_commit_room()
         co_await tick_queue.wait();
         co_return !failed;
     }
-    const auto done = co_await checkpoint();
+    const auto done = co_await checkpoint.run();
     if (done && choose_batch().blocks == 0 && nodes.free() >= tree->insert_bound(1)) {
         fail_store("metadata zone exhausted"); // has_room() prevents it
     }

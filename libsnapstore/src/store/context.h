@@ -14,9 +14,8 @@
 
 namespace snapstore {
 
-inline constexpr std::uint32_t kMaxRange = 1024;                   // chunks of one request
-inline constexpr std::uint64_t kMaxBatchBlocks = 8;                // journal blocks of one commit
-inline constexpr Key kNoKey{~std::uint64_t{0}, ~std::uint32_t{0}}; // greater than any
+inline constexpr std::uint32_t kMaxRange = 1024;    // chunks of one request
+inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one commit
 
 struct Context {
     Context(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);

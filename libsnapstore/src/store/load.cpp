@@ -215,7 +215,7 @@ Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
         return tl::unexpected(first);
     }
     Entry previous;
-    tree->visit(Key{}, Key{~std::uint64_t{0}, ~std::uint32_t{0}}, 0, [&](const Entry& e, bool) {
+    tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         if (!plausible(e)) {
             report("exception out of range", 0, e.key);
         } else if (e.stored() && !chunks.mark_used(e.store_chunk())) {

@@ -61,7 +61,7 @@ Task<void> Store::Impl::record_loss()
 {
     observer.log(2, "the snapshot store has failed: all snapshots are given up, so that the origin can be "
                     "written (origin first)");
-    while (commit_running || checkpoint_running) { // which may be writing a superblock
+    while (commit_running || checkpoint.running()) { // which may be writing a superblock
         if (commit_running) {
             co_await commit_done.wait();
         } else {
@@ -106,13 +106,13 @@ Task<IoStatus> Store::Impl::mark_superblock()
     lost.generation += 3;
     lost.incompat |= kIncompatLost;
     lost.clean = false;
-    const IoStatus status = co_await write_superblock(lost);
+    const IoStatus status = co_await checkpoint.write_superblock(lost);
     if (status != IoStatus::ok) {
         co_return status;
     }
     sb = lost;
     ++lost.generation;
-    const IoStatus again = co_await write_superblock(lost);
+    const IoStatus again = co_await checkpoint.write_superblock(lost);
     if (again == IoStatus::ok) {
         sb = std::move(lost);
     } else {

@@ -51,7 +51,7 @@ Task<Result<void>> Store::Impl::read_superblocks()
         }
     }
     sb = std::move(*main);
-    origin = sb.origin;
+    origin.record = sb.origin;
     co_return Result<void>{};
 }
 
@@ -89,10 +89,10 @@ void Store::Impl::make_pools()
 Result<void> Store::Impl::sweep_for_table()
 {
     while (table.all().size() > sb.max_snapshots) {
-        const Sweep state = sweep_step();
-        if (state == Sweep::needs_checkpoint && nodes.free() < nodes_wanted()) {
+        const Sweep::Step state = sweep.step();
+        if (state == Sweep::Step::needs_checkpoint && nodes.free() < nodes_wanted()) {
             nodes.grow(nodes_wanted());
-        } else if (state != Sweep::progress) {
+        } else if (state != Sweep::Step::progress) {
             return fail(Errc::corrupt, "journal: too many snapshots", sb.max_snapshots);
         }
     }
@@ -126,7 +126,7 @@ Task<Result<OpenReport>> Store::Impl::open()
         ok = co_await find_loss(report);
     }
     if (ok) {
-        ok = co_await check_origin(report);
+        ok = co_await origin_check.check(report);
     }
     if (ok) {
         ok = may_go_on_opening(); // for the last time: from here on it writes
@@ -140,7 +140,7 @@ Task<Result<OpenReport>> Store::Impl::open()
     opened = true;
     ok = sweep_for_table();
     if (ok) {
-        ok = co_await checkpoint();
+        ok = co_await checkpoint.run();
     }
     if (ok) {
         ok = co_await forget_loss();
@@ -168,14 +168,15 @@ Task<Result<void>> Store::Impl::close()
     while (loss == Loss::recording) {
         co_await loss_settled.wait();
     }
-    while (sampling) { // nothing may be in flight when it is closed, nor a checkpoint follow the last
-        co_await sampled.wait();
+    while (
+        sampler.sampling()) { // nothing may be in flight when it is closed, nor a checkpoint follow the last
+        co_await sampler.sampled();
     }
     if (failed) {
         co_return tl::unexpected(failure());
     }
-    mark_clean = true;
-    co_return co_await checkpoint();
+    checkpoint.mark_clean();
+    co_return co_await checkpoint.run();
 }
 
 } // namespace snapstore

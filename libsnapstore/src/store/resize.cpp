@@ -65,7 +65,7 @@ Task<Result<void>> Store::Impl::resize_origin(Sectors size)
             sb = next;
             co_return Result<void>{};
         }
-        co_return co_await change_geometry(next);
+        co_return co_await checkpoint.change_geometry(next);
     }
 }
 
@@ -90,7 +90,7 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
     const std::uint64_t end = sb.origin_chunks();
     std::uint64_t left = shared_from(first, end);
     if (left > chunks.free() && chunks.pending() > 0) {
-        if (auto done = co_await checkpoint(); !done) {
+        if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
         }
     }
@@ -155,7 +155,7 @@ Task<Result<void>> Store::Impl::resize_store(Bytes size)
             co_return done;
         }
     }
-    auto done = co_await change_geometry(next);
+    auto done = co_await checkpoint.change_geometry(next);
     if (done) {
         chunks.grow(sb.data_chunks);
         verified.grow(std::max(sb.data_chunks, verified.words().size() * 64)); // a shrink leaves it as it is
@@ -203,7 +203,7 @@ Task<Result<void>> Store::Impl::grow_meta(std::uint64_t count)
     const Gate::Lock lock(gate);
     Superblock next = sb;
     next.meta.count = count;
-    auto done = co_await change_geometry(next);
+    auto done = co_await checkpoint.change_geometry(next);
     if (done) {
         blocks.grow(sb.meta.count);
         tree->grow_zone(sb.meta.count);
@@ -239,19 +239,6 @@ Task<Result<void>> Store::Impl::write_identity(std::uint64_t data_chunks)
         }
     }
     co_return Result<void>{};
-}
-
-// The lengths of `next` are the store's when it completes. Under the admin lock.
-Task<Result<void>> Store::Impl::change_geometry(const Superblock& next)
-{
-    if (const char* what = find_implausible(next); what != nullptr) {
-        co_return fail(Errc::invalid, what);
-    }
-    new_geometry =
-        Geometry{next.origin_size, next.largest_origin, next.incompat, next.data_chunks, next.meta.count};
-    auto done = co_await checkpoint();
-    new_geometry.reset();
-    co_return done;
 }
 
 } // namespace snapstore

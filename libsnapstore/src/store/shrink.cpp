@@ -42,7 +42,6 @@
 namespace snapstore {
 
 namespace {
-constexpr Key kTreeEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
 constexpr std::uint64_t kMoveScan = 65536;        // entries looked at without a pause
 constexpr std::uint64_t kHeldBytes = 64ULL << 20; // moved while a writer is held
 } // namespace
@@ -119,7 +118,7 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
     const std::uint64_t most = std::max<std::uint64_t>(kHeldBytes / chunk_bytes(), 1);
     std::array<Entry, kMoveBatch> batch{};
     written.clear();
-    for (Key cursor; cursor < kTreeEnd;) {
+    for (Key cursor; cursor < kNoKey;) {
         std::uint64_t scanned = 0;
         std::size_t count = 0;
         const auto collect = [&](const Entry& e, bool) {
@@ -138,14 +137,14 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
             }
             return true;
         };
-        if (tree->visit(cursor, kTreeEnd, 0, collect)) {
-            cursor = kTreeEnd;
+        if (tree->visit(cursor, kNoKey, 0, collect)) {
+            cursor = kNoKey;
         }
         if (count > 0) {
             if (auto moved = co_await move_batch(std::span(batch).first(count)); !moved) {
                 co_return moved;
             }
-        } else if (cursor < kTreeEnd) {
+        } else if (cursor < kNoKey) {
             co_await tick_queue.wait(); // let others run
         }
         if (auto ok = may_go_on(shrink); !ok) {
@@ -173,7 +172,7 @@ Task<Result<void>> Store::Impl::move_private(std::span<const Entry> written, Pla
     }
     // Also if not all could be moved: what was moved must be durable before it is written to.
     if (!has_bug(PlantedBug::moved_before_durable)) {
-        if (auto durable = co_await checkpoint(); moved && !durable) {
+        if (auto durable = co_await checkpoint.run(); moved && !durable) {
             moved = durable;
         }
     }
@@ -307,7 +306,7 @@ void Store::Impl::name_places(std::span<const Entry> entries, std::span<const st
 Task<Result<void>> Store::Impl::make_move_room(std::uint64_t places)
 {
     if (chunks.free() < places && chunks.pending() > 0) {
-        if (auto done = co_await checkpoint(); !done) {
+        if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
         }
     }
@@ -329,7 +328,7 @@ Task<Result<void>> Store::Impl::make_tree_room(std::uint64_t changes)
             want_nodes(wanted);
             co_await tick_queue.wait(); // refill() wakes it
         } else if (blocks.free() < wanted + reserved_blocks()) {
-            if (auto done = co_await checkpoint(); !done) {
+            if (auto done = co_await checkpoint.run(); !done) {
                 co_return done;
             }
         } else {
@@ -351,7 +350,7 @@ Task<Result<void>> Store::Impl::cut_tail()
     shrink->final = true;
     Superblock next = sb;
     next.data_chunks = shrink->end;
-    if (auto done = co_await change_geometry(next); !done) {
+    if (auto done = co_await checkpoint.change_geometry(next); !done) {
         co_return done;
     }
     chunks.cut_at_limit();

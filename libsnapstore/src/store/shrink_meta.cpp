@@ -83,7 +83,7 @@ Task<Result<void>> Store::Impl::limit_zone()
             stop_shrinking(zone_shrink, kZoneFilledUp);
             continue;
         }
-        if (auto done = co_await checkpoint(); !done) {
+        if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
         }
     }
@@ -92,7 +92,7 @@ Task<Result<void>> Store::Impl::limit_zone()
 Task<Result<void>> Store::Impl::empty_zone_end()
 {
     for (;;) {
-        if (auto done = co_await checkpoint(); !done) {
+        if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
         }
         if (auto ok = may_go_on(zone_shrink); !ok) {
@@ -105,7 +105,7 @@ Task<Result<void>> Store::Impl::empty_zone_end()
             co_return renewed;
         }
         renew_tables(sb.meta.first + zone_shrink->end);
-        if (!anything_to_checkpoint()) {
+        if (!checkpoint.anything_to_do()) {
             co_return fail(Errc::corrupt, "a block of metadata is in use, and nothing names it");
         }
     }
@@ -160,7 +160,7 @@ Task<Result<void>> Store::Impl::cut_zone()
     zone_shrink->final = true;
     Superblock next = sb;
     next.meta.count = zone_shrink->end;
-    if (auto done = co_await change_geometry(next); !done) {
+    if (auto done = co_await checkpoint.change_geometry(next); !done) {
         co_return done;
     }
     blocks.cut_at_limit();

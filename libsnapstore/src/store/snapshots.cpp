@@ -82,7 +82,7 @@ Task<Result<void>> Store::Impl::make_snapshot_room()
         if (recovery_snapshots() < sb.max_snapshots) {
             co_return Result<void>{};
         }
-        if (auto done = co_await checkpoint(); !done) {
+        if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
         }
     }

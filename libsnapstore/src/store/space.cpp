@@ -50,22 +50,22 @@ Task<Result<void>> Store::Impl::make_space()
         co_return Result<void>{};
     }
     if (chunks.pending() > 0 || recovery_nodes() > tree->nodes()) {
-        co_return co_await checkpoint();
+        co_return co_await checkpoint.run();
     }
-    ask_released();
-    if (sweep_possible()) {
-        Sweep state = Sweep::progress;
-        for (int i = 0; i < kUrgentSteps && state == Sweep::progress; ++i) {
-            state = sweep_step();
+    sweep.ask_released();
+    if (sweep.possible()) {
+        Sweep::Step state = Sweep::Step::progress;
+        for (int i = 0; i < kUrgentSteps && state == Sweep::Step::progress; ++i) {
+            state = sweep.step();
         }
-        if (state == Sweep::needs_checkpoint && wants_refill()) {
+        if (state == Sweep::Step::needs_checkpoint && wants_refill()) {
             co_await tick_queue.wait(); // refill() wakes us
             co_return Result<void>{};
         }
-        if (state == Sweep::needs_checkpoint || chunks.pending() > 0) {
-            co_return co_await checkpoint();
+        if (state == Sweep::Step::needs_checkpoint || chunks.pending() > 0) {
+            co_return co_await checkpoint.run();
         }
-        if (state == Sweep::progress) {
+        if (state == Sweep::Step::progress) {
             co_await tick_queue.wait(); // let others run
         }
         co_return Result<void>{};
@@ -101,16 +101,6 @@ Task<Result<void>> Store::Impl::make_space()
         co_return squashed;
     }
     co_return Result<void>{};
-}
-
-void Store::Impl::ask_released()
-{
-    for (const auto& s : table.all()) {
-        if (s->info.state == SnapshotState::squashed && !s->swept && !s->released &&
-            observer.released(s->info.id)) {
-            table.set_released(*s);
-        }
-    }
 }
 
 } // namespace snapstore

@@ -34,13 +34,13 @@ StoreInfo Store::Impl::info() const noexcept
     info.journal_used = journal.next - sb.journal_start;
     info.exceptions = tree->entries();
     info.snapshots = table.live();
-    info.sweeping = sweep_possible();
+    info.sweeping = sweep.possible();
     info.failed = failed;
     info.failure = failed_what;
     info.lost_chunks = lost_places.count();
     info.bad_chunks = bad();
     info.given_up = loss == Loss::recorded;
-    info.origin_samples = origin.count();
+    info.origin_samples = origin.record.count();
     return info;
 }
 
@@ -51,8 +51,11 @@ Store::~Store() = default;
 
 FramePool& Store::frames() noexcept { return impl_->frame_pool; }
 Task<Result<OpenReport>> Store::open() { return impl_->open(); }
-void Store::set_origin_identity(std::string_view identity) noexcept { impl_->origin.set_identity(identity); }
-std::string_view Store::origin_identity() const noexcept { return impl_->origin.identity_text(); }
+void Store::set_origin_identity(std::string_view identity) noexcept
+{
+    impl_->origin.record.set_identity(identity);
+}
+std::string_view Store::origin_identity() const noexcept { return impl_->origin.record.identity_text(); }
 void Store::stop_opening() noexcept { impl_->opening_stopped = true; }
 Task<Result<void>> Store::close() { return impl_->close(); }
 
@@ -113,7 +116,7 @@ Task<Result<void>> Store::detach(Uuid client) { return impl_->detach(client); }
 
 void Store::space_released(SnapshotId) noexcept
 {
-    impl_->ask_released();
+    impl_->sweep.ask_released();
     impl_->tick_queue.wake_all();
 }
 
@@ -162,7 +165,7 @@ void Store::refill()
 void Store::tick(bool force) { impl_->tick(force); }
 Task<void> Store::quiesce() { return impl_->quiesce(); }
 
-Task<Result<void>> Store::checkpoint() { return impl_->checkpoint(); }
+Task<Result<void>> Store::checkpoint() { return impl_->checkpoint.run(); }
 Task<Result<CheckReport>> Store::check(bool data) { return impl_->check(data); }
 
 void Store::dump(const std::function<void(const DumpEntry&)>& visit) const
@@ -170,8 +173,7 @@ void Store::dump(const std::function<void(const DumpEntry&)>& visit) const
     if (!impl_->opened) {
         return;
     }
-    const Key end{~std::uint64_t{0}, ~std::uint32_t{0}};
-    impl_->tree->visit(Key{}, end, 0, [&](const Entry& e, bool) {
+    impl_->tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         visit(DumpEntry{e.key.chunk(), Epoch{e.key.epoch}, e.key.is_private(), e.zero(), e.lost(),
                         StoreChunk{e.store_chunk()}, e.crc});
         return true;

@@ -25,10 +25,14 @@
 #include "format/origin_record.h"
 #include "memory/assertion.h"
 #include "memory/buffer_pool.h"
+#include "store/checkpoint.h"
 #include "store/gate.h"
 #include "store/io_group.h"
+#include "store/origin_check.h"
+#include "store/origin_sampler.h"
 #include "store/planted_bugs.h"
 #include "store/room.h"
+#include "store/sweep.h"
 
 namespace snapstore {
 
@@ -99,17 +103,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Result<void> apply_attach(std::span<const record_disk> record);
     void apply_detach(const record_disk& record);
 
-    // ---- checkpoints (checkpoint.cpp) ----
-    Task<Result<void>> checkpoint(); // one that begins now or later is durable
-    void start_checkpoint();
-    Task<void> checkpoint_loop();
-    Task<Result<void>> write_checkpoint();
-    Superblock freeze();
-    Task<IoStatus> write_frozen_nodes();
-    Task<IoStatus> write_chain(TableChain& chain, bool& wanted);
-    Task<IoStatus> write_superblock(Superblock next);
-    bool anything_to_checkpoint() const noexcept;
-
     // ---- copy-out (copy_out.cpp) ----
     struct Piece {
         std::uint32_t index = 0; // in the run
@@ -150,13 +143,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
 
     // ---- resize (resize.cpp) ----
-    struct Geometry {
-        Sectors origin_size;
-        Sectors largest_origin;
-        std::uint64_t incompat = 0;
-        std::uint64_t data_chunks = 0;
-        std::uint64_t meta_blocks = 0;
-    };
     Result<void> fits(Bytes size, const BlockDevice& device, const char* smaller) const;
     Task<Result<void>> resize_origin(Sectors size);
     Task<Result<void>> copy_out_tail(Sectors size);
@@ -165,7 +151,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Task<Result<void>> resize_meta(Bytes size);
     Task<Result<void>> grow_meta(std::uint64_t count);
     Task<Result<void>> write_identity(std::uint64_t data_chunks);
-    Task<Result<void>> change_geometry(const Superblock& next);
 
     // ---- a smaller store (shrink.cpp) ----
     static constexpr std::size_t kMoveBatch = 16;
@@ -216,13 +201,7 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
                                       std::uint64_t claims);
     Task<Result<void>> make_space();
-    enum class Sweep { idle, progress, needs_checkpoint };
-    Sweep sweep_step();
-    bool begin_sweep();
-    void end_sweep();
     void tick(bool force);
-    bool sweep_possible() const noexcept;
-    void ask_released();
     Task<void> quiesce();
 
     // ---- check (check.cpp) ----
@@ -242,24 +221,15 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Task<Result<void>> find_loss(OpenReport& report);
     Task<Result<void>> forget_loss();
 
-    // ---- which origin (origin_check.cpp) ----
-    Task<Result<void>> check_origin(OpenReport& report);
-    Task<Result<void>> compare_samples(OpenReport& report);
-    bool whole_in(std::uint64_t block, Sectors size) const noexcept; // the chunk that it is in
-    bool unwritten_since(std::uint64_t block, Epoch snapshot) const noexcept;
-    void renew_samples() noexcept;
-    void sample_origin(); // from tick()
-    static constexpr std::size_t kSampledAtOnce = 8;
-    using SampleBlocks = std::array<std::uint64_t, kSampledAtOnce>;
-    std::optional<std::uint64_t> choose_sample() noexcept;
-    Task<void> take_samples(SampleBlocks wanted, std::size_t count);
-    void add_sample(const OriginSample& sample) noexcept;
-    void keep_samples();
-    bool origin_record_old() const noexcept; // the one on disk
-
     // ---- failure and diagnosis ----
     StoreInfo info() const noexcept;
+
     Gate gate{config.max_operations};
+    KnownOrigin origin{*this, *this};
+    Checkpoint checkpoint{*this, *this, *this, *this, origin};
+    Sweep sweep{*this, *this, *this, *this, checkpoint};
+    OriginCheck origin_check{*this, *this, origin};
+    OriginSampler sampler{*this, *this, origin, checkpoint};
 
     bool open_called = false;
     bool damaged = false; // open() has found damage: only check() works
@@ -277,36 +247,12 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
     std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
     std::uint32_t copies_moving = 0; // copies at their reads and writes
-    // Checkpoints.
-    bool write_snapshots = false; // the frozen generation has a new table
-    bool write_attachments = false;
-    bool mark_clean = false;
-    bool both_copies = false;             // this checkpoint writes the superblock twice
-    std::optional<Geometry> new_geometry; // for the next checkpoint
-    bool checkpoint_running = false;
-    std::uint64_t checkpoint_started = 0;
-    std::uint64_t checkpoint_completed = 0;
-    std::uint64_t checkpoint_wanted = 0;
-    Room::Mark frozen;
-
     // Operations.
     BufferPool buffers;
     // Space.
     bool making_space = false;
     std::uint64_t claims_waiting = 0; // claims of those that wait for space
-    bool sweeping = false;
-    std::uint32_t sweep_epoch = 0; // lowest epoch whose garbage this pass looks for
-    Key sweep_cursor;
     std::uint64_t ticks = 0;
-    // Which origin.
-    OriginRecord origin; // goes to disk with each checkpoint
-    AlignedBuffer sample_buffer{kSampledAtOnce * kBlockSize.value};
-    bool sampling = false;          // blocks are being read
-    WaitQueue sampled;              // none is any more
-    Epoch sampled_for;              // newest live snapshot then
-    std::uint32_t sample_tries = 0; // blocks that may still be read for this snapshot
-    std::uint64_t sample_random = 0;
-    bool origin_record_wanted = false; // on disk: reason enough for a checkpoint
 };
 
 } // namespace snapstore
