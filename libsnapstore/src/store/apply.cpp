@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// Applies durable records to the tree and the tables: after a commit, and at replay. Both must come to the
-// same result.
-#include <algorithm>
+#include "store/apply.h"
 
-#include "format/block.h"
-#include "store/store_impl.h"
+#include <algorithm>
 
 namespace snapstore {
 
@@ -18,7 +15,7 @@ T payload(std::span<const record_disk> record)
 
 } // namespace
 
-Result<void> Store::Impl::apply(std::span<const record_disk> record, bool replaying)
+Result<void> Applier::apply(std::span<const record_disk> record, bool replaying)
 {
     const record_disk& r = record.front();
     switch (static_cast<RecordType>(r.type)) {
@@ -44,115 +41,116 @@ Result<void> Store::Impl::apply(std::span<const record_disk> record, bool replay
     return fail(Errc::corrupt, "journal: unknown record");
 }
 
-Result<void> Store::Impl::apply_add(const Entry& entry, bool replaying)
+Result<void> Applier::apply_add(const Entry& entry, bool replaying)
 {
     const std::uint64_t store_chunk = entry.store_chunk();
-    Snapshot* snapshot = table.find(Epoch{entry.key.epoch});
+    Snapshot* snapshot = state_.table.find(Epoch{entry.key.epoch});
     const bool live = snapshot != nullptr && snapshot->info.state == SnapshotState::normal;
     const bool is_private = entry.key.is_private();
     const bool wanted = live || !is_private;
     if (replaying) {
-        if (!plausible(entry)) {
+        if (!state_.plausible(entry)) {
             return fail(Errc::corrupt, "journal: exception out of range");
         }
-        if (wanted && entry.stored() && !chunks.mark_used(store_chunk)) {
-            return fail(Errc::corrupt, "journal: store chunk used twice", store_offset(store_chunk).value);
+        if (wanted && entry.stored() && !places_.chunks.mark_used(store_chunk)) {
+            return fail(Errc::corrupt, "journal: store chunk used twice",
+                        ctx_.store_offset(store_chunk).value);
         }
     } else {
-        in_flight.erase(entry.key.key);
-        uncommitted -= entry.stored() ? 1U : 0U;
+        state_.in_flight.erase(entry.key.key);
+        places_.uncommitted -= entry.stored() ? 1U : 0U;
     }
     if (!wanted) { // the snapshot went while its chunk was copied
         if (!replaying && entry.stored()) {
-            chunks.free_later(store_chunk);
+            places_.chunks.free_later(store_chunk);
         }
         return {};
     }
-    if (!tree->insert(entry)) {
+    if (!state_.tree->insert(entry)) {
         return fail(Errc::corrupt, "journal: exception twice");
     }
     if (entry.lost()) {
-        lost_places.insert(entry.key);
+        state_.lost_places.insert(entry.key);
     }
     if (is_private) { // so it is live
         snapshot->has_private = true;
     } else if (!live) {
-        late_garbage = true;
+        state_.late_garbage = true;
     }
     return {};
 }
 
-Result<void> Store::Impl::apply_create(std::span<const record_disk> record)
+Result<void> Applier::apply_create(std::span<const record_disk> record)
 {
     auto snapshot = unpack_snapshot(payload<snapshot_disk>(record));
     if (!snapshot) {
         return tl::unexpected(snapshot.error());
     }
-    if (snapshot->info.epoch != epoch || snapshot->info.state != SnapshotState::normal) {
+    if (snapshot->info.epoch != state_.epoch || snapshot->info.state != SnapshotState::normal) {
         return fail(Errc::corrupt, "journal: create of a wrong epoch", snapshot->info.epoch.value);
     }
-    if (snapshot->info.size > sb.greatest_size()) {
+    if (snapshot->info.size > ctx_.sb.greatest_size()) {
         return fail(Errc::corrupt, "journal: create of a snapshot of a wrong size", snapshot->info.id.value);
     }
     const SnapshotId id = snapshot->info.id;
-    if (table.listed() >= sb.max_snapshots) { // of those being deleted: sweep_for_table()
+    if (state_.table.listed() >= ctx_.sb.max_snapshots) { // of those being deleted: sweep_for_table()
         return fail(Errc::corrupt, "journal: too many snapshots", id.value);
     }
-    if (!table.insert(std::move(*snapshot))) {
+    if (!state_.table.insert(std::move(*snapshot))) {
         return fail(Errc::corrupt, "journal: create of an existing snapshot", id.value);
     }
-    snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
-    ++epoch;
-    ++snapshots_created;
-    next_id = std::max(next_id, SnapshotId{id.value + 1});
+    state_.snapshot_chain.reserve(state_.table.all().size(), sizeof(snapshot_disk));
+    ++state_.epoch;
+    ++state_.snapshots_created;
+    state_.next_id = std::max(state_.next_id, SnapshotId{id.value + 1});
     return {};
 }
 
-Result<void> Store::Impl::apply_state(const record_disk& record)
+Result<void> Applier::apply_state(const record_disk& record)
 {
-    Snapshot* snapshot = table.find(Epoch{record.epoch});
+    Snapshot* snapshot = state_.table.find(Epoch{record.epoch});
     if (snapshot == nullptr) {
         return fail(Errc::corrupt, "journal: no such snapshot", record.epoch);
     }
     switch (static_cast<RecordType>(record.type)) {
     case RecordType::remove:
-        table.set_state(*snapshot, SnapshotState::deleting);
+        state_.table.set_state(*snapshot, SnapshotState::deleting);
         break;
     case RecordType::squash:
-        table.set_state(*snapshot, SnapshotState::squashed);
+        state_.table.set_state(*snapshot, SnapshotState::squashed);
         break;
     case RecordType::priority:
         snapshot->info.priority = static_cast<std::int8_t>(static_cast<std::uint8_t>(record.location));
-        table.touch();
+        state_.table.touch();
         break;
     default:
         snapshot->info.use_count = static_cast<std::uint32_t>(record.location);
-        table.touch();
+        state_.table.touch();
         break;
     }
     return {};
 }
 
-Result<void> Store::Impl::apply_attach(std::span<const record_disk> record)
+Result<void> Applier::apply_attach(std::span<const record_disk> record)
 {
     Attachment attachment = unpack_attachment(payload<attachment_disk>(record));
-    std::erase_if(attachments, [&](const Attachment& a) { return a.client == attachment.client; });
-    if (attachments.size() >= kMaxAttachments) {
+    std::erase_if(state_.attachments, [&](const Attachment& a) { return a.client == attachment.client; });
+    if (state_.attachments.size() >= kMaxAttachments) {
         return fail(Errc::corrupt, "journal: too many clients");
     }
-    attachments.push_back(std::move(attachment));
-    attachment_chain.reserve(attachments.size(), sizeof(attachment_disk));
-    attachments_dirty = true;
+    state_.attachments.push_back(std::move(attachment));
+    state_.attachment_chain.reserve(state_.attachments.size(), sizeof(attachment_disk));
+    state_.attachments_dirty = true;
     return {};
 }
 
-void Store::Impl::apply_detach(const record_disk& record)
+void Applier::apply_detach(const record_disk& record)
 {
     Uuid client{};
     store_disk(client, record.chunk);
     store_disk(client, record.location, sizeof record.chunk);
-    std::erase_if(attachments, [&](const Attachment& a) { return a.client == client; });
-    attachments_dirty = true;
+    std::erase_if(state_.attachments, [&](const Attachment& a) { return a.client == client; });
+    state_.attachments_dirty = true;
 }
 
 } // namespace snapstore

@@ -15,7 +15,7 @@ void Store::Impl::tick(bool force)
     }
     ++ticks;
     tick_queue.wake_all();
-    seal_journal();
+    commit.seal();
     if (!gate.idle() && !force && !making_space && ticks % kBusyTicks != 0) {
         return;
     }
@@ -37,7 +37,7 @@ Task<void> Store::Impl::quiesce()
 {
     while (opened && !failed) {
         sweep.ask_released();
-        if (commit_running) {
+        if (commit.running()) {
             co_await commit_done.wait();
         } else if (checkpoint.running()) {
             co_await checkpoint_done.wait();

@@ -85,7 +85,7 @@ Task<Result<void>> Store::Impl::origin_write(ChunkRange range)
     const Gate::Admission admitted(gate);
     auto copied = co_await copy_missing(range);
     if (!copied && failed && !closing) { // a store that fails takes the snapshots with it, not the origin
-        copied = co_await give_up();
+        copied = co_await loss.give_up();
     }
     co_return copied;
 }
@@ -166,7 +166,7 @@ Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
     const auto result = co_await copy_claimed(range, newest);
     // What is left of the range has no record.
     unclaim(Key::shared(range.first, Epoch{}).key, range.count);
-    kick_commit(); // which may have waited for this copy
+    commit.kick(); // which may have waited for this copy
     co_return result;
 }
 
@@ -177,9 +177,9 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
     const auto leased = static_cast<std::uint32_t>(lease.chunks());
     ChunkRange part{range.first, std::min(range.count, leased)};
     bool unreadable = false;
-    ++copies_moving;
+    commit.begin_copy();
     auto read = co_await read_run(part, lease, unreadable);
-    --copies_moving;
+    commit.end_copy();
     if (!read) {
         co_return read;
     }
@@ -304,10 +304,10 @@ Task<bool> Store::Impl::write_planned(const BufferPool::Lease& lease, std::span<
             counters.store_bytes += data.size();
         }
     }
-    ++copies_moving;
+    commit.begin_copy();
     const IoStatus status = co_await writes;
     const bool written = status == IoStatus::ok || (!failed && co_await write_singly(lease, pieces));
-    --copies_moving;
+    commit.end_copy();
     co_return written && !failed;
 }
 
@@ -350,13 +350,12 @@ void Store::Impl::queue_copies(const BufferPool::Lease& lease, ChunkRange range,
                 verified.set(entry.location);
             }
             const record_disk record = make_record(entry);
-            queue.push({&record, 1});
+            commit.push(record);
         }
         counters.copied_chunks += piece.count;
         counters.zero_chunks += piece.zero ? piece.count : 0;
     }
-    ++copies_queued;
-    kick_commit();
+    commit.copied();
 }
 
 } // namespace snapstore

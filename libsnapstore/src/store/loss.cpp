@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-// The store has failed (an I/O error of its own or of its metadata's device) and the origin has not: origin
-// first (I6). Copies cannot be made any more, so the snapshots are given up and the origin is written
-// without.
-//
-// They must never be taken for valid again: not by a daemon that is started when the device is back, not
-// after a reboot. So that they are lost is recorded first, in two places:
-//
-//   the superblock, with the bit kIncompatLost: moves with the store; but its device may be what has failed
-//   the witness: a block elsewhere on this host
-//
-// Invariant: origin writes pass without copies only when one of the two is durable; if none is, they fail.
-// open() looks at both, squashes what it finds, and forgets the record only when the squash is durable.
-// (LossTest, StoreErrorTest, UnrecordedLossTest)
-#include "format/block.h"
-#include "store/store_impl.h"
+#include "store/loss.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/planted_bugs.h"
 
 namespace snapstore {
 
@@ -21,9 +12,9 @@ namespace {
 constexpr std::uint32_t kWitnessVersion = 1;
 }
 
-bool Store::Impl::pinned() const noexcept
+bool Loss::pinned() const noexcept
 {
-    for (const auto& s : table.all()) {
+    for (const auto& s : state_.table.all()) {
         if (s->info.state == SnapshotState::normal && s->info.priority == 127) {
             return true;
         }
@@ -31,41 +22,42 @@ bool Store::Impl::pinned() const noexcept
     return false;
 }
 
-Task<Result<void>> Store::Impl::give_up()
+Task<Result<void>> Loss::give_up()
 {
-    if (!failed) {
+    if (!ctx_.failed) {
         co_return fail(Errc::invalid, "the snapshot store has not failed");
     }
-    if (loss == Loss::none && (config.snapshot_first || pinned())) {
-        if (!std::exchange(refusal_told, true)) {
-            observer.log(2,
-                         config.snapshot_first
-                             ? "the snapshot store has failed: writes to the origin that need it fail "
-                               "(snapshot first)"
-                             : "the snapshot store has failed and a snapshot is pinned: writes to the origin "
-                               "that need it fail");
+    if (stage_ == Stage::none && (ctx_.config.snapshot_first || pinned())) {
+        if (!std::exchange(room_.refusal_told, true)) {
+            ctx_.observer.log(
+                2, ctx_.config.snapshot_first
+                       ? "the snapshot store has failed: writes to the origin that need it fail "
+                         "(snapshot first)"
+                       : "the snapshot store has failed and a snapshot is pinned: writes to the origin "
+                         "that need it fail");
         }
-        co_return tl::unexpected(failure());
+        co_return tl::unexpected(ctx_.failure());
     }
-    if (loss == Loss::none) {
-        loss = Loss::recording;
-        spawn(frame_pool, record_loss());
+    if (stage_ == Stage::none) {
+        stage_ = Stage::recording;
+        spawn(ctx_.frame_pool, record());
     }
-    while (loss == Loss::recording) {
-        co_await loss_settled.wait();
+    while (stage_ == Stage::recording) {
+        co_await settled_.wait();
     }
-    co_return loss == Loss::recorded ? Result<void>{} : tl::unexpected(failure());
+    co_return stage_ == Stage::recorded ? Result<void>{} : tl::unexpected(ctx_.failure());
 }
 
-Task<void> Store::Impl::record_loss()
+Task<void> Loss::record()
 {
-    observer.log(2, "the snapshot store has failed: all snapshots are given up, so that the origin can be "
-                    "written (origin first)");
-    while (commit_running || checkpoint.running()) { // which may be writing a superblock
-        if (commit_running) {
-            co_await commit_done.wait();
+    ctx_.observer.log(2,
+                      "the snapshot store has failed: all snapshots are given up, so that the origin can be "
+                      "written (origin first)");
+    while (commit_.running() || checkpoint_.running()) { // which may be writing a superblock
+        if (commit_.running()) {
+            co_await ctx_.commit_done.wait();
         } else {
-            co_await checkpoint_done.wait();
+            co_await ctx_.checkpoint_done.wait();
         }
     }
     IoStatus marked = IoStatus::ok;
@@ -75,89 +67,91 @@ Task<void> Store::Impl::record_loss()
         witnessed = co_await write_witness(true);
     }
     if (marked != IoStatus::ok && witnessed != IoStatus::ok) {
-        observer.log(2,
-                     "that the snapshots are lost can be recorded nowhere: they are kept, and writes to the "
-                     "origin that need the store fail");
-        loss = Loss::refused;
-        loss_settled.wake_all();
+        ctx_.observer.log(
+            2, "that the snapshots are lost can be recorded nowhere: they are kept, and writes to the "
+               "origin that need the store fail");
+        stage_ = Stage::refused;
+        settled_.wake_all();
         co_return;
     }
-    observer.log(2, marked != IoStatus::ok      ? "that the snapshots are lost is recorded on this host only"
-                    : witnessed != IoStatus::ok ? "that the snapshots are lost is recorded in the store only"
-                                                : "that the snapshots are lost is recorded");
-    loss = Loss::recorded;
-    for (const auto& s : table.all()) {
+    ctx_.observer.log(2, marked != IoStatus::ok ? "that the snapshots are lost is recorded on this host only"
+                         : witnessed != IoStatus::ok
+                             ? "that the snapshots are lost is recorded in the store only"
+                             : "that the snapshots are lost is recorded");
+    stage_ = Stage::recorded;
+    for (const auto& s : state_.table.all()) {
         if (s->info.state == SnapshotState::normal) {
-            table.set_state(*s, SnapshotState::squashed);
-            ++counters.squashed;
-            observer.squashed(s->info.id);
+            state_.table.set_state(*s, SnapshotState::squashed);
+            ++ctx_.counters.squashed;
+            ctx_.observer.squashed(s->info.id);
         }
     }
-    observer.state_changed();
-    loss_settled.wake_all();
+    ctx_.observer.state_changed();
+    settled_.wake_all();
 }
 
 // What the newest durable superblock says, and the bit. Of a checkpoint that has failed, the next two
 // generations may be on disk: this one is newer, and goes where the older copy is. Then the other copy: one
 // that is damaged later must not bring back the time before.
-Task<IoStatus> Store::Impl::mark_superblock()
+Task<IoStatus> Loss::mark_superblock()
 {
-    Superblock lost = sb;
+    Superblock lost = ctx_.sb;
     lost.generation += 3;
     lost.incompat |= kIncompatLost;
     lost.clean = false;
-    const IoStatus status = co_await checkpoint.write_superblock(lost);
+    const IoStatus status = co_await checkpoint_.write_superblock(lost);
     if (status != IoStatus::ok) {
         co_return status;
     }
-    sb = lost;
+    ctx_.sb = lost;
     ++lost.generation;
-    const IoStatus again = co_await checkpoint.write_superblock(lost);
+    const IoStatus again = co_await checkpoint_.write_superblock(lost);
     if (again == IoStatus::ok) {
-        sb = std::move(lost);
+        ctx_.sb = std::move(lost);
     } else {
-        observer.log(1, "that the snapshots are lost is in one copy of the store's superblock only");
+        ctx_.observer.log(1, "that the snapshots are lost is in one copy of the store's superblock only");
     }
     co_return IoStatus::ok;
 }
 
-Task<IoStatus> Store::Impl::write_witness(bool lost)
+Task<IoStatus> Loss::write_witness(bool lost)
 {
-    if (devices.witness == nullptr) {
+    if (ctx_.devices.witness == nullptr) {
         co_return IoStatus::error;
     }
-    const auto block = sb_buffer.block(1);
+    const auto block = block_.span();
     std::fill(block.begin(), block.end(), std::byte{0});
     if (lost) {
         witness_disk disk{};
-        disk.uuid = sb.uuid;
+        disk.uuid = ctx_.sb.uuid;
         disk.version = kWitnessVersion;
         // One that was being created may be on disk, closing this epoch.
-        disk.epoch = epoch.value;
+        disk.epoch = state_.epoch.value;
         store_disk(block, disk);
-        seal_block(block, kWitnessMagic, 0, uuid_prefix(sb.uuid), sb.generation);
+        seal_block(block, kWitnessMagic, 0, uuid_prefix(ctx_.sb.uuid), ctx_.sb.generation);
     }
-    const IoStatus written = co_await DeviceIo(*devices.witness, IoRequest::Op::write, Bytes{0}, block);
+    const IoStatus written = co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::write, Bytes{0}, block);
     if (written != IoStatus::ok) {
         co_return written;
     }
-    co_return co_await DeviceIo(*devices.witness, IoRequest::Op::flush);
+    co_return co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::flush);
 }
 
 // ---- the next life ----------------------------------------------------------------------------
 
 // After the replay, before anything is written or answered.
-Task<Result<void>> Store::Impl::find_loss(OpenReport& report)
+Task<Result<void>> Loss::find(OpenReport& report)
 {
-    if ((sb.incompat & kIncompatLost) != 0) {
-        report.lost += lose_snapshots(Epoch{~std::uint32_t{0}});
-        sb.incompat &= ~kIncompatLost; // on disk with the checkpoint that has the squashed snapshots
+    if ((ctx_.sb.incompat & kIncompatLost) != 0) {
+        report.lost += state_.lose_snapshots(Epoch{~std::uint32_t{0}});
+        ctx_.sb.incompat &= ~kIncompatLost; // on disk with the checkpoint that has the squashed snapshots
     }
-    if (devices.witness == nullptr) {
+    if (ctx_.devices.witness == nullptr) {
         co_return Result<void>{};
     }
     const AlignedBuffer buffer(kBlockSize.value);
-    const IoStatus status = co_await DeviceIo(*devices.witness, IoRequest::Op::read, Bytes{0}, buffer.span());
+    const IoStatus status =
+        co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::read, Bytes{0}, buffer.span());
     if (status != IoStatus::ok) {
         co_return fail(Errc::io_error,
                        "cannot read the witness, which knows whether the snapshots are valid");
@@ -169,26 +163,26 @@ Task<Result<void>> Store::Impl::find_loss(OpenReport& report)
     if (auto ok = verify_block(buffer.span(), kWitnessMagic, 0, uuid_prefix(disk.uuid)); !ok) {
         co_return fail(Errc::corrupt, "the witness, which knows whether the snapshots are valid, is damaged");
     }
-    if (disk.version != kWitnessVersion || disk.uuid != sb.uuid) {
+    if (disk.version != kWitnessVersion || disk.uuid != ctx_.sb.uuid) {
         co_return fail(Errc::mismatch, "the witness is of another volume or version");
     }
-    witness_written = true;
-    report.lost += lose_snapshots(Epoch{disk.epoch});
+    witness_written_ = true;
+    report.lost += state_.lose_snapshots(Epoch{disk.epoch});
     co_return Result<void>{};
 }
 
 // The squash is durable. Forgotten before the first snapshot is taken: that may get the epoch of one whose
 // creation had failed.
-Task<Result<void>> Store::Impl::forget_loss()
+Task<Result<void>> Loss::forget()
 {
-    if (!witness_written) {
+    if (!witness_written_) {
         co_return Result<void>{};
     }
     const IoStatus cleared = co_await write_witness(false);
     if (cleared != IoStatus::ok) {
         co_return fail(Errc::io_error, "cannot write the witness");
     }
-    witness_written = false;
+    witness_written_ = false;
     co_return Result<void>{};
 }
 

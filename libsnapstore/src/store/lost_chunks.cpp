@@ -59,8 +59,7 @@ Task<bool> Store::Impl::origin_answers(Chunk except, std::span<std::byte> scratc
 void Store::Impl::lose_chunk(Chunk chunk, Epoch newest)
 {
     const record_disk record = make_record(Entry{Key::shared(chunk, newest), 0, kLostLocation});
-    queue.push({&record, 1});
-    ++copies_queued;
+    commit.push(record);
     const Snapshot* snapshot = table.find(newest);
     std::array<char, 256> text{};
     const int length =
@@ -71,7 +70,7 @@ void Store::Impl::lose_chunk(Chunk chunk, Epoch newest)
                       chunk.value * chunk_bytes(), snapshot != nullptr ? snapshot->info.id.value : 0,
                       chunk.value, chunk_bytes());
     observer.log(2, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
-    kick_commit();
+    commit.copied();
 }
 
 std::vector<LostChunk> Store::Impl::list_lost() const

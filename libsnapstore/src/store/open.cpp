@@ -28,7 +28,8 @@ Task<Result<Superblock>> Store::Impl::read_copies(BlockDevice& device, const Ali
 
 Task<Result<void>> Store::Impl::read_superblocks()
 {
-    auto main = co_await read_copies(meta_device(), sb_buffer);
+    const AlignedBuffer buffer(2 * kBlockSize.value);
+    auto main = co_await read_copies(meta_device(), buffer);
     if (!main) {
         co_return tl::unexpected(main.error());
     }
@@ -40,7 +41,7 @@ Task<Result<void>> Store::Impl::read_superblocks()
         co_return fail(Errc::mismatch, "the devices' roles do not fit: with or without a metadata device?");
     }
     if (separate_meta()) {
-        auto identity = co_await read_copies(store_device(), sb_buffer);
+        auto identity = co_await read_copies(store_device(), buffer);
         if (!identity) {
             co_return tl::unexpected(identity.error());
         }
@@ -74,7 +75,7 @@ void Store::Impl::make_pools()
     reset(sb.data_chunks);
     blocks = Allocator(sb.meta.count);
     tree.emplace(nodes, blocks, sb.meta);
-    queue = RecordQueue(kQueueSlots);
+    commit.reset(kQueueSlots);
     in_flight = InFlight(kMaxInFlight);
     buffers.reset(config.copy_buffer.value, chunk_bytes());
     const std::uint64_t wanted = std::min(config.node_cache.value / kBlockSize.value, sb.meta.count + 64);
@@ -123,7 +124,7 @@ Task<Result<OpenReport>> Store::Impl::open()
         ok = co_await replay(report);
     }
     if (ok) {
-        ok = co_await find_loss(report);
+        ok = co_await loss.find(report);
     }
     if (ok) {
         ok = co_await origin_check.check(report);
@@ -143,7 +144,7 @@ Task<Result<OpenReport>> Store::Impl::open()
         ok = co_await checkpoint.run();
     }
     if (ok) {
-        ok = co_await forget_loss();
+        ok = co_await loss.forget();
     }
     if (!ok) {
         co_return tl::unexpected(ok.error());
@@ -162,11 +163,11 @@ Task<Result<void>> Store::Impl::close()
     closing = true;
     tick_queue.wake_all();
     space_queue.wake_all();
-    while (commit_running && !failed) {
+    while (commit.running() && !failed) {
         co_await commit_done.wait();
     }
-    while (loss == Loss::recording) {
-        co_await loss_settled.wait();
+    while (loss.recording()) {
+        co_await loss.settled();
     }
     while (
         sampler.sampling()) { // nothing may be in flight when it is closed, nor a checkpoint follow the last

@@ -223,7 +223,7 @@ Result<void> Store::Impl::replay_block(std::span<const std::byte> block, std::si
         if (blocks.free() < bound + reserved_blocks() - kSpareBlocks) {
             return fail(Errc::corrupt, "metadata zone too small for what it holds");
         }
-        if (auto ok = apply(std::span(record).first(slots), true); !ok) {
+        if (auto ok = applier.apply(std::span(record).first(slots), true); !ok) {
             return ok;
         }
         slot += slots;

@@ -102,7 +102,7 @@ Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
             ok = co_await move_private(written, users);
         } else if (ok && shrink->moved == before && chunks.used_from(shrink->end) > 0) {
             // Given out before the limit was set; the record is on its way.
-            co_await (commit_running || !queue.empty() ? commit_done : tick_queue).wait();
+            co_await (commit.idle() ? tick_queue : commit_done).wait();
         }
         if (ok) {
             ok = may_go_on(shrink);

@@ -125,7 +125,7 @@ Task<Result<void>> Store::Impl::copy_private(Snapshot& snapshot, Chunk chunk, bo
     }
     const record_disk record = make_record(Entry{Key::priv(chunk, of), crc32c(lease.span(0, 1)), run.first});
     queued = true;
-    enqueue({&record, 1});
+    commit.enqueue({&record, 1});
     co_return Result<void>{};
 }
 

@@ -96,7 +96,7 @@ Task<Result<void>> Store::Impl::make_space()
         co_return fail(Errc::no_space, "the snapshot store is full and no snapshot may be squashed");
     }
     observer.log(1, "the snapshot store is full: squashing a snapshot");
-    const auto squashed = co_await change_state(victim->info.id, RecordType::squash);
+    const auto squashed = co_await snapshots.squash(victim->info.id);
     if (!squashed && squashed.error().code != Errc::not_found) { // removed meanwhile: as good
         co_return squashed;
     }

@@ -39,7 +39,7 @@ StoreInfo Store::Impl::info() const noexcept
     info.failure = failed_what;
     info.lost_chunks = lost_places.count();
     info.bad_chunks = bad();
-    info.given_up = loss == Loss::recorded;
+    info.given_up = loss.given_up();
     info.origin_samples = origin.record.count();
     return info;
 }
@@ -65,7 +65,7 @@ bool Store::writable(ChunkRange range) const noexcept
 }
 bool Store::no_snapshots() const noexcept { return impl_->table.none_live(); }
 Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->origin_write(range); }
-Task<Result<void>> Store::give_up() { return impl_->give_up(); }
+Task<Result<void>> Store::give_up() { return impl_->loss.give_up(); }
 
 Task<Result<std::size_t>> Store::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
@@ -101,18 +101,21 @@ bool Store::shrink_stopped() const noexcept
     return impl_->failed || (impl_->shrink && impl_->shrink->stopped);
 }
 
-Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options) { return impl_->create(options); }
-Task<Result<void>> Store::remove(SnapshotId id) { return impl_->change_state(id, RecordType::remove); }
+Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options)
+{
+    return impl_->snapshots.create(options);
+}
+Task<Result<void>> Store::remove(SnapshotId id) { return impl_->snapshots.remove(id); }
 Task<Result<void>> Store::set_priority(SnapshotId id, std::int8_t priority)
 {
-    return impl_->set_priority(id, priority);
+    return impl_->snapshots.set_priority(id, priority);
 }
 Task<Result<std::uint32_t>> Store::add_use(SnapshotId id, std::int64_t difference)
 {
-    return impl_->add_use(id, difference);
+    return impl_->snapshots.add_use(id, difference);
 }
-Task<Result<void>> Store::attach(const Attachment& attachment) { return impl_->attach(attachment); }
-Task<Result<void>> Store::detach(Uuid client) { return impl_->detach(client); }
+Task<Result<void>> Store::attach(const Attachment& attachment) { return impl_->snapshots.attach(attachment); }
+Task<Result<void>> Store::detach(Uuid client) { return impl_->snapshots.detach(client); }
 
 void Store::space_released(SnapshotId) noexcept
 {

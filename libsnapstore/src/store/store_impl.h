@@ -28,10 +28,12 @@
 #include "store/checkpoint.h"
 #include "store/gate.h"
 #include "store/io_group.h"
+#include "store/loss.h"
 #include "store/origin_check.h"
 #include "store/origin_sampler.h"
 #include "store/planted_bugs.h"
 #include "store/room.h"
+#include "store/snapshots.h"
 #include "store/sweep.h"
 
 namespace snapstore {
@@ -73,35 +75,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Result<void> replay_block(std::span<const std::byte> block, std::size_t used);
     Result<void> sweep_for_table();
     Task<Result<void>> close();
-
-    // ---- journal (commit.cpp, apply.cpp) ----
-    struct Batch {
-        std::uint64_t end = 0; // position in the queue
-        std::uint64_t blocks = 0;
-        std::uint64_t inserts = 0;
-        bool has_private = false;
-    };
-    void enqueue(std::span<const record_disk> record);
-    Task<Result<void>> commit_record(std::span<const record_disk> record); // durable and applied
-    bool commit_due() const noexcept;
-    void kick_commit();
-    Task<void> commit_loop();
-    void seal_journal();
-    Task<void> write_seal();
-    Batch choose_batch() const noexcept;
-    Task<bool> make_commit_room(); // false: the store failed
-    void fill_batch(const Batch& batch);
-    enum class Written : std::uint8_t { ok, nowhere, failed }; // nowhere: blocks of the ring take no write
-    Task<Written> write_batch(const Batch& batch);
-    Task<bool> skip_journal(std::uint64_t count);
-    void apply_batch(const Batch& batch);
-    // Both for records that are durable. `replaying`: tolerate what is there already; an Error is damage.
-    Result<void> apply(std::span<const record_disk> record, bool replaying);
-    Result<void> apply_add(const Entry& entry, bool replaying);
-    Result<void> apply_create(std::span<const record_disk> record);
-    Result<void> apply_state(const record_disk& record);
-    Result<void> apply_attach(std::span<const record_disk> record);
-    void apply_detach(const record_disk& record);
 
     // ---- copy-out (copy_out.cpp) ----
     struct Piece {
@@ -187,13 +160,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Task<Result<void>> read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk, std::span<std::byte> to);
     Result<DeltaPart> delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
                             std::span<ChunkRange> out) noexcept;
-    Task<Result<SnapshotInfo>> create(CreateOptions options);
-    Task<Result<void>> make_snapshot_room();
-    Task<Result<void>> change_state(SnapshotId id, RecordType type);
-    Task<Result<void>> set_priority(SnapshotId id, std::int8_t priority);
-    Task<Result<std::uint32_t>> add_use(SnapshotId id, std::int64_t difference);
-    Task<Result<void>> attach(Attachment attachment);
-    Task<Result<void>> detach(Uuid client);
 
     // ---- space (space.cpp, sweep.cpp) ----
     // ok: there may be room now, look again. Also ok if no snapshot is live any more.
@@ -211,16 +177,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     void check_chunks(CheckReport& report) const;
     Task<Result<void>> check_data(CheckReport& report);
 
-    // ---- loss (loss.cpp) ----
-    enum class Loss : std::uint8_t { none, recording, recorded, refused };
-    Task<Result<void>> give_up();
-    bool pinned() const noexcept;
-    Task<void> record_loss();
-    Task<IoStatus> mark_superblock();
-    Task<IoStatus> write_witness(bool lost);
-    Task<Result<void>> find_loss(OpenReport& report);
-    Task<Result<void>> forget_loss();
-
     // ---- failure and diagnosis ----
     StoreInfo info() const noexcept;
 
@@ -230,23 +186,13 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Sweep sweep{*this, *this, *this, *this, checkpoint};
     OriginCheck origin_check{*this, *this, origin};
     OriginSampler sampler{*this, *this, origin, checkpoint};
+    Applier applier{*this, *this, *this};
+    Commit commit{*this, *this, *this, checkpoint, applier};
+    Loss loss{*this, *this, *this, checkpoint, commit};
+    Snapshots snapshots{*this, *this, *this, gate, checkpoint, commit};
 
     bool open_called = false;
     bool damaged = false; // open() has found damage: only check() works
-    Loss loss = Loss::none;
-    WaitQueue loss_settled;       // no longer recording
-    bool witness_written = false; // at open(): it holds a record
-    AlignedBuffer sb_buffer{2 * kBlockSize.value};
-
-    // Journal.
-    RecordQueue queue;
-    AlignedBuffer batch_buffer{kMaxBatchBlocks * kBlockSize.value};
-    bool commit_running = false;
-    bool unsealed = false; // no block follows the last commit
-    bool seal_wanted = false;
-    bool commit_urgent = false;      // a record in the queue has somebody waiting for it alone
-    std::uint32_t copies_queued = 0; // copies whose records are in the queue, and in no commit yet
-    std::uint32_t copies_moving = 0; // copies at their reads and writes
     // Operations.
     BufferPool buffers;
     // Space.
