@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What goes on by itself, at each tick.
-#include "store/store_impl.h"
+#include "store/background.h"
 
 namespace snapstore {
 
@@ -8,24 +7,24 @@ namespace {
 constexpr std::uint64_t kBusyTicks = 8; // with the foreground busy, one tick in so many does a step
 }
 
-void Store::Impl::tick(bool force)
+void Background::tick(bool force)
 {
-    if (!opened || closing || failed) {
+    if (!ctx_.opened || ctx_.closing || ctx_.failed) {
         return;
     }
-    ++ticks;
-    tick_queue.wake_all();
-    commit.seal();
-    if (!gate.idle() && !force && !making_space && ticks % kBusyTicks != 0) {
+    ++ticks_;
+    ctx_.tick_queue.wake_all();
+    commit_.seal();
+    if (!gate_.idle() && !force && !space_.making() && ticks_ % kBusyTicks != 0) {
         return;
     }
-    sampler.step();
-    sweep.ask_released();
-    const int steps = making_space ? 64 : 4;
-    for (int i = 0; i < steps && !failed; ++i) {
-        const Sweep::Step state = sweep.step();
-        if (state == Sweep::Step::needs_checkpoint && !checkpoint.running()) {
-            checkpoint.start();
+    sampler_.step();
+    sweep_.ask_released();
+    const int steps = space_.making() ? 64 : 4;
+    for (int i = 0; i < steps && !ctx_.failed; ++i) {
+        const Sweep::Step state = sweep_.step();
+        if (state == Sweep::Step::needs_checkpoint && !checkpoint_.running()) {
+            checkpoint_.start();
         }
         if (state != Sweep::Step::progress) {
             break;
@@ -33,26 +32,26 @@ void Store::Impl::tick(bool force)
     }
 }
 
-Task<void> Store::Impl::quiesce()
+Task<void> Background::quiesce()
 {
-    while (opened && !failed) {
-        sweep.ask_released();
-        if (commit.running()) {
-            co_await commit_done.wait();
-        } else if (checkpoint.running()) {
-            co_await checkpoint_done.wait();
-        } else if (sweep.possible() && !closing) {
-            if (sweep.step() == Sweep::Step::needs_checkpoint) {
-                if (sweep.stands_for_nodes()) {
-                    co_await tick_queue.wait(); // refill() wakes it
+    while (ctx_.opened && !ctx_.failed) {
+        sweep_.ask_released();
+        if (commit_.running()) {
+            co_await ctx_.commit_done.wait();
+        } else if (checkpoint_.running()) {
+            co_await ctx_.checkpoint_done.wait();
+        } else if (sweep_.possible() && !ctx_.closing) {
+            if (sweep_.step() == Sweep::Step::needs_checkpoint) {
+                if (sweep_.stands_for_nodes()) {
+                    co_await ctx_.tick_queue.wait(); // refill() wakes it
                 } else {
-                    (void)co_await checkpoint.run();
+                    (void)co_await checkpoint_.run();
                 }
             }
-        } else if (chunks.pending() > 0) {
-            (void)co_await checkpoint.run();
-        } else if (sampler.sampling()) {
-            co_await sampler.sampled();
+        } else if (places_.chunks.pending() > 0) {
+            (void)co_await checkpoint_.run();
+        } else if (sampler_.sampling()) {
+            co_await sampler_.sampled();
         } else {
             break;
         }

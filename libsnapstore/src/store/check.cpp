@@ -149,7 +149,7 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
 Task<Result<void>> Store::Impl::check_data(CheckReport& report)
 {
     constexpr std::size_t kDepth = 16;
-    const BufferPool::Lease lease = co_await lease_buffer(kDepth);
+    const BufferPool::Lease lease = co_await io.lease_buffer(kDepth);
     std::array<Entry, kDepth> entries{};
     IoGroup<kDepth> reads;
     for (Key cursor; cursor < kNoKey;) {

@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-// Origin writes: copying out what a live snapshot shares.
-//
-// A request looks for chunks that need a copy and that nobody is copying, claims a run of neighbours, reads
-// the origin once, writes the store once per piece that is contiguous there, and queues the records. It is
-// done when every chunk of its range is covered by the tree, that is, by records that are durable, its own
-// or those of others.
-//
-// Invariant: success is returned only if each chunk of the range has a durable shared exception of the newest
-// live snapshot that has this chunk, or a later one; or if no live snapshot has it, which may be because all
-// were given up (loss.cpp). (StoreModelTest)
-#include "format/block.h"
+#include "store/copy_out.h"
+
+#include <algorithm>
+#include <array>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
+#include "store/io_group.h"
+#include "store/planted_bugs.h"
 
 namespace snapstore {
 
 // The epoch that the chunk's copy is for (0: none is needed), and up to where it is the same one.
-Store::Impl::Cover Store::Impl::cover(Chunk chunk) const noexcept
+CopyOut::Cover CopyOut::cover(Chunk chunk) const noexcept
 {
-    const auto [newest, end] = table.cover(Sectors{chunk.value * sb.chunk_sectors()});
-    return {newest, Chunk{sb.chunks_of(end)}};
+    const auto [newest, end] = state_.table.cover(Sectors{chunk.value * ctx_.sb.chunk_sectors()});
+    return {newest, Chunk{ctx_.sb.chunks_of(end)}};
 }
 
 // Marks the chunks of the range that need no copy; true if that is all of them.
-bool Store::Impl::covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept
+bool CopyOut::covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept
 {
     std::uint32_t found = 0;
     for (Chunk at = range.first; at < range.end();) {
@@ -43,22 +38,22 @@ bool Store::Impl::covered(ChunkRange range, std::bitset<kMaxRange>& map) const n
             return true;
         };
         if (newest != 0) {
-            tree->visit(Key::shared(at, Epoch{}), Key::shared(end, Epoch{}), newest, mark);
+            state_.tree->visit(Key::shared(at, Epoch{}), Key::shared(end, Epoch{}), newest, mark);
         }
         at = end;
     }
     return found == range.count;
 }
 
-bool Store::Impl::writable(ChunkRange range) const noexcept
+bool CopyOut::writable(ChunkRange range) const noexcept
 {
-    if (table.none_live()) {
+    if (state_.table.none_live()) {
         return true;
     }
     if (range.count == 1) {
         const Epoch newest = cover(range.first).newest;
         const Key key = Key::shared(range.first, newest);
-        const auto e = tree->lower_bound(key);
+        const auto e = state_.tree->lower_bound(key);
         return newest.value == 0 || (e && e->key.key == key.key);
     }
     for (std::uint32_t done = 0; done < range.count; done += kMaxRange) {
@@ -71,43 +66,44 @@ bool Store::Impl::writable(ChunkRange range) const noexcept
     return true;
 }
 
-Task<Result<void>> Store::Impl::origin_write(ChunkRange range)
+Task<Result<void>> CopyOut::origin_write(ChunkRange range)
 {
-    if (auto ok = check_range(range, sb.origin_size); !ok) {
+    if (auto ok = ctx_.check_range(range, ctx_.sb.origin_size); !ok) {
         co_return ok;
     }
     if (writable(range)) {
         co_return Result<void>{};
     }
-    while (gate.full()) {
-        co_await gate.admission();
+    while (gate_.full()) {
+        co_await gate_.admission();
     }
-    const Gate::Admission admitted(gate);
+    const Gate::Admission admitted(gate_);
     auto copied = co_await copy_missing(range);
-    if (!copied && failed && !closing) { // a store that fails takes the snapshots with it, not the origin
-        copied = co_await loss.give_up();
+    if (!copied && ctx_.failed &&
+        !ctx_.closing) { // a store that fails takes the snapshots with it, not the origin
+        copied = co_await loss_.give_up();
     }
     co_return copied;
 }
 
-Task<Result<void>> Store::Impl::copy_missing(ChunkRange range)
+Task<Result<void>> CopyOut::copy_missing(ChunkRange range)
 {
     for (;;) {
-        if (table.none_live()) {
+        if (state_.table.none_live()) {
             co_return Result<void>{};
         }
         const Run run = next_run(range);
         if (run.range.count == 0 && !run.busy) {
             co_return Result<void>{};
         }
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
         if (run.range.count == 0) {
             if (has_bug(PlantedBug::ack_before_commit)) {
                 co_return Result<void>{};
             }
-            co_await commit_done.wait();
+            co_await ctx_.commit_done.wait();
             continue;
         }
         const auto copied = co_await copy_run(run.range);
@@ -118,7 +114,7 @@ Task<Result<void>> Store::Impl::copy_missing(ChunkRange range)
 }
 
 // The first run of chunks that need a copy, for the same epoch, and that nobody is copying.
-Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
+CopyOut::Run CopyOut::next_run(ChunkRange range) const noexcept
 {
     std::bitset<kMaxRange> map;
     Run run;
@@ -126,12 +122,12 @@ Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
         return run;
     }
     const auto limit =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(max_run_chunks(), in_flight.room()));
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(io_.max_run_chunks(), state_.in_flight.room()));
     Chunk end = range.end();
     for (std::uint32_t i = 0; i < range.count; ++i) {
         const Chunk chunk{range.first.value + i};
         const bool needed = !map.test(i);
-        const bool copying = needed && in_flight.contains(Key::shared(chunk, Epoch{}).key);
+        const bool copying = needed && state_.in_flight.contains(Key::shared(chunk, Epoch{}).key);
         run.busy = run.busy || copying || (needed && limit == 0);
         if (needed && !copying && run.range.count < limit && chunk < end) {
             if (run.range.count++ == 0) {
@@ -145,47 +141,42 @@ Store::Impl::Run Store::Impl::next_run(ChunkRange range) const noexcept
     return run;
 }
 
-std::uint64_t Store::Impl::max_run_chunks() const noexcept
+Task<Result<void>> CopyOut::copy_run(ChunkRange range)
 {
-    return std::clamp<std::uint64_t>(config.max_run.value / chunk_bytes(), 1, kMaxRange);
-}
-
-Task<Result<void>> Store::Impl::copy_run(ChunkRange range)
-{
-    while (range.count > 1 && !has_room(0, range.count)) {
+    while (range.count > 1 && !room_.has_room(0, range.count)) {
         range.count /= 2; // the zone is nearly full: the bound for fewer records is smaller
     }
-    if (!has_room(0, range.count)) {
-        co_return co_await wait_for_space(0, range.count, 0); // then the caller looks again
+    if (!room_.has_room(0, range.count)) {
+        co_return co_await space_.wait_for_space(0, range.count, 0); // then the caller looks again
     }
     const Epoch newest = cover(range.first).newest;
     if (newest.value == 0) {
         co_return Result<void>{}; // nobody needs it any more
     }
-    claim(Key::shared(range.first, Epoch{}).key, range.count);
+    state_.claim(Key::shared(range.first, Epoch{}).key, range.count);
     const auto result = co_await copy_claimed(range, newest);
     // What is left of the range has no record.
-    unclaim(Key::shared(range.first, Epoch{}).key, range.count);
-    commit.kick(); // which may have waited for this copy
+    state_.unclaim(Key::shared(range.first, Epoch{}).key, range.count);
+    commit_.kick(); // which may have waited for this copy
     co_return result;
 }
 
 // Copies the range; on return it holds what was not copied.
-Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
+Task<Result<void>> CopyOut::copy_claimed(ChunkRange& range, Epoch newest)
 {
-    BufferPool::Lease lease = co_await lease_buffer(range.count);
+    BufferPool::Lease lease = co_await io_.lease_buffer(range.count);
     const auto leased = static_cast<std::uint32_t>(lease.chunks());
     ChunkRange part{range.first, std::min(range.count, leased)};
     bool unreadable = false;
-    commit.begin_copy();
+    commit_.begin_copy();
     auto read = co_await read_run(part, lease, unreadable);
-    commit.end_copy();
+    commit_.end_copy();
     if (!read) {
         co_return read;
     }
     if (unreadable) {
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
         lose_chunk(part.first, newest);
         range.first += Chunk{1};
@@ -193,10 +184,10 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
         co_return Result<void>{};
     }
     for (std::uint32_t done = 0; done < part.count;) {
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
-        if (table.none_live()) {
+        if (state_.table.none_live()) {
             co_return Result<void>{};
         }
         const auto written = co_await write_pieces(lease, part, newest, done);
@@ -207,7 +198,7 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
         range.first += Chunk{*written};
         range.count -= *written;
         if (*written == 0) {
-            auto room = co_await wait_for_space(1, 0, range.count);
+            auto room = co_await space_.wait_for_space(1, 0, range.count);
             if (!room) {
                 co_return room;
             }
@@ -216,40 +207,10 @@ Task<Result<void>> Store::Impl::copy_claimed(ChunkRange& range, Epoch newest)
     co_return Result<void>{};
 }
 
-Task<BufferPool::Lease> Store::Impl::lease_buffer(std::uint64_t want)
-{
-    BufferPool::Lease lease = buffers.try_acquire(want);
-    while (!lease) {
-        co_await buffers.waiters().wait();
-        lease = buffers.try_acquire(want);
-    }
-    co_return std::move(lease);
-}
-
-// What lies beyond the end of the origin is zeros.
-Task<Result<void>> Store::Impl::read_origin(ChunkRange range, std::span<std::byte> to)
-{
-    const std::uint64_t begin = range.first.value * chunk_bytes();
-    const std::uint64_t end = to_bytes(sb.origin_size).value;
-    if (begin >= end) {
-        co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy", begin);
-    }
-    const std::uint64_t wanted = std::min<std::uint64_t>(to.size(), end - begin);
-    const std::uint64_t length = (wanted + kBlockSize.value - 1) / kBlockSize.value * kBlockSize.value;
-    ++counters.origin_reads;
-    const IoStatus status =
-        co_await DeviceIo(*devices.origin, IoRequest::Op::read, Bytes{begin}, to.first(length));
-    if (status != IoStatus::ok) {
-        co_return fail(Errc::io_error, "cannot read the origin", begin);
-    }
-    std::memset(to.data() + wanted, 0, to.size() - wanted);
-    co_return Result<void>{};
-}
-
 // Divides chunks from `next` on into pieces: runs of zero chunks, and runs that get neighbouring places in
 // the store. Ends early when the store is full. Returns the number of pieces.
-std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32_t count, std::uint32_t& next,
-                                     std::span<Piece> pieces)
+std::size_t CopyOut::plan_pieces(const BufferPool::Lease& lease, std::uint32_t count, std::uint32_t& next,
+                                 std::span<Piece> pieces)
 {
     std::size_t used = 0;
     while (next < count && used < pieces.size()) {
@@ -261,13 +222,13 @@ std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32
         Piece& piece = pieces[used];
         piece = Piece{next, end - next, 0, zero};
         if (!zero) {
-            const Allocator::Run run = chunks.allocate(piece.count);
+            const Allocator::Run run = places_.chunks.allocate(piece.count);
             if (run.count == 0) {
                 break;
             }
             piece.count = static_cast<std::uint32_t>(run.count);
             piece.store_chunk = run.first;
-            uncommitted += run.count;
+            places_.uncommitted += run.count;
         }
         next += piece.count;
         ++used;
@@ -276,15 +237,15 @@ std::size_t Store::Impl::plan_pieces(const BufferPool::Lease& lease, std::uint32
 }
 
 // Of pieces, some of which could not be written: chunk by chunk, until one cannot be. False: one is bad.
-Task<bool> Store::Impl::write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces)
+Task<bool> CopyOut::write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces)
 {
     for (const Piece& piece : pieces) {
         for (std::uint32_t i = 0; i < piece.count && !piece.zero; ++i) {
             const IoStatus status =
-                co_await DeviceIo(store_device(), IoRequest::Op::write, store_offset(piece.store_chunk + i),
-                                  lease.span(piece.index + i, 1));
+                co_await DeviceIo(ctx_.store_device(), IoRequest::Op::write,
+                                  ctx_.store_offset(piece.store_chunk + i), lease.span(piece.index + i, 1));
             if (status != IoStatus::ok) {
-                note_bad(piece.store_chunk + i);
+                places_.note_bad(piece.store_chunk + i);
                 co_return false;
             }
         }
@@ -293,28 +254,28 @@ Task<bool> Store::Impl::write_singly(const BufferPool::Lease& lease, std::span<c
 }
 
 // False: one of the pieces cannot be written where it was to go, or the store has failed.
-Task<bool> Store::Impl::write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces)
+Task<bool> CopyOut::write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces)
 {
     IoGroup<kPieces> writes;
     for (const Piece& piece : pieces) {
         if (!piece.zero) {
             const auto data = lease.span(piece.index, piece.count);
-            writes.add(store_device(), IoRequest::Op::write, store_offset(piece.store_chunk), data);
-            ++counters.store_writes;
-            counters.store_bytes += data.size();
+            writes.add(ctx_.store_device(), IoRequest::Op::write, ctx_.store_offset(piece.store_chunk), data);
+            ++ctx_.counters.store_writes;
+            ctx_.counters.store_bytes += data.size();
         }
     }
-    commit.begin_copy();
+    commit_.begin_copy();
     const IoStatus status = co_await writes;
-    const bool written = status == IoStatus::ok || (!failed && co_await write_singly(lease, pieces));
-    commit.end_copy();
-    co_return written && !failed;
+    const bool written = status == IoStatus::ok || (!ctx_.failed && co_await write_singly(lease, pieces));
+    commit_.end_copy();
+    co_return written && !ctx_.failed;
 }
 
 // Writes some of the run's chunks, from `done` on, and queues their records; how many, 0 if the store is
 // full.
-Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& lease, ChunkRange range,
-                                                      Epoch newest, std::uint32_t done)
+Task<Result<std::uint32_t>> CopyOut::write_pieces(const BufferPool::Lease& lease, ChunkRange range,
+                                                  Epoch newest, std::uint32_t done)
 {
     std::array<Piece, kPieces> pieces{};
     for (unsigned tried = 1;; ++tried) {
@@ -326,19 +287,20 @@ Task<Result<std::uint32_t>> Store::Impl::write_pieces(const BufferPool::Lease& l
             co_return next - done;
         }
         if (tried == Places::kTried) {
-            fail_store("cannot write to the snapshot store", store_offset(pieces[0].store_chunk).value);
+            ctx_.fail_store("cannot write to the snapshot store",
+                            ctx_.store_offset(pieces[0].store_chunk).value);
         }
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
         for (const Piece& piece : planned) {
-            give_back(piece.store_chunk, piece.zero ? 0 : piece.count);
+            places_.give_back(piece.store_chunk, piece.zero ? 0 : piece.count);
         }
     }
 }
 
-void Store::Impl::queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
-                               std::span<const Piece> pieces)
+void CopyOut::queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
+                           std::span<const Piece> pieces)
 {
     for (const Piece& piece : pieces) {
         for (std::uint32_t i = 0; i < piece.count; ++i) {
@@ -347,15 +309,29 @@ void Store::Impl::queue_copies(const BufferPool::Lease& lease, ChunkRange range,
             if (!piece.zero) {
                 entry.crc = crc32c(lease.span(piece.index + i, 1));
                 entry.location = piece.store_chunk + i;
-                verified.set(entry.location);
+                places_.verified.set(entry.location);
             }
             const record_disk record = make_record(entry);
-            commit.push(record);
+            commit_.push(record);
         }
-        counters.copied_chunks += piece.count;
-        counters.zero_chunks += piece.zero ? piece.count : 0;
+        ctx_.counters.copied_chunks += piece.count;
+        ctx_.counters.zero_chunks += piece.zero ? piece.count : 0;
     }
-    commit.copied();
+    commit_.copied();
+}
+
+std::uint64_t CopyOut::shared_from(std::uint64_t first, std::uint64_t end) const noexcept
+{
+    std::uint64_t shared = 0;
+    for (std::uint64_t at = first; at < end && !state_.table.none_live(); at += kMaxRange) {
+        std::bitset<kMaxRange> map;
+        const ChunkRange range{Chunk{at},
+                               static_cast<std::uint32_t>(std::min<std::uint64_t>(kMaxRange, end - at))};
+        if (!covered(range, map)) {
+            shared += range.count - map.count();
+        }
+    }
+    return shared;
 }
 
 } // namespace snapstore

@@ -28,9 +28,11 @@
 // So the parts of one delta fit together whatever happens in between, and crashes change nothing either:
 // exceptions in the tree are durable. For the origin, a chunk comes in when it is first written since a, and
 // never goes. (StoreDeltaTest, and the simulation after each comparison)
+#include "store/delta.h"
+
 #include <algorithm>
 
-#include "store/store_impl.h"
+#include "store/planted_bugs.h"
 
 namespace snapstore {
 
@@ -112,22 +114,22 @@ private:
 
 } // namespace
 
-Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
-                                     std::span<ChunkRange> out) noexcept
+Result<DeltaPart> find_delta(Context& ctx, const State& state, SnapshotId from, std::optional<SnapshotId> to,
+                             Chunk start, std::span<ChunkRange> out) noexcept
 {
-    if (auto ok = check_running(); !ok) {
+    if (auto ok = ctx.check_running(); !ok) {
         return tl::unexpected(ok.error());
     }
-    const auto older = readable(from);
+    const auto older = state.readable(from);
     if (!older) {
         return tl::unexpected(older.error());
     }
     DeltaPart part;
     part.from = (*older)->info.epoch;
     std::uint32_t upto = kOriginEpoch;
-    Sectors size = sb.origin_size;
+    Sectors size = ctx.sb.origin_size;
     if (to) {
-        const auto newer = readable(*to);
+        const auto newer = state.readable(*to);
         if (!newer) {
             return tl::unexpected(newer.error());
         }
@@ -141,22 +143,22 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
     if (out.empty()) {
         return fail(Errc::invalid, "no room for ranges");
     }
-    const Chunk end{sb.chunks_of(size)};
+    const Chunk end{ctx.sb.chunks_of(size)};
     const Sectors before = (*older)->info.size;
-    const Chunk added = before < size ? Chunk{before.value / sb.chunk_sectors()} : end; // only b has them
+    const Chunk added = before < size ? Chunk{before.value / ctx.sb.chunk_sectors()} : end; // only b has them
     if (start >= end) {
         part.next = start;
         part.complete = true;
         return part;
     }
     // Getting on takes a few nodes: a chunk is decided after at most four seeks, each along one path.
-    static_assert(kDeltaNodes > std::uint64_t{8} * Tree::kMaxLevels);
-    std::uint64_t budget = kDeltaNodes;
+    static_assert(Store::kDeltaNodes > std::uint64_t{8} * Tree::kMaxLevels);
+    std::uint64_t budget = Store::kDeltaNodes;
     Key cursor{start.value << 1, 0};
     Collector collector(part.from.value, upto, added, out);
     part.next = start;
     if (start < added) {
-        const bool all = tree->seek(cursor, part.from.value, budget, collector) || collector.at_end();
+        const bool all = state.tree->seek(cursor, part.from.value, budget, collector) || collector.at_end();
         part.next = all ? added : cursor.chunk();
     }
     if (part.next >= added && part.next < end) {
@@ -164,7 +166,7 @@ Result<DeltaPart> Store::Impl::delta(SnapshotId from, std::optional<SnapshotId> 
     }
     part.complete = part.next >= end;
     part.ranges = collector.used();
-    counters.delta_nodes += kDeltaNodes - budget;
+    ctx.counters.delta_nodes += Store::kDeltaNodes - budget;
     return part;
 }
 

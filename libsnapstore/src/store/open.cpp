@@ -77,7 +77,7 @@ void Store::Impl::make_pools()
     tree.emplace(nodes, blocks, sb.meta);
     commit.reset(kQueueSlots);
     in_flight = InFlight(kMaxInFlight);
-    buffers.reset(config.copy_buffer.value, chunk_bytes());
+    io.reset();
     const std::uint64_t wanted = std::min(config.node_cache.value / kBlockSize.value, sb.meta.count + 64);
     nodes.grow(std::max<std::uint64_t>(wanted, 64));
     frame_pool.reserve(config.max_operations, 1024);

@@ -49,7 +49,7 @@ Task<Result<void>> Store::Impl::resize_origin(Sectors size)
         if (failed) {
             co_return tl::unexpected(failure());
         }
-        if (copies && shared_from(size.value / sb.chunk_sectors(), sb.origin_chunks()) > 0) {
+        if (copies && copy_out.shared_from(size.value / sb.chunk_sectors(), sb.origin_chunks()) > 0) {
             continue; // a snapshot was taken meanwhile
         }
         if (size == sb.origin_size) {
@@ -69,26 +69,11 @@ Task<Result<void>> Store::Impl::resize_origin(Sectors size)
     }
 }
 
-// How many of the chunks a live snapshot shares with the origin.
-std::uint64_t Store::Impl::shared_from(std::uint64_t first, std::uint64_t end) const noexcept
-{
-    std::uint64_t shared = 0;
-    for (std::uint64_t at = first; at < end && !table.none_live(); at += kMaxRange) {
-        std::bitset<kMaxRange> map;
-        const ChunkRange range{Chunk{at},
-                               static_cast<std::uint32_t>(std::min<std::uint64_t>(kMaxRange, end - at))};
-        if (!covered(range, map)) {
-            shared += range.count - map.count();
-        }
-    }
-    return shared;
-}
-
 Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
 {
     const std::uint64_t first = size.value / sb.chunk_sectors();
     const std::uint64_t end = sb.origin_chunks();
-    std::uint64_t left = shared_from(first, end);
+    std::uint64_t left = copy_out.shared_from(first, end);
     if (left > chunks.free() && chunks.pending() > 0) {
         if (auto done = co_await checkpoint.run(); !done) {
             co_return done;
@@ -96,7 +81,7 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
     }
     for (std::uint64_t at = first; at < end; at += kMaxRange) {
         const std::uint64_t count = std::min<std::uint64_t>(kMaxRange, end - at);
-        const std::uint64_t shared = shared_from(at, at + count);
+        const std::uint64_t shared = copy_out.shared_from(at, at + count);
         if (shared == 0) {
             continue;
         }
@@ -107,7 +92,7 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
                            "the snapshot store has no room for what snapshots share of the origin's end",
                            left);
         }
-        if (!has_room(0, max_run_chunks())) {
+        if (!has_room(0, io.max_run_chunks())) {
             co_return fail(Errc::no_space,
                            "the metadata zone has no room for the exceptions of the "
                            "origin's end",
@@ -117,7 +102,8 @@ Task<Result<void>> Store::Impl::copy_out_tail(Sectors size)
             co_await gate.admission();
         }
         const Gate::Admission admitted(gate);
-        auto copied = co_await copy_missing(ChunkRange{Chunk{at}, static_cast<std::uint32_t>(count)});
+        auto copied =
+            co_await copy_out.copy_missing(ChunkRange{Chunk{at}, static_cast<std::uint32_t>(count)});
         if (!copied) {
             co_return copied;
         }

@@ -185,7 +185,7 @@ Task<Result<void>> Store::Impl::move_private(std::span<const Entry> written, Pla
 // At most kMoveBatch of them.
 Task<Result<void>> Store::Impl::move_batch(std::span<const Entry> batch)
 {
-    const BufferPool::Lease lease = co_await lease_buffer(batch.size());
+    const BufferPool::Lease lease = co_await io.lease_buffer(batch.size());
     for (std::size_t first = 0; first < batch.size();) {
         const std::size_t count = std::min<std::size_t>(batch.size() - first, lease.chunks());
         const auto entries = batch.subspan(first, count);

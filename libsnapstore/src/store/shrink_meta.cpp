@@ -31,7 +31,7 @@ constexpr std::uint64_t kRenewedAtOnce = 4096; // nodes, without a pause
 // The fewest blocks: as many as a new store of this size would get, and room for what is there.
 std::uint64_t Store::Impl::least_zone() const noexcept
 {
-    const std::uint64_t growth = tree->growth_bound(in_flight.size() + max_run_chunks());
+    const std::uint64_t growth = tree->growth_bound(in_flight.size() + io.max_run_chunks());
     return std::max(zone_for(sb.data_chunks, sb.max_snapshots),
                     zone_with(std::max(tree->nodes(), recovery_nodes()) + growth));
 }

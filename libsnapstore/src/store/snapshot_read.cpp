@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
-// Where the chunks of a snapshot are. The first time that a store chunk is handed out, its checksum is
-// compared; what this process wrote and private chunks (clients write to these) are exempt.
+#include "store/snapshot_read.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
 
 namespace snapstore {
 
-// Fills `out`; says how many chunks that covers, none from a lost one on, and whether some of them must be
-// verified first.
-std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
-                                       std::uint32_t& covered_chunks, bool& unverified) const noexcept
+std::size_t SnapshotRead::build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
+                                        std::uint32_t& covered_chunks, bool& unverified) const noexcept
 {
     std::size_t used = 0;
     unverified = false;
     for (covered_chunks = 0; covered_chunks < range.count; ++covered_chunks) {
         const Chunk chunk{range.first.value + covered_chunks};
-        const auto entry = lookup(snapshot, chunk);
+        const auto entry = state_.lookup(snapshot, chunk);
         if (entry && entry->lost()) {
             break;
         }
@@ -24,10 +25,11 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
             extent.kind = Extent::Kind::zero;
         } else if (entry) {
             extent.kind = Extent::Kind::store;
-            extent.sector = to_sectors_floor(store_offset(entry->store_chunk()));
+            extent.sector = to_sectors_floor(ctx_.store_offset(entry->store_chunk()));
         }
         Extent* last = used > 0 ? &out[used - 1] : nullptr;
-        const std::uint64_t sectors = last != nullptr ? last->count * (chunk_bytes() / kSectorSize.value) : 0;
+        const std::uint64_t sectors =
+            last != nullptr ? last->count * (ctx_.chunk_bytes() / kSectorSize.value) : 0;
         const bool joins =
             last != nullptr && last->kind == extent.kind &&
             (extent.kind != Extent::Kind::store || last->sector + Sectors{sectors} == extent.sector);
@@ -39,42 +41,42 @@ std::size_t Store::Impl::build_extents(const Snapshot& snapshot, ChunkRange rang
             out[used++] = extent;
         }
         if (extent.kind == Extent::Kind::store && !entry->key.is_private()) {
-            unverified = unverified || !verified.test(entry->store_chunk());
+            unverified = unverified || !places_.verified.test(entry->store_chunk());
         }
     }
     return used;
 }
 
-Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
+Task<Result<std::size_t>> SnapshotRead::read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
     for (std::optional<Gate::Admission> admitted;;) {
-        const auto snapshot = readable(id);
+        const auto snapshot = state_.readable(id);
         if (!snapshot) {
             co_return tl::unexpected(snapshot.error());
         }
-        if (auto ok = check_range(range, (*snapshot)->info.size); !ok) {
+        if (auto ok = ctx_.check_range(range, (*snapshot)->info.size); !ok) {
             co_return tl::unexpected(ok.error());
         }
         std::uint32_t chunks_covered = 0;
         bool unverified = false;
         const std::size_t used = build_extents(**snapshot, range, out, chunks_covered, unverified);
         for (const Extent& e : out.first(used)) { // a shrink has copied what lies there: resize.cpp
-            if (e.kind == Extent::Kind::origin && e.first.value + e.count > sb.origin_chunks()) {
+            if (e.kind == Extent::Kind::origin && e.first.value + e.count > ctx_.sb.origin_chunks()) {
                 co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy",
-                               e.first.value * chunk_bytes());
+                               e.first.value * ctx_.chunk_bytes());
             }
         }
         if (chunks_covered == 0) {
-            co_return fail(Errc::io_error, kChunkLost, range.first.value * chunk_bytes());
+            co_return fail(Errc::io_error, kChunkLost, range.first.value * ctx_.chunk_bytes());
         }
         if (!unverified) {
             co_return used;
         }
-        while (!admitted && gate.full()) {
-            co_await gate.admission();
+        while (!admitted && gate_.full()) {
+            co_await gate_.admission();
         }
         if (!admitted) {
-            admitted.emplace(gate);
+            admitted.emplace(gate_);
         }
         for (std::uint32_t next = 0; next < chunks_covered;) {
             const auto ok = co_await verify_run(id, ChunkRange{range.first, chunks_covered}, next);
@@ -86,11 +88,11 @@ Task<Result<std::size_t>> Store::Impl::snapshot_read(SnapshotId id, ChunkRange r
 }
 
 // Verifies the next run of neighbouring store chunks, from index `next` of the range on.
-Task<Result<void>> Store::Impl::verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next)
+Task<Result<void>> SnapshotRead::verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next)
 {
     constexpr std::uint32_t kMost = 64;
-    BufferPool::Lease lease = co_await lease_buffer(std::min<std::uint64_t>(max_run_chunks(), kMost));
-    const auto snapshot = readable(id); // may have gone while we waited
+    BufferPool::Lease lease = co_await io_.lease_buffer(std::min<std::uint64_t>(io_.max_run_chunks(), kMost));
+    const auto snapshot = state_.readable(id); // may have gone while we waited
     if (!snapshot) {
         co_return tl::unexpected(snapshot.error());
     }
@@ -100,9 +102,9 @@ Task<Result<void>> Store::Impl::verify_run(SnapshotId id, ChunkRange range, std:
     Chunk first_chunk;
     for (; next < range.count; ++next) {
         const Chunk chunk{range.first.value + next};
-        const auto entry = lookup(**snapshot, chunk);
-        const bool wanted =
-            entry && entry->stored() && !entry->key.is_private() && !verified.test(entry->store_chunk());
+        const auto entry = state_.lookup(**snapshot, chunk);
+        const bool wanted = entry && entry->stored() && !entry->key.is_private() &&
+                            !places_.verified.test(entry->store_chunk());
         if (count == 0 && !wanted) {
             continue;
         }
@@ -118,20 +120,21 @@ Task<Result<void>> Store::Impl::verify_run(SnapshotId id, ChunkRange range, std:
         co_return Result<void>{};
     }
     const auto data = lease.span(0, count);
-    const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::read, store_offset(first), data);
-    const auto still = readable(id); // if not, the chunks may have been reused
+    const IoStatus status =
+        co_await DeviceIo(ctx_.store_device(), IoRequest::Op::read, ctx_.store_offset(first), data);
+    const auto still = state_.readable(id); // if not, the chunks may have been reused
     if (!still) {
         co_return tl::unexpected(still.error());
     }
     if (status != IoStatus::ok) {
-        co_return fail(Errc::io_error, "cannot read the snapshot store", store_offset(first).value);
+        co_return fail(Errc::io_error, "cannot read the snapshot store", ctx_.store_offset(first).value);
     }
     for (std::uint32_t i = 0; i < count; ++i) {
         if (crc32c(lease.span(i, 1)) != crcs[i]) {
             co_return fail(Errc::corrupt, "a copied chunk does not match its checksum",
-                           store_offset(first + i).value);
+                           ctx_.store_offset(first + i).value);
         }
-        verified.set(first + i);
+        places_.verified.set(first + i);
     }
     co_return Result<void>{};
 }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-// Writes to a snapshot: each chunk gets a private place in the store, with its present content. The commit
-// flushes those data before it writes the record, since the client will overwrite them in place.
-#include "format/block.h"
+#include "store/snapshot_write.h"
+
+#include <cstring>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
 
 namespace snapstore {
 
-Task<Result<std::size_t>> Store::Impl::snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out)
+Task<Result<std::size_t>> SnapshotWrite::write(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
-    if (const auto snapshot = readable(id); !snapshot) {
+    if (const auto snapshot = state_.readable(id); !snapshot) {
         co_return tl::unexpected(snapshot.error());
-    } else if (auto ok = check_range(range, (*snapshot)->info.size); !ok) {
+    } else if (auto ok = ctx_.check_range(range, (*snapshot)->info.size); !ok) {
         co_return tl::unexpected(ok.error());
     }
-    while (gate.full()) {
-        co_await gate.admission();
+    while (gate_.full()) {
+        co_await gate_.admission();
     }
-    const Gate::Admission admitted(gate);
+    const Gate::Admission admitted(gate_);
     for (std::uint32_t i = 0; i < range.count; ++i) {
         const auto done = co_await make_private(id, Chunk{range.first.value + i});
         if (!done) {
@@ -26,57 +26,57 @@ Task<Result<std::size_t>> Store::Impl::snapshot_write(SnapshotId id, ChunkRange 
     }
     // Queued records of the range are applied; what make_private() did not wait for, wait for now.
     for (;;) {
-        const auto snapshot = readable(id);
+        const auto snapshot = state_.readable(id);
         if (!snapshot) {
             co_return tl::unexpected(snapshot.error());
         }
         bool missing = false;
         for (std::uint32_t i = 0; i < range.count && !missing; ++i) {
-            missing = !tree->find(Key::priv(Chunk{range.first.value + i}, (*snapshot)->info.epoch));
+            missing = !state_.tree->find(Key::priv(Chunk{range.first.value + i}, (*snapshot)->info.epoch));
         }
         if (!missing) {
             std::uint32_t covered_chunks = 0;
             bool unverified = false;
-            co_return build_extents(**snapshot, range, out, covered_chunks, unverified);
+            co_return reads_.build_extents(**snapshot, range, out, covered_chunks, unverified);
         }
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
-        co_await commit_done.wait();
+        co_await ctx_.commit_done.wait();
     }
 }
 
 // Returns when the chunk is private, or when its record is queued: by us.
-Task<Result<void>> Store::Impl::make_private(SnapshotId id, Chunk chunk)
+Task<Result<void>> SnapshotWrite::make_private(SnapshotId id, Chunk chunk)
 {
     for (;;) {
-        const auto snapshot = readable(id);
+        const auto snapshot = state_.readable(id);
         if (!snapshot) {
             co_return tl::unexpected(snapshot.error());
         }
         const Key key = Key::priv(chunk, (*snapshot)->info.epoch);
-        if (tree->find(key)) {
+        if (state_.tree->find(key)) {
             co_return Result<void>{};
         }
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
-        if (in_flight.contains(key.key) || in_flight.room() == 0) {
-            co_await commit_done.wait();
+        if (state_.in_flight.contains(key.key) || state_.in_flight.room() == 0) {
+            co_await ctx_.commit_done.wait();
             continue;
         }
-        if (!has_room(1, 1)) {
-            const auto room = co_await wait_for_space(1, 1, 0);
+        if (!room_.has_room(1, 1)) {
+            const auto room = co_await space_.wait_for_space(1, 1, 0);
             if (!room) {
                 co_return room;
             }
             continue;
         }
-        claim(key.key, 1);
+        state_.claim(key.key, 1);
         bool queued = false;
         const auto done = co_await copy_private(**snapshot, chunk, queued);
         if (!queued) {
-            unclaim(key.key, 1);
+            state_.unclaim(key.key, 1);
         }
         if (!done || queued) {
             co_return done;
@@ -84,69 +84,68 @@ Task<Result<void>> Store::Impl::make_private(SnapshotId id, Chunk chunk)
     }
 }
 
-Task<Result<void>> Store::Impl::copy_private(Snapshot& snapshot, Chunk chunk, bool& queued)
+Task<Result<void>> SnapshotWrite::copy_private(Snapshot& snapshot, Chunk chunk, bool& queued)
 {
     const SnapshotId id = snapshot.info.id;
     const Epoch of{snapshot.info.epoch};
-    const BufferPool::Lease lease = co_await lease_buffer(1);
-    auto again = readable(id);
+    const BufferPool::Lease lease = co_await io_.lease_buffer(1);
+    auto again = state_.readable(id);
     if (!again || (*again)->info.epoch != of) {
         co_return Result<void>{}; // the caller looks again
     }
-    auto done = co_await read_snapshot_chunk(**again, chunk, lease.span(0, 1));
-    again = readable(id);
+    auto done = co_await read_chunk(**again, chunk, lease.span(0, 1));
+    again = state_.readable(id);
     if (!done || !again || (*again)->info.epoch != of) {
         co_return done;
     }
     Allocator::Run run;
     for (unsigned tried = 1;; ++tried) {
-        run = chunks.allocate(1);
+        run = places_.chunks.allocate(1);
         if (run.count == 0) {
             co_return Result<void>{}; // taken by others meanwhile
         }
-        ++uncommitted;
-        ++counters.store_writes;
-        counters.store_bytes += chunk_bytes();
-        const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::write,
-                                                  store_offset(run.first), lease.span(0, 1));
+        ++places_.uncommitted;
+        ++ctx_.counters.store_writes;
+        ctx_.counters.store_bytes += ctx_.chunk_bytes();
+        const IoStatus status = co_await DeviceIo(ctx_.store_device(), IoRequest::Op::write,
+                                                  ctx_.store_offset(run.first), lease.span(0, 1));
         if (status == IoStatus::ok) {
             break;
         }
         if (tried == Places::kTried) {
-            fail_store("cannot write to the snapshot store", store_offset(run.first).value);
+            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(run.first).value);
         }
-        if (failed) {
-            co_return tl::unexpected(failure());
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
         }
-        note_bad(run.first);
+        places_.note_bad(run.first);
     }
-    if (failed) {
-        co_return tl::unexpected(failure());
+    if (ctx_.failed) {
+        co_return tl::unexpected(ctx_.failure());
     }
     const record_disk record = make_record(Entry{Key::priv(chunk, of), crc32c(lease.span(0, 1)), run.first});
     queued = true;
-    commit.enqueue({&record, 1});
+    commit_.enqueue({&record, 1});
     co_return Result<void>{};
 }
 
 // The present content of a snapshot's chunk that is not private. A chunk on the origin is locked by the
 // caller.
-Task<Result<void>> Store::Impl::read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk,
-                                                    std::span<std::byte> to)
+Task<Result<void>> SnapshotWrite::read_chunk(const Snapshot& snapshot, Chunk chunk, std::span<std::byte> to)
 {
-    const auto entry = lookup(snapshot, chunk);
+    const auto entry = state_.lookup(snapshot, chunk);
     if (!entry) {
-        co_return co_await read_origin(ChunkRange{chunk, 1}, to);
+        co_return co_await io_.read_origin(ChunkRange{chunk, 1}, to);
     }
     if (entry->lost()) {
-        co_return fail(Errc::io_error, kChunkLost, chunk.value * chunk_bytes());
+        co_return fail(Errc::io_error, kChunkLost, chunk.value * ctx_.chunk_bytes());
     }
     if (entry->zero()) {
         std::memset(to.data(), 0, to.size());
         co_return Result<void>{};
     }
-    const Bytes offset = store_offset(entry->store_chunk());
-    const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::read, offset, to);
+    const Bytes offset = ctx_.store_offset(entry->store_chunk());
+    const IoStatus status = co_await DeviceIo(ctx_.store_device(), IoRequest::Op::read, offset, to);
     if (status != IoStatus::ok) {
         co_return fail(Errc::io_error, "cannot read the snapshot store", offset.value);
     }

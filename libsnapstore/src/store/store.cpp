@@ -61,26 +61,26 @@ Task<Result<void>> Store::close() { return impl_->close(); }
 
 bool Store::writable(ChunkRange range) const noexcept
 {
-    return impl_->check_range(range, impl_->sb.origin_size).has_value() && impl_->writable(range);
+    return impl_->check_range(range, impl_->sb.origin_size).has_value() && impl_->copy_out.writable(range);
 }
 bool Store::no_snapshots() const noexcept { return impl_->table.none_live(); }
-Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->origin_write(range); }
+Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->copy_out.origin_write(range); }
 Task<Result<void>> Store::give_up() { return impl_->loss.give_up(); }
 
 Task<Result<std::size_t>> Store::snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
     range.count = std::min(range.count, kMaxRange);
-    return impl_->snapshot_read(id, range, out);
+    return impl_->snapshot_reads.read(id, range, out);
 }
 Task<Result<std::size_t>> Store::snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out)
 {
-    return impl_->snapshot_write(id, range, out);
+    return impl_->snapshot_writes.write(id, range, out);
 }
 
 Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
                                std::span<ChunkRange> out) noexcept
 {
-    return impl_->delta(from, to, start, out);
+    return find_delta(*impl_, *impl_, from, to, start, out);
 }
 
 Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
@@ -165,8 +165,8 @@ void Store::refill()
     }
 }
 
-void Store::tick(bool force) { impl_->tick(force); }
-Task<void> Store::quiesce() { return impl_->quiesce(); }
+void Store::tick(bool force) { impl_->background.tick(force); }
+Task<void> Store::quiesce() { return impl_->background.quiesce(); }
 
 Task<Result<void>> Store::checkpoint() { return impl_->checkpoint.run(); }
 Task<Result<CheckReport>> Store::check(bool data) { return impl_->check(data); }

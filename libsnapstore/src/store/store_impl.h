@@ -25,7 +25,10 @@
 #include "format/origin_record.h"
 #include "memory/assertion.h"
 #include "memory/buffer_pool.h"
+#include "store/background.h"
 #include "store/checkpoint.h"
+#include "store/copy_out.h"
+#include "store/delta.h"
 #include "store/gate.h"
 #include "store/io_group.h"
 #include "store/loss.h"
@@ -33,6 +36,8 @@
 #include "store/origin_sampler.h"
 #include "store/planted_bugs.h"
 #include "store/room.h"
+#include "store/snapshot_read.h"
+#include "store/snapshot_write.h"
 #include "store/snapshots.h"
 #include "store/sweep.h"
 
@@ -40,13 +45,9 @@ namespace snapstore {
 
 inline constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 inline constexpr std::size_t kQueueSlots = kMaxInFlight + 64;
-inline constexpr const char* kChunkLost =
-    "the chunk is lost: the origin could not be read when it was to be copied";
 
 struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-optin.performance.Padding)
     Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
-
-    std::uint64_t max_run_chunks() const noexcept;
 
     // ---- open and close (open.cpp, load.cpp, replay.cpp) ----
     Task<Result<OpenReport>> open();
@@ -76,50 +77,10 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Result<void> sweep_for_table();
     Task<Result<void>> close();
 
-    // ---- copy-out (copy_out.cpp) ----
-    struct Piece {
-        std::uint32_t index = 0; // in the run
-        std::uint32_t count = 0;
-        std::uint64_t store_chunk = 0;
-        bool zero = false;
-    };
-    static constexpr std::size_t kPieces = 8;
-    struct Run {
-        ChunkRange range;
-        bool busy = false; // some chunk of the request is being copied by another
-    };
-    struct Cover {
-        Epoch newest;
-        Chunk end;
-    };
-    Cover cover(Chunk chunk) const noexcept;
-    bool covered(ChunkRange range, std::bitset<kMaxRange>& map) const noexcept;
-    bool writable(ChunkRange range) const noexcept;
-    Task<Result<void>> origin_write(ChunkRange range);
-    Task<Result<void>> copy_missing(ChunkRange range);
-    Run next_run(ChunkRange range) const noexcept;
-    Task<Result<void>> copy_run(ChunkRange range);
-    Task<Result<void>> copy_claimed(ChunkRange& range, Epoch epoch);
-    Task<Result<std::uint32_t>> write_pieces(const BufferPool::Lease& lease, ChunkRange range, Epoch epoch,
-                                             std::uint32_t done);
-    std::size_t plan_pieces(const BufferPool::Lease& lease, std::uint32_t count, std::uint32_t& next,
-                            std::span<Piece> pieces);
-    Task<bool> write_planned(const BufferPool::Lease& lease, std::span<const Piece> pieces);
-    Task<bool> write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces);
-    void queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
-                      std::span<const Piece> pieces);
-    Task<Result<void>> read_origin(ChunkRange range, std::span<std::byte> to);
-    Task<Result<void>> read_run(ChunkRange& part, const BufferPool::Lease& lease, bool& unreadable);
-    Task<bool> origin_answers(Chunk except, std::span<std::byte> scratch);
-    void lose_chunk(Chunk chunk, Epoch newest);
-    std::vector<LostChunk> list_lost() const;
-    Task<BufferPool::Lease> lease_buffer(std::uint64_t want);
-
     // ---- resize (resize.cpp) ----
     Result<void> fits(Bytes size, const BlockDevice& device, const char* smaller) const;
     Task<Result<void>> resize_origin(Sectors size);
     Task<Result<void>> copy_out_tail(Sectors size);
-    std::uint64_t shared_from(std::uint64_t first, std::uint64_t end) const noexcept;
     Task<Result<void>> resize_store(Bytes size);
     Task<Result<void>> resize_meta(Bytes size);
     Task<Result<void>> grow_meta(std::uint64_t count);
@@ -149,27 +110,6 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     void renew_tables(std::uint64_t from);
     Task<Result<void>> cut_zone();
 
-    // ---- snapshots ----
-    Task<Result<std::size_t>> snapshot_read(SnapshotId id, ChunkRange range, std::span<Extent> out);
-    std::size_t build_extents(const Snapshot& snapshot, ChunkRange range, std::span<Extent> out,
-                              std::uint32_t& covered_chunks, bool& unverified) const noexcept;
-    Task<Result<void>> verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next);
-    Task<Result<std::size_t>> snapshot_write(SnapshotId id, ChunkRange range, std::span<Extent> out);
-    Task<Result<void>> make_private(SnapshotId id, Chunk chunk);
-    Task<Result<void>> copy_private(Snapshot& snapshot, Chunk chunk, bool& queued);
-    Task<Result<void>> read_snapshot_chunk(const Snapshot& snapshot, Chunk chunk, std::span<std::byte> to);
-    Result<DeltaPart> delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
-                            std::span<ChunkRange> out) noexcept;
-
-    // ---- space (space.cpp, sweep.cpp) ----
-    // ok: there may be room now, look again. Also ok if no snapshot is live any more.
-    // `claims`: chunks that the caller has claimed, whose copies stand still meanwhile.
-    Task<Result<void>> wait_for_space(std::uint64_t chunks_wanted, std::uint64_t records,
-                                      std::uint64_t claims);
-    Task<Result<void>> make_space();
-    void tick(bool force);
-    Task<void> quiesce();
-
     // ---- check (check.cpp) ----
     Task<Result<CheckReport>> check(bool data);
     Task<void> check_damaged(CheckReport& report);
@@ -190,15 +130,15 @@ struct Store::Impl : Context, State, Places, Room { // NOLINT(clang-analyzer-opt
     Commit commit{*this, *this, *this, checkpoint, applier};
     Loss loss{*this, *this, *this, checkpoint, commit};
     Snapshots snapshots{*this, *this, *this, gate, checkpoint, commit};
+    Space space{*this, *this, *this, *this, checkpoint, sweep, snapshots};
+    ChunkIo io{*this};
+    CopyOut copy_out{*this, *this, *this, *this, gate, commit, space, loss, io};
+    SnapshotRead snapshot_reads{*this, *this, *this, gate, io};
+    SnapshotWrite snapshot_writes{*this, *this, *this, *this, gate, commit, space, io, snapshot_reads};
+    Background background{*this, *this, gate, checkpoint, commit, sweep, sampler, space};
 
     bool open_called = false;
     bool damaged = false; // open() has found damage: only check() works
-    // Operations.
-    BufferPool buffers;
-    // Space.
-    bool making_space = false;
-    std::uint64_t claims_waiting = 0; // claims of those that wait for space
-    std::uint64_t ticks = 0;
 };
 
 } // namespace snapstore
