@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-// Verification of a whole store: structure and allocation in memory, every metadata block on disk, and, if
-// wanted, the data of every shared exception.
-#include "format/block.h"
+#include "store/check.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
+#include "store/io_group.h"
 
 namespace snapstore {
 
-Task<Result<CheckReport>> Store::Impl::check(bool data)
+Task<Result<CheckReport>> Checker::check(bool data)
 {
     CheckReport report;
-    if (damaged) {
+    if (damaged_) {
         co_await check_damaged(report);
         co_return report;
     }
-    if (!opened) {
+    if (!ctx_.opened) {
         co_return fail(Errc::invalid, "check() of a store that is not open");
     }
-    auto ok = co_await checkpoint.run();
+    auto ok = co_await checkpoint_.run();
     if (!ok) {
         co_return tl::unexpected(ok.error());
     }
-    tree->check([&](const char* what, std::uint64_t block, Key key) {
+    state_.tree->check([&](const char* what, std::uint64_t block, Key key) {
         report.damage.push_back({what, block_offset(block), key.chunk(), Epoch{key.epoch}});
     });
-    report.exceptions = tree->entries();
+    report.exceptions = state_.tree->entries();
     check_chunks(report);
     ok = co_await check_nodes(report);
     if (ok && data) {
@@ -37,92 +40,94 @@ Task<Result<CheckReport>> Store::Impl::check(bool data)
 }
 
 // What open() refused: lists everything that is wrong with tables and tree.
-Task<void> Store::Impl::check_damaged(CheckReport& report)
+Task<void> Checker::check_damaged(CheckReport& report)
 {
-    chunks = Allocator(sb.data_chunks);
-    blocks = Allocator(sb.meta.count);
-    table = SnapshotTable{};
-    attachments.clear();
-    lost_places = LostChunks{};
-    snapshot_chain = TableChain{};
-    attachment_chain = TableChain{};
-    tree.emplace(nodes, blocks, sb.meta);
-    (void)co_await load(&report.damage);
-    report.exceptions = sb.entries;
+    places_.chunks = Allocator(ctx_.sb.data_chunks);
+    state_.blocks = Allocator(ctx_.sb.meta.count);
+    state_.table = SnapshotTable{};
+    state_.attachments.clear();
+    state_.lost_places = LostChunks{};
+    state_.snapshot_chain = TableChain{};
+    state_.attachment_chain = TableChain{};
+    state_.tree.emplace(state_.nodes, state_.blocks, ctx_.sb.meta);
+    (void)co_await loader_.load(&report.damage);
+    report.exceptions = ctx_.sb.entries;
     if (report.damage.empty()) { // tables and tree are sound: it is the journal
         OpenReport opening;
-        const auto ok = co_await replay(opening);
+        const auto ok = co_await replay_.run(opening);
         if (!ok) {
             report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
         }
     }
 }
 
-void Store::Impl::check_chunks(CheckReport& report) const
+void Checker::check_chunks(CheckReport& report) const
 {
-    Bitmap seen(sb.data_chunks);
+    Bitmap seen(ctx_.sb.data_chunks);
     std::uint64_t used = 0;
-    tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
+    state_.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         const Epoch at{e.key.epoch};
         if (!e.stored()) {
             return true;
         }
         const std::uint64_t c = e.store_chunk();
-        if (c >= sb.data_chunks) {
+        if (c >= ctx_.sb.data_chunks) {
             report.damage.push_back({"store chunk out of range", 0, e.key.chunk(), at});
             return true;
         }
-        const std::uint64_t where = store_offset(c).value;
+        const std::uint64_t where = ctx_.store_offset(c).value;
         if (seen.test(c)) {
             report.damage.push_back({"store chunk used twice", where, e.key.chunk(), at});
-        } else if (!chunks.is_used(c)) {
+        } else if (!places_.chunks.is_used(c)) {
             report.damage.push_back({"store chunk in use is marked free", where, e.key.chunk(), at});
         }
         seen.set(c);
         ++used;
         return true;
     });
-    report.leaked_chunks = chunks.used() - std::min(chunks.used(), used + uncommitted + bad());
+    report.leaked_chunks =
+        places_.chunks.used() - std::min(places_.chunks.used(), used + places_.uncommitted + places_.bad());
     if (report.leaked_chunks > 0) {
         report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
     }
-    const std::uint64_t named =
-        tree->nodes() + snapshot_chain.blocks().size() + attachment_chain.blocks().size();
-    if (blocks.used() != named) {
+    const std::uint64_t named = state_.tree->nodes() + state_.snapshot_chain.blocks().size() +
+                                state_.attachment_chain.blocks().size();
+    if (state_.blocks.used() != named) {
         report.damage.push_back({"metadata blocks are marked used that nothing names", 0, {}, {}});
     }
 }
 
-Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
+Task<Result<void>> Checker::check_nodes(CheckReport& report)
 {
     const AlignedBuffer buffer(kBlockSize.value);
     const auto compare = [&](std::uint64_t block, std::uint32_t magic) {
-        auto ok = verify_block(buffer.span(), magic, block, uuid_prefix(sb.uuid));
+        auto ok = verify_block(buffer.span(), magic, block, uuid_prefix(ctx_.sb.uuid));
         if (!ok) {
             report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
         }
     };
-    for (std::uint64_t i = 0; i < sb.meta.count; ++i) {
-        const std::uint64_t block = sb.meta.first + i;
-        while (checkpoint.running() && !failed) { // it has named blocks that are not written yet
-            co_await checkpoint_done.wait();
+    for (std::uint64_t i = 0; i < ctx_.sb.meta.count; ++i) {
+        const std::uint64_t block = ctx_.sb.meta.first + i;
+        while (checkpoint_.running() && !ctx_.failed) { // it has named blocks that are not written yet
+            co_await ctx_.checkpoint_done.wait();
         }
-        if (!blocks.is_used(i)) {
+        if (!state_.blocks.is_used(i)) {
             continue;
         }
-        const Node* node = tree->node_at(block);
-        const auto& list = snapshot_chain.blocks();
-        const auto& other = attachment_chain.blocks();
+        const Node* node = state_.tree->node_at(block);
+        const auto& list = state_.snapshot_chain.blocks();
+        const auto& other = state_.attachment_chain.blocks();
         const bool chained = std::find(list.begin(), list.end(), block) != list.end() ||
                              std::find(other.begin(), other.end(), block) != other.end();
-        if ((node == nullptr && !chained) || (node != nullptr && node->generation >= tree->generation())) {
+        if ((node == nullptr && !chained) ||
+            (node != nullptr && node->generation >= state_.tree->generation())) {
             continue;
         }
         const std::uint64_t generation = node != nullptr ? node->generation : 0;
-        const std::uint64_t checkpoints = counters.checkpoints;
-        const IoStatus status =
-            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(block)}, buffer.span());
-        if (checkpoints != counters.checkpoints || tree->node_at(block) != node ||
+        const std::uint64_t checkpoints = ctx_.counters.checkpoints;
+        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                                                  Bytes{block_offset(block)}, buffer.span());
+        if (checkpoints != ctx_.counters.checkpoints || state_.tree->node_at(block) != node ||
             (node != nullptr && node->generation != generation)) {
             continue; // changed meanwhile
         }
@@ -137,8 +142,8 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
         }
     }
     for (const std::uint64_t block : kSuperblockBlock) {
-        const IoStatus status =
-            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(block)}, buffer.span());
+        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                                                  Bytes{block_offset(block)}, buffer.span());
         if (status != IoStatus::ok || !unpack_superblock(buffer.span(), block)) {
             report.damage.push_back({"superblock copy is damaged", block_offset(block), {}, {}});
         }
@@ -146,10 +151,10 @@ Task<Result<void>> Store::Impl::check_nodes(CheckReport& report)
     co_return Result<void>{};
 }
 
-Task<Result<void>> Store::Impl::check_data(CheckReport& report)
+Task<Result<void>> Checker::check_data(CheckReport& report)
 {
     constexpr std::size_t kDepth = 16;
-    const BufferPool::Lease lease = co_await io.lease_buffer(kDepth);
+    const BufferPool::Lease lease = co_await io_.lease_buffer(kDepth);
     std::array<Entry, kDepth> entries{};
     IoGroup<kDepth> reads;
     for (Key cursor; cursor < kNoKey;) {
@@ -163,18 +168,18 @@ Task<Result<void>> Store::Impl::check_data(CheckReport& report)
                 return false;
             }
             entries[reads.size()] = e;
-            reads.add(store_device(), IoRequest::Op::read, store_offset(e.store_chunk()),
+            reads.add(ctx_.store_device(), IoRequest::Op::read, ctx_.store_offset(e.store_chunk()),
                       lease.span(reads.size(), 1));
             return true;
         };
-        if (tree->visit(cursor, kNoKey, 0, collect)) {
+        if (state_.tree->visit(cursor, kNoKey, 0, collect)) {
             cursor = kNoKey;
         }
         (void)co_await reads;
         for (std::size_t i = 0; i < reads.size(); ++i) {
             const Entry& e = entries[i];
-            const std::uint64_t where = store_offset(e.store_chunk()).value;
-            const auto now = tree->find(e.key);
+            const std::uint64_t where = ctx_.store_offset(e.store_chunk()).value;
+            const auto now = state_.tree->find(e.key);
             if (!now || !(*now == e)) {
                 continue; // swept meanwhile
             }

@@ -226,7 +226,6 @@ Task<IoStatus> Checkpoint::write_superblock(Superblock next)
     co_return co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::flush);
 }
 
-// The lengths of `next` are the store's when it completes. Under the admin lock.
 Task<Result<void>> Checkpoint::change_geometry(const Superblock& next)
 {
     if (const char* what = find_implausible(next); what != nullptr) {
@@ -237,6 +236,26 @@ Task<Result<void>> Checkpoint::change_geometry(const Superblock& next)
     auto done = co_await run();
     new_geometry_.reset();
     co_return done;
+}
+
+Task<Result<void>> Checkpoint::make_tree_room(std::uint64_t changes)
+{
+    for (;;) {
+        if (ctx_.failed) {
+            co_return tl::unexpected(ctx_.failure());
+        }
+        const std::uint64_t wanted = state_.tree->erase_bound(changes) + room_.reserved_changes;
+        if (state_.nodes.free() < wanted) {
+            room_.want_nodes(wanted);
+            co_await ctx_.tick_queue.wait(); // refill() wakes it
+        } else if (state_.blocks.free() < wanted + room_.reserved_blocks()) {
+            if (auto done = co_await run(); !done) {
+                co_return done;
+            }
+        } else {
+            co_return Result<void>{};
+        }
+    }
 }
 
 } // namespace snapstore

@@ -27,6 +27,8 @@ public:
     bool running() const noexcept { return running_; }
     bool anything_to_do() const noexcept;
 
+    // Nodes and blocks for so many changes of the tree, besides what the commit under way may need.
+    Task<Result<void>> make_tree_room(std::uint64_t changes);
     // The lengths of `next` are the store's when it completes. Under the gate's lock.
     Task<Result<void>> change_geometry(const Superblock& next);
     // The next ones say that the store was closed in order.

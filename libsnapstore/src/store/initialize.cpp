@@ -2,7 +2,8 @@
 // Making a store, and recognising one.
 #include "format/block.h"
 #include "format/layout.h"
-#include "store/store_impl.h"
+#include "store/io_group.h"
+#include "store/superblock_io.h"
 
 namespace snapstore {
 
@@ -105,26 +106,8 @@ Task<Result<void>> Store::initialize(FramePool& frames, Devices devices, Format 
 
 Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
 {
-    (void)frames;
-    if (device.size().value < block_offset(kFirstFreeBlock)) {
-        co_return fail(Errc::not_a_store, "too small for a snapshot store");
-    }
     const AlignedBuffer buffer(2 * kBlockSize.value);
-    IoGroup<2> reads;
-    for (std::size_t i = 0; i < 2; ++i) {
-        reads.add(device, IoRequest::Op::read, Bytes{block_offset(kSuperblockBlock[i])}, buffer.block(i));
-    }
-    const IoStatus all = co_await reads;
-    if (all != IoStatus::ok && reads.status(0) != IoStatus::ok && reads.status(1) != IoStatus::ok) {
-        co_return fail(Errc::io_error, "cannot read the superblock", block_offset(kSuperblockBlock[0]));
-    }
-    for (std::size_t i = 0; i < 2; ++i) { // as open() does: one copy is enough
-        if (reads.status(i) != IoStatus::ok) {
-            const auto copy = buffer.block(i);
-            std::fill(copy.begin(), copy.end(), std::byte{0});
-        }
-    }
-    auto sb = choose_superblock(buffer.block(0), buffer.block(1));
+    auto sb = co_await read_copies(frames, device, buffer);
     if (!sb) {
         co_return tl::unexpected(sb.error());
     }

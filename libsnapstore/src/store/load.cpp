@@ -1,38 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
-// Loading tables and tree, as the superblock names them. Nothing read is trusted: every block is verified,
-// every number checked against its area.
-#include "format/block.h"
-#include "store/store_impl.h"
+#include "store/load.h"
+
+#include <algorithm>
+#include <array>
+
+#include "store/io_group.h"
 
 namespace snapstore {
 
 // A node to be read, and what its parent says of it.
-struct Store::Impl::PendingNode {
+struct Loader::PendingNode {
     std::uint64_t block = 0;
     std::uint64_t generation = 0; // not newer than this
     std::uint32_t level = 0;
     Key from;
 };
 
-Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
+Task<Result<void>> Loader::load(std::vector<Damage>* damage)
 {
-    epoch = sb.epoch;
-    next_id = sb.next_id;
-    journal.applied = sb.journal_start;
-    tree->set_generation(sb.generation + 1);
-    auto ok = co_await load_table(TableKind::snapshots, sb.snapshot_table, sb.snapshot_count);
+    state_.epoch = ctx_.sb.epoch;
+    state_.next_id = ctx_.sb.next_id;
+    state_.journal.applied = ctx_.sb.journal_start;
+    state_.tree->set_generation(ctx_.sb.generation + 1);
+    auto ok = co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table, ctx_.sb.snapshot_count);
     if (ok) {
-        ok = co_await load_table(TableKind::attachments, sb.attachment_table, sb.attachment_count);
+        ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table, ctx_.sb.attachment_count);
     }
     if (!ok && damage != nullptr) {
         damage->push_back({ok.error().what, ok.error().where, {}, {}});
     } else if (!ok) {
         co_return ok;
     }
-    table.clean();
-    attachments_dirty = false;
-    snapshot_chain.reserve(table.all().size(), sizeof(snapshot_disk));
-    attachment_chain.reserve(attachments.size(), sizeof(attachment_disk));
+    state_.table.clean();
+    state_.attachments_dirty = false;
+    state_.snapshot_chain.reserve(state_.table.all().size(), sizeof(snapshot_disk));
+    state_.attachment_chain.reserve(state_.attachments.size(), sizeof(attachment_disk));
     ok = co_await load_tree(damage);
     if (ok) {
         ok = scan_entries(damage);
@@ -41,79 +43,79 @@ Task<Result<void>> Store::Impl::load(std::vector<Damage>* damage)
         ok = check_zone();
     }
     if (ok) {
-        set_durable({tree->nodes(), 0, 0});
+        room_.set_durable({state_.tree->nodes(), 0, 0});
     }
     co_return ok;
 }
 
 // Room to write everything anew, as the layout provides it: without it no checkpoint would be possible.
-Result<void> Store::Impl::check_zone() const
+Result<void> Loader::check_zone() const
 {
-    if (node_limit() == 0 || tree->nodes() > sb.meta.count / 2 ||
-        blocks.free() < reserved_blocks() - kSpareBlocks) {
+    if (room_.node_limit() == 0 || state_.tree->nodes() > ctx_.sb.meta.count / 2 ||
+        state_.blocks.free() < room_.reserved_blocks() - kSpareBlocks) {
         return fail(Errc::corrupt, "metadata zone too small for what it holds");
     }
     return {};
 }
 
-Task<Result<void>> Store::Impl::load_table(TableKind kind, std::uint64_t head, std::uint64_t count)
+Task<Result<void>> Loader::load_table(TableKind kind, std::uint64_t head, std::uint64_t count)
 {
     const AlignedBuffer buffer(kBlockSize.value);
-    TableChain& chain = kind == TableKind::snapshots ? snapshot_chain : attachment_chain;
+    TableChain& chain = kind == TableKind::snapshots ? state_.snapshot_chain : state_.attachment_chain;
     const auto loaded = [&] {
-        return kind == TableKind::snapshots ? table.all().size() : attachments.size();
+        return kind == TableKind::snapshots ? state_.table.all().size() : state_.attachments.size();
     };
     for (std::uint64_t block = head; block != 0;) {
-        if (!sb.meta.contains(block) || !blocks.mark_used(block - sb.meta.first)) {
+        if (!ctx_.sb.meta.contains(block) || !state_.blocks.mark_used(block - ctx_.sb.meta.first)) {
             co_return fail(Errc::corrupt, "table: block out of range or used twice", block_offset(block));
         }
-        const IoStatus status =
-            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(block)}, buffer.span());
+        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                                                  Bytes{block_offset(block)}, buffer.span());
         if (status != IoStatus::ok) {
             co_return fail(Errc::io_error, "cannot read a table", block_offset(block));
         }
-        auto ok = verify_block(buffer.span(), kTableMagic, block, uuid_prefix(sb.uuid));
+        auto ok = verify_block(buffer.span(), kTableMagic, block, uuid_prefix(ctx_.sb.uuid));
         if (ok) {
             ok = load_table_block(buffer.span(), kind);
         }
         if (!ok) {
             co_return fail(ok.error().code, ok.error().what, block_offset(block));
         }
-        if (ok = may_go_on_opening(); !ok) {
+        if (ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
         chain.loaded(block);
         block = load_disk<table_block_disk>(buffer.span()).next;
     }
-    if (loaded() != count || attachments.size() > kMaxAttachments) {
+    if (loaded() != count || state_.attachments.size() > kMaxAttachments) {
         co_return fail(Errc::corrupt, "table: wrong number of entries", block_offset(head));
     }
     co_return Result<void>{};
 }
 
-Result<void> Store::Impl::load_table_block(std::span<const std::byte> image, TableKind kind)
+Result<void> Loader::load_table_block(std::span<const std::byte> image, TableKind kind)
 {
     const auto header = load_disk<table_block_disk>(image);
     const bool of_snapshots = kind == TableKind::snapshots;
     const std::size_t entry = of_snapshots ? sizeof(snapshot_disk) : sizeof(attachment_disk);
     if (header.kind != static_cast<std::uint16_t>(kind) || header.count > TableChain::per_block(entry) ||
-        header.header.generation > sb.generation) {
+        header.header.generation > ctx_.sb.generation) {
         return fail(Errc::corrupt, "table: header out of range");
     }
     for (std::size_t i = 0; i < header.count; ++i) {
         const std::size_t offset = sizeof(table_block_disk) - kTablePayload + i * entry;
         if (!of_snapshots) {
-            attachments.push_back(unpack_attachment(load_disk<attachment_disk>(image, offset)));
+            state_.attachments.push_back(unpack_attachment(load_disk<attachment_disk>(image, offset)));
             continue;
         }
         auto snapshot = unpack_snapshot(load_disk<snapshot_disk>(image, offset));
         if (!snapshot) {
             return tl::unexpected(snapshot.error());
         }
-        if (snapshot->info.size > sb.greatest_size()) {
+        if (snapshot->info.size > ctx_.sb.greatest_size()) {
             return fail(Errc::corrupt, "snapshot table: size out of range");
         }
-        if (snapshot->info.epoch >= epoch || !table.insert(std::move(*snapshot))) {
+        if (snapshot->info.epoch >= state_.epoch || !state_.table.insert(std::move(*snapshot))) {
             return fail(Errc::corrupt, "snapshot table: epoch or number out of range or twice");
         }
     }
@@ -121,30 +123,30 @@ Result<void> Store::Impl::load_table_block(std::span<const std::byte> image, Tab
 }
 
 // Level by level, several reads at a time.
-Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
+Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
 {
     constexpr std::size_t kDepth = 16;
     std::vector<PendingNode> level;
     std::vector<PendingNode> below;
     std::array<Node*, kDepth> reading{};
     IoGroup<kDepth> group;
-    if (sb.root != 0) {
-        level.push_back({sb.root, sb.generation, sb.root_level, {}});
+    if (ctx_.sb.root != 0) {
+        level.push_back({ctx_.sb.root, ctx_.sb.generation, ctx_.sb.root_level, {}});
     }
     for (; !level.empty(); level.swap(below), below.clear()) {
         for (std::size_t i = 0; i < level.size(); i += group.size()) {
             group.clear();
             while (!group.full() && i + group.size() < level.size()) {
-                if (nodes.free() == 0) {
-                    nodes.grow(std::max<std::size_t>(256, nodes.size() / 4));
+                if (state_.nodes.free() == 0) {
+                    state_.nodes.grow(std::max<std::size_t>(256, state_.nodes.size() / 4));
                 }
-                Node* node = nodes.get();
+                Node* node = state_.nodes.get();
                 reading[group.size()] = node;
-                group.add(meta_device(), IoRequest::Op::read,
+                group.add(ctx_.meta_device(), IoRequest::Op::read,
                           Bytes{block_offset(level[i + group.size()].block)}, node->bytes());
             }
             (void)co_await group;
-            if (auto ok = may_go_on_opening(); !ok) {
+            if (auto ok = ctx_.may_go_on_opening(); !ok) {
                 co_return ok;
             }
             for (std::size_t j = 0; j < group.size(); ++j) {
@@ -155,7 +157,7 @@ Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
                 if (ok) {
                     continue;
                 }
-                nodes.put(reading[j]);
+                state_.nodes.put(reading[j]);
                 if (damage == nullptr) {
                     co_return ok;
                 }
@@ -167,13 +169,13 @@ Task<Result<void>> Store::Impl::load_tree(std::vector<Damage>* damage)
     if (damage != nullptr) {
         co_return Result<void>{};
     }
-    co_return tree->set_root(sb.root, sb.root_level, sb.entries);
+    co_return state_.tree->set_root(ctx_.sb.root, ctx_.sb.root_level, ctx_.sb.entries);
 }
 
-Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below)
+Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below)
 {
     const std::uint64_t where = block_offset(pending.block);
-    auto ok = verify_block(node->bytes(), kNodeMagic, pending.block, uuid_prefix(sb.uuid));
+    auto ok = verify_block(node->bytes(), kNodeMagic, pending.block, uuid_prefix(ctx_.sb.uuid));
     if (!ok) {
         return ok;
     }
@@ -184,7 +186,7 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
     if (page.level != pending.level || page.level >= Tree::kMaxLevels) {
         return fail(Errc::corrupt, "node: wrong level", where);
     }
-    ok = tree->adopt(node, pending.block);
+    ok = state_.tree->adopt(node, pending.block);
     if (!ok || page.level == 0) {
         return ok;
     }
@@ -196,7 +198,7 @@ Result<void> Store::Impl::adopt_node(Node* node, const PendingNode& pending, std
 }
 
 // Finds out which store chunks are used, and what else follows from the entries.
-Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
+Result<void> Loader::scan_entries(std::vector<Damage>* damage)
 {
     Error first{};
     const auto report = [&](const char* what, std::uint64_t where, Key key) {
@@ -208,30 +210,31 @@ Result<void> Store::Impl::scan_entries(std::vector<Damage>* damage)
         }
     };
     if (damage == nullptr) { // a tree with holes cannot be walked
-        tree->check(
+        state_.tree->check(
             [&](const char* what, std::uint64_t block, Key key) { report(what, block_offset(block), key); });
     }
     if (first.code != Errc{}) {
         return tl::unexpected(first);
     }
     Entry previous;
-    tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
-        if (!plausible(e)) {
+    state_.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
+        if (!state_.plausible(e)) {
             report("exception out of range", 0, e.key);
-        } else if (e.stored() && !chunks.mark_used(e.store_chunk())) {
-            report("store chunk out of range or used twice", store_offset(e.store_chunk()).value, e.key);
+        } else if (e.stored() && !places_.chunks.mark_used(e.store_chunk())) {
+            report("store chunk out of range or used twice", ctx_.store_offset(e.store_chunk()).value, e.key);
         } else if (e.key.is_private()) {
-            Snapshot* snapshot = table.find(Epoch{e.key.epoch});
-            late_garbage = late_garbage || snapshot == nullptr;
+            Snapshot* snapshot = state_.table.find(Epoch{e.key.epoch});
+            state_.late_garbage = state_.late_garbage || snapshot == nullptr;
             if (snapshot != nullptr) {
                 snapshot->has_private = true;
             }
         } else {
             const bool same = previous.key.key == e.key.key;
-            late_garbage = late_garbage || is_garbage(e, true, same ? previous.key.epoch : 0);
+            state_.late_garbage =
+                state_.late_garbage || state_.is_garbage(e, true, same ? previous.key.epoch : 0);
         }
         if (e.lost()) {
-            lost_places.insert(e.key);
+            state_.lost_places.insert(e.key);
         }
         previous = e;
         return true;

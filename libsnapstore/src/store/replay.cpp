@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
-// Replay: what the journal holds beyond the checkpoint. docs/design.md explains how the end is found.
-#include "format/block.h"
+#include "store/replay.h"
+
+#include <algorithm>
+#include <array>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
+#include "store/planted_bugs.h"
 
 namespace snapstore {
 
 // The journal as it was read. What cannot be read is taken for torn, block by block: a disk may lose one
 // sector in the parts that nobody needs, and the sector that it was writing when the power failed.
-struct Store::Impl::Ring {
+struct Replay::Ring {
     explicit Ring(std::uint64_t count) : blocks(count * kBlockSize.value), unreadable(count) {}
     AlignedBuffer blocks;
     Bitmap unreadable;
 };
 
-Task<Result<void>> Store::Impl::read_ring(Ring& ring)
+Task<Result<void>> Replay::read_ring(Ring& ring)
 {
     constexpr std::uint64_t kStep = 256; // blocks
-    for (std::uint64_t i = 0; i < sb.journal.count; i += kStep) {
-        const std::uint64_t count = std::min(kStep, sb.journal.count - i);
-        const IoStatus status =
-            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
-                              ring.blocks.span(block_offset(i), block_offset(count)));
-        if (auto ok = may_go_on_opening(); !ok) {
+    for (std::uint64_t i = 0; i < ctx_.sb.journal.count; i += kStep) {
+        const std::uint64_t count = std::min(kStep, ctx_.sb.journal.count - i);
+        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                                                  Bytes{block_offset(ctx_.sb.journal.first + i)},
+                                                  ring.blocks.span(block_offset(i), block_offset(count)));
+        if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
         if (status != IoStatus::ok) {
@@ -34,14 +37,14 @@ Task<Result<void>> Store::Impl::read_ring(Ring& ring)
     co_return Result<void>{};
 }
 
-Task<Result<void>> Store::Impl::read_ring_blocks(Ring& ring, std::uint64_t first, std::uint64_t count)
+Task<Result<void>> Replay::read_ring_blocks(Ring& ring, std::uint64_t first, std::uint64_t count)
 {
     bool any = false;
     for (std::uint64_t i = first; i < first + count; ++i) {
         const IoStatus status =
-            co_await DeviceIo(meta_device(), IoRequest::Op::read, Bytes{block_offset(sb.journal.first + i)},
-                              ring.blocks.block(i));
-        if (auto ok = may_go_on_opening(); !ok) {
+            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                              Bytes{block_offset(ctx_.sb.journal.first + i)}, ring.blocks.block(i));
+        if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
         any = any || status == IoStatus::ok;
@@ -50,18 +53,19 @@ Task<Result<void>> Store::Impl::read_ring_blocks(Ring& ring, std::uint64_t first
         }
     }
     if (!any) { // the device rather than a sector
-        co_return fail(Errc::io_error, "cannot read the journal", block_offset(sb.journal.first + first));
+        co_return fail(Errc::io_error, "cannot read the journal",
+                       block_offset(ctx_.sb.journal.first + first));
     }
     co_return Result<void>{};
 }
 
-Result<JournalHeader> Store::Impl::header_at(const Ring& ring, std::uint64_t sequence) const
+Result<JournalHeader> Replay::header_at(const Ring& ring, std::uint64_t sequence) const
 {
-    const std::uint64_t index = sequence % sb.journal.count;
+    const std::uint64_t index = sequence % ctx_.sb.journal.count;
     if (ring.unreadable.test(index)) {
-        return fail(Errc::io_error, "journal: unreadable", block_offset(sb.journal.first + index));
+        return fail(Errc::io_error, "journal: unreadable", block_offset(ctx_.sb.journal.first + index));
     }
-    return unpack_journal_block(ring.blocks.block(index), sb, sb.journal.first + index);
+    return unpack_journal_block(ring.blocks.block(index), ctx_.sb, ctx_.sb.journal.first + index);
 }
 
 namespace {
@@ -76,16 +80,16 @@ bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::u
 } // namespace
 
 // The first sequence number that is not there; `durable`: the last one known to have been durable.
-Result<std::uint64_t> Store::Impl::find_journal_end(const Ring& ring, std::uint64_t& durable) const
+Result<std::uint64_t> Replay::find_journal_end(const Ring& ring, std::uint64_t& durable) const
 {
-    std::uint64_t sequence = sb.journal_start;
-    for (; sequence - sb.journal_start < sb.journal.count; ++sequence) {
+    std::uint64_t sequence = ctx_.sb.journal_start;
+    for (; sequence - ctx_.sb.journal_start < ctx_.sb.journal.count; ++sequence) {
         const auto header = header_at(ring, sequence);
-        if (!continues(header, sb, sequence)) {
+        if (!continues(header, ctx_.sb, sequence)) {
             break;
         }
-        if (header->superblock > sb.generation) {
-            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(sb.home()));
+        if (header->superblock > ctx_.sb.generation) {
+            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(ctx_.sb.home()));
         }
         durable = std::max(durable, header->durable);
     }
@@ -93,22 +97,22 @@ Result<std::uint64_t> Store::Impl::find_journal_end(const Ring& ring, std::uint6
 }
 
 // A block beyond `end` that says that `end` was durable proves that acknowledged records are damaged.
-Result<void> Store::Impl::find_lost_commits(const Ring& ring, std::uint64_t end) const
+Result<void> Replay::find_lost_commits(const Ring& ring, std::uint64_t end) const
 {
     if (has_bug(PlantedBug::stale_incarnation_accepted)) {
         return {};
     }
-    for (std::uint64_t i = 0; i < sb.journal.count; ++i) {
+    for (std::uint64_t i = 0; i < ctx_.sb.journal.count; ++i) {
         const auto header = header_at(ring, i);
-        if (!header || header->incarnation < sb.incarnation) {
+        if (!header || header->incarnation < ctx_.sb.incarnation) {
             continue;
         }
-        if (header->incarnation > sb.incarnation || header->superblock > sb.generation) {
-            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(sb.home()));
+        if (header->incarnation > ctx_.sb.incarnation || header->superblock > ctx_.sb.generation) {
+            return fail(Errc::corrupt, "the newest superblock is lost", block_offset(ctx_.sb.home()));
         }
         if (header->sequence >= end && header->durable >= end) {
             return fail(Errc::corrupt, "journal: a committed block is damaged",
-                        block_offset(journal_block_of(sb.journal, end)));
+                        block_offset(journal_block_of(ctx_.sb.journal, end)));
         }
     }
     return check_unreadable_end(ring, end);
@@ -117,36 +121,36 @@ Result<void> Store::Impl::find_lost_commits(const Ring& ring, std::uint64_t end)
 // If the block at `end` cannot be read, the one that would prove that it was committed must be readable: it
 // is among those that come next, up to the longest commit further on. It is not there if a block that was
 // never written in this turn of the ring comes before.
-Result<void> Store::Impl::check_unreadable_end(const Ring& ring, std::uint64_t end) const
+Result<void> Replay::check_unreadable_end(const Ring& ring, std::uint64_t end) const
 {
     const auto unreadable = [&](std::uint64_t sequence) {
-        return ring.unreadable.test(sequence % sb.journal.count);
+        return ring.unreadable.test(sequence % ctx_.sb.journal.count);
     };
-    if (end - sb.journal_start == sb.journal.count || !unreadable(end)) {
+    if (end - ctx_.sb.journal_start == ctx_.sb.journal.count || !unreadable(end)) {
         return {};
     }
     for (std::uint64_t next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
         if (unreadable(next)) {
             return fail(Errc::io_error,
                         "blocks of the journal cannot be read that may hold what was acknowledged",
-                        block_offset(journal_block_of(sb.journal, end)));
+                        block_offset(journal_block_of(ctx_.sb.journal, end)));
         }
         const auto header = header_at(ring, next);
-        const bool old = header && (header->incarnation < sb.incarnation || header->sequence < end);
-        if (old || is_all_zero(ring.blocks.block(next % sb.journal.count))) {
+        const bool old = header && (header->incarnation < ctx_.sb.incarnation || header->sequence < end);
+        if (old || is_all_zero(ring.blocks.block(next % ctx_.sb.journal.count))) {
             break;
         }
     }
     return {};
 }
 
-Task<Result<void>> Store::Impl::replay(OpenReport& report)
+Task<Result<void>> Replay::run(OpenReport& report)
 {
-    Ring ring(sb.journal.count);
+    Ring ring(ctx_.sb.journal.count);
     if (auto ok = co_await read_ring(ring); !ok) {
         co_return ok;
     }
-    std::uint64_t durable = sb.journal_start - 1;
+    std::uint64_t durable = ctx_.sb.journal_start - 1;
     auto end = find_journal_end(ring, durable);
     if (end) {
         if (auto ok = find_lost_commits(ring, *end); !ok) {
@@ -156,8 +160,8 @@ Task<Result<void>> Store::Impl::replay(OpenReport& report)
     if (!end) {
         co_return tl::unexpected(end.error());
     }
-    for (std::uint64_t sequence = sb.journal_start; sequence < *end; ++sequence) {
-        const auto block = ring.blocks.block(sequence % sb.journal.count);
+    for (std::uint64_t sequence = ctx_.sb.journal_start; sequence < *end; ++sequence) {
+        const auto block = ring.blocks.block(sequence % ctx_.sb.journal.count);
         const auto header = header_at(ring, sequence);
         if (sequence > durable && !has_bug(PlantedBug::tail_without_data_crc)) {
             const auto matches = co_await data_matches(block, header->used);
@@ -172,20 +176,20 @@ Task<Result<void>> Store::Impl::replay(OpenReport& report)
         auto ok = replay_block(block, header->used);
         if (!ok) {
             co_return fail(ok.error().code, ok.error().what,
-                           block_offset(journal_block_of(sb.journal, sequence)));
+                           block_offset(journal_block_of(ctx_.sb.journal, sequence)));
         }
         for (std::size_t slot = 0; slot < header->used; slot += load_slot(block, slot).slots) {
             ++report.replayed_records;
         }
-        journal.applied = sequence + 1;
+        state_.journal.applied = sequence + 1;
     }
     co_return Result<void>{};
 }
 
 // Are the data on the store that the block's shared exceptions name? What cannot be read is not.
-Task<Result<bool>> Store::Impl::data_matches(std::span<const std::byte> block, std::size_t used)
+Task<Result<bool>> Replay::data_matches(std::span<const std::byte> block, std::size_t used)
 {
-    const AlignedBuffer buffer(chunk_bytes());
+    const AlignedBuffer buffer(ctx_.chunk_bytes());
     for (std::size_t slot = 0; slot < used; slot += load_slot(block, slot).slots) {
         const record_disk record = load_slot(block, slot);
         const bool shared = record.type == static_cast<std::uint8_t>(RecordType::add_shared);
@@ -193,22 +197,23 @@ Task<Result<bool>> Store::Impl::data_matches(std::span<const std::byte> block, s
             continue;
         }
         const std::uint64_t store_chunk = record.location & kLocationMask;
-        if (store_chunk >= sb.data_chunks) {
+        if (store_chunk >= ctx_.sb.data_chunks) {
             co_return fail(Errc::corrupt, "journal: store chunk out of range");
         }
-        const Bytes offset = store_offset(store_chunk);
-        const IoStatus status = co_await DeviceIo(store_device(), IoRequest::Op::read, offset, buffer.span());
-        if (auto ok = may_go_on_opening(); !ok) {
+        const Bytes offset = ctx_.store_offset(store_chunk);
+        const IoStatus status =
+            co_await DeviceIo(ctx_.store_device(), IoRequest::Op::read, offset, buffer.span());
+        if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return tl::unexpected(ok.error());
         }
-        if (status != IoStatus::ok || crc32c(buffer.span(0, chunk_bytes())) != record.crc) {
+        if (status != IoStatus::ok || crc32c(buffer.span(0, ctx_.chunk_bytes())) != record.crc) {
             co_return false;
         }
     }
     co_return true;
 }
 
-Result<void> Store::Impl::replay_block(std::span<const std::byte> block, std::size_t used)
+Result<void> Replay::replay_block(std::span<const std::byte> block, std::size_t used)
 {
     std::array<record_disk, kCreateSlots> record;
     for (std::size_t slot = 0; slot < used;) {
@@ -216,14 +221,14 @@ Result<void> Store::Impl::replay_block(std::span<const std::byte> block, std::si
         for (std::size_t s = 0; s < slots; ++s) {
             record[s] = load_slot(block, slot + s);
         }
-        const std::uint64_t bound = tree->insert_bound(1);
-        if (nodes.free() < bound) {
-            nodes.grow(std::max<std::size_t>(256, nodes.size() / 4));
+        const std::uint64_t bound = state_.tree->insert_bound(1);
+        if (state_.nodes.free() < bound) {
+            state_.nodes.grow(std::max<std::size_t>(256, state_.nodes.size() / 4));
         }
-        if (blocks.free() < bound + reserved_blocks() - kSpareBlocks) {
+        if (state_.blocks.free() < bound + room_.reserved_blocks() - kSpareBlocks) {
             return fail(Errc::corrupt, "metadata zone too small for what it holds");
         }
-        if (auto ok = applier.apply(std::span(record).first(slots), true); !ok) {
+        if (auto ok = applier_.apply(std::span(record).first(slots), true); !ok) {
             return ok;
         }
         slot += slots;

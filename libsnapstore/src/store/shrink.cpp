@@ -1,43 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-// The data area becomes shorter. What lies beyond the new end is moved below it, then the length changes.
-//
-//   limit ──► move shared chunks ──► for each snapshot written to: hold its writers, move, checkpoint, let go
-//               ▲  └─ again, as long as anything beyond the end is in use ─┘
-//             ──► clients forget places ──► checkpoint with the new length ──► store device's superblock ──►
-//             cut
-//
-// A chunk is moved like this: read, compared with its checksum (private ones, in which clients write, have
-// none that holds), written to a free place below the end; then its entry in the tree changes, in memory, and
-// the old place is freed like one that was swept: it can be used again after the next checkpoint, and beyond
-// the end not before the shrink has been given up.
-//
-// There is no journal record of a move, because none is needed: old and new place hold the same, and the old
-// one stays as it is until a checkpoint that names the new one is durable. So a store that shrinks, or has
-// shrunk, looks like any other, and every version can open it.
-//
-// Crash cases.
-//   Before a checkpoint: the tree on disk, and the records that replay adds to it, name the old place, which
-//   is intact; the new one is free. After it: the other way round. The checkpoint flushes the store's data
-//   before it writes the superblock, as it does for no other's sake.
-//   A private chunk: as long as the checkpoint that names its new place is not durable, nobody writes in it.
-//   Otherwise the old place would come back with the crash, without what was written since.
-//   Before the superblock with the new length is durable: the old length holds. After it: nothing names a
-//   place beyond the end, neither the tree nor a record, since replay begins at that checkpoint, and no
-//   record was on its way. With a metadata device the store device's own superblocks follow; open() takes
-//   more chunks there than it knows.
-//
-// Invariants:
-//   No place beyond the new end is given out from the beginning on (AllocatorTest.NothingBeyondTheLimit).
-//   No client writes in a private chunk while it is moved, nor before the move is durable
-//   (ShrinkServiceTest.WritersAreHeldWhileTheirChunksMove).
-//   A place is cut off or used again only when no client believes in it any more
-//   (ShrinkServiceTest.ReadersForgetOldPlaces). A shrink never squashes. If origin writes need the room that
-//   it has taken away, it is given up (ShrinkTest.GivesWayToWrites).
-#include <algorithm>
+#include "store/shrink.h"
 
-#include "format/block.h"
+#include <algorithm>
+#include <array>
+
 #include "format/crc32c.h"
-#include "store/store_impl.h"
+#include "memory/assertion.h"
+#include "store/io_group.h"
+#include "store/planted_bugs.h"
+#include "store/superblock_io.h"
 
 namespace snapstore {
 
@@ -46,66 +17,67 @@ constexpr std::uint64_t kMoveScan = 65536;        // entries looked at without a
 constexpr std::uint64_t kHeldBytes = 64ULL << 20; // moved while a writer is held
 } // namespace
 
-Task<Result<void>> Store::Impl::shrink_store(Bytes size, PlaceUsers& users)
+Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
 {
-    while (gate.locked()) { // a growth may be under way
-        co_await gate.turn();
+    while (gate_.locked()) { // a growth may be under way
+        co_await gate_.turn();
     }
-    if (auto ok = check_running(); !ok) {
+    if (auto ok = ctx_.check_running(); !ok) {
         co_return ok;
     }
-    if (failed) {
-        co_return tl::unexpected(failure());
+    if (ctx_.failed) {
+        co_return tl::unexpected(ctx_.failure());
     }
-    if (shrink) {
+    if (room_.shrink) {
         co_return fail(Errc::busy, "the snapshot store is being shrunk");
     }
-    const std::uint64_t start = block_offset(sb.data_start);
-    const std::uint64_t end = (size.value - std::min(start, size.value)) / chunk_bytes();
-    if (end >= sb.data_chunks) {
-        co_return end == sb.data_chunks ? Result<void>{} : fail(Errc::invalid, "that is larger than it is");
+    const std::uint64_t start = block_offset(ctx_.sb.data_start);
+    const std::uint64_t end = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
+    if (end >= ctx_.sb.data_chunks) {
+        co_return end == ctx_.sb.data_chunks ? Result<void>{}
+                                             : fail(Errc::invalid, "that is larger than it is");
     }
     if (end < kMinStoreChunks) {
         co_return fail(Errc::too_small, "a snapshot store has 16 chunks at least", kMinStoreChunks);
     }
-    if (chunks.used() > end) {
-        co_return fail(Errc::no_space, "more of the snapshot store is in use", chunks.used());
+    if (places_.chunks.used() > end) {
+        co_return fail(Errc::no_space, "more of the snapshot store is in use", places_.chunks.used());
     }
-    shrink.emplace();
-    shrink->end = end;
-    chunks.limit_to(end);
+    room_.shrink.emplace();
+    room_.shrink->end = end;
+    places_.chunks.limit_to(end);
     auto done = co_await empty_tail(users);
-    if (!has_bug(PlantedBug::places_not_revoked) && shrink->moved > 0) {
+    if (!has_bug(PlantedBug::places_not_revoked) && room_.shrink->moved > 0) {
         users.revoke_places(); // also if it failed: the old places are used again
     }
     if (done) {
         done = co_await cut_tail();
     }
-    if (chunks.size() > end) {
-        chunks.limit_to(chunks.size());
+    if (places_.chunks.size() > end) {
+        places_.chunks.limit_to(places_.chunks.size());
     }
-    shrink.reset();
-    space_queue.wake_all();
-    tick_queue.wake_all();
+    room_.shrink.reset();
+    ctx_.space_queue.wake_all();
+    ctx_.tick_queue.wake_all();
     co_return done;
 }
 
-Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
+Task<Result<void>> StoreShrink::empty_tail(PlaceUsers& users)
 {
     std::vector<Entry> written; // to a snapshot
-    auto ok = may_go_on(shrink);
-    for (forget_bad_from(shrink->end); ok && chunks.used_from(shrink->end) > 0;
-         forget_bad_from(shrink->end)) {
-        const std::uint64_t before = shrink->moved;
+    auto ok = room_.may_go_on(room_.shrink);
+    for (places_.forget_bad_from(room_.shrink->end); ok && places_.chunks.used_from(room_.shrink->end) > 0;
+         places_.forget_bad_from(room_.shrink->end)) {
+        const std::uint64_t before = room_.shrink->moved;
         ok = co_await move_shared(written);
         if (ok && !written.empty()) {
             ok = co_await move_private(written, users);
-        } else if (ok && shrink->moved == before && chunks.used_from(shrink->end) > 0) {
+        } else if (ok && room_.shrink->moved == before && places_.chunks.used_from(room_.shrink->end) > 0) {
             // Given out before the limit was set; the record is on its way.
-            co_await (commit.idle() ? tick_queue : commit_done).wait();
+            co_await (commit_.idle() ? ctx_.tick_queue : ctx_.commit_done).wait();
         }
         if (ok) {
-            ok = may_go_on(shrink);
+            ok = room_.may_go_on(room_.shrink);
         }
     }
     co_return ok;
@@ -113,9 +85,9 @@ Task<Result<void>> Store::Impl::empty_tail(PlaceUsers& users)
 
 // Moves all shared chunks. Lists private ones: of one snapshot, and no more than are to be moved while its
 // writer is held.
-Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
+Task<Result<void>> StoreShrink::move_shared(std::vector<Entry>& written)
 {
-    const std::uint64_t most = std::max<std::uint64_t>(kHeldBytes / chunk_bytes(), 1);
+    const std::uint64_t most = std::max<std::uint64_t>(kHeldBytes / ctx_.chunk_bytes(), 1);
     std::array<Entry, kMoveBatch> batch{};
     written.clear();
     for (Key cursor; cursor < kNoKey;) {
@@ -126,7 +98,7 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
                 cursor = e.key;
                 return false;
             }
-            if (!e.stored() || e.store_chunk() < shrink->end) {
+            if (!e.stored() || e.store_chunk() < room_.shrink->end) {
                 return true;
             }
             if (!e.key.is_private()) {
@@ -137,7 +109,7 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
             }
             return true;
         };
-        if (tree->visit(cursor, kNoKey, 0, collect)) {
+        if (state_.tree->visit(cursor, kNoKey, 0, collect)) {
             cursor = kNoKey;
         }
         if (count > 0) {
@@ -145,9 +117,9 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
                 co_return moved;
             }
         } else if (cursor < kNoKey) {
-            co_await tick_queue.wait(); // let others run
+            co_await ctx_.tick_queue.wait(); // let others run
         }
-        if (auto ok = may_go_on(shrink); !ok) {
+        if (auto ok = room_.may_go_on(room_.shrink); !ok) {
             co_return ok;
         }
     }
@@ -155,24 +127,24 @@ Task<Result<void>> Store::Impl::move_shared(std::vector<Entry>& written)
 }
 
 // Moves chunks that were written to one snapshot, while nobody writes to it.
-Task<Result<void>> Store::Impl::move_private(std::span<const Entry> written, PlaceUsers& users)
+Task<Result<void>> StoreShrink::move_private(std::span<const Entry> written, PlaceUsers& users)
 {
-    const Snapshot* snapshot = table.find(Epoch{written.front().key.epoch});
+    const Snapshot* snapshot = state_.table.find(Epoch{written.front().key.epoch});
     const bool holds = snapshot != nullptr && !has_bug(PlantedBug::move_under_writer); // else it is garbage
     const SnapshotId id = snapshot != nullptr ? snapshot->info.id : SnapshotId{};
     if (holds) {
         if (auto held = co_await users.hold_writers(id); !held) {
-            auto ok = may_go_on(shrink); // which may be why
+            auto ok = room_.may_go_on(room_.shrink); // which may be why
             co_return ok ? held : ok;
         }
     }
-    auto moved = may_go_on(shrink);
+    auto moved = room_.may_go_on(room_.shrink);
     for (std::size_t i = 0; i < written.size() && moved; i += kMoveBatch) {
         moved = co_await move_batch(written.subspan(i, std::min(kMoveBatch, written.size() - i)));
     }
     // Also if not all could be moved: what was moved must be durable before it is written to.
     if (!has_bug(PlantedBug::moved_before_durable)) {
-        if (auto durable = co_await checkpoint.run(); moved && !durable) {
+        if (auto durable = co_await checkpoint_.run(); moved && !durable) {
             moved = durable;
         }
     }
@@ -183,9 +155,9 @@ Task<Result<void>> Store::Impl::move_private(std::span<const Entry> written, Pla
 }
 
 // At most kMoveBatch of them.
-Task<Result<void>> Store::Impl::move_batch(std::span<const Entry> batch)
+Task<Result<void>> StoreShrink::move_batch(std::span<const Entry> batch)
 {
-    const BufferPool::Lease lease = co_await io.lease_buffer(batch.size());
+    const BufferPool::Lease lease = co_await io_.lease_buffer(batch.size());
     for (std::size_t first = 0; first < batch.size();) {
         const std::size_t count = std::min<std::size_t>(batch.size() - first, lease.chunks());
         const auto entries = batch.subspan(first, count);
@@ -203,18 +175,18 @@ Task<Result<void>> Store::Impl::move_batch(std::span<const Entry> batch)
     co_return Result<void>{};
 }
 
-bool Store::Impl::unchanged(const Entry& entry) const noexcept
+bool StoreShrink::unchanged(const Entry& entry) const noexcept
 {
-    const auto now = tree->find(entry.key);
+    const auto now = state_.tree->find(entry.key);
     return now && *now == entry;
 }
 
 // Reads the chunks' present places; shared ones must be as they were when they were copied (I7).
-Task<Result<void>> Store::Impl::read_moving(std::span<const Entry> entries, const BufferPool::Lease& lease)
+Task<Result<void>> StoreShrink::read_moving(std::span<const Entry> entries, const BufferPool::Lease& lease)
 {
     IoGroup<kMoveBatch> reads;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        reads.add(store_device(), IoRequest::Op::read, store_offset(entries[i].store_chunk()),
+        reads.add(ctx_.store_device(), IoRequest::Op::read, ctx_.store_offset(entries[i].store_chunk()),
                   lease.span(i, 1));
     }
     (void)co_await reads;
@@ -225,31 +197,31 @@ Task<Result<void>> Store::Impl::read_moving(std::span<const Entry> entries, cons
         }
         if (reads.status(i) != IoStatus::ok) {
             co_return fail(Errc::io_error, "cannot read the snapshot store",
-                           store_offset(e.store_chunk()).value);
+                           ctx_.store_offset(e.store_chunk()).value);
         }
         if (!e.key.is_private() && crc32c(lease.span(i, 1)) != e.crc) {
             co_return fail(Errc::corrupt, "a copied chunk does not match its checksum",
-                           store_offset(e.store_chunk()).value);
+                           ctx_.store_offset(e.store_chunk()).value);
         }
     }
     co_return Result<void>{};
 }
 
 // Writes the chunks to new places, and has the tree name these.
-Task<Result<void>> Store::Impl::write_moving(std::span<const Entry> entries, const BufferPool::Lease& lease)
+Task<Result<void>> StoreShrink::write_moving(std::span<const Entry> entries, const BufferPool::Lease& lease)
 {
     std::array<std::uint64_t, kMoveBatch> places{};
     IoGroup<kMoveBatch> writes;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        const Allocator::Run run = chunks.allocate(1);
+        const Allocator::Run run = places_.chunks.allocate(1);
         if (run.count == 0) {
             break;
         }
-        ++uncommitted;
+        ++places_.uncommitted;
         places[i] = run.first;
-        writes.add(store_device(), IoRequest::Op::write, store_offset(run.first), lease.span(i, 1));
-        ++counters.store_writes;
-        counters.store_bytes += chunk_bytes();
+        writes.add(ctx_.store_device(), IoRequest::Op::write, ctx_.store_offset(run.first), lease.span(i, 1));
+        ++ctx_.counters.store_writes;
+        ctx_.counters.store_bytes += ctx_.chunk_bytes();
     }
     const auto moving = entries.first(writes.size());
     if (has_bug(PlantedBug::moved_before_written)) {
@@ -257,20 +229,20 @@ Task<Result<void>> Store::Impl::write_moving(std::span<const Entry> entries, con
     }
     const IoStatus written = co_await writes;
     if (written != IoStatus::ok &&
-        !failed) { // those that could be written, too, stay where they are: we come back
+        !ctx_.failed) { // those that could be written, too, stay where they are: we come back
         for (std::size_t i = 0; i < writes.size(); ++i) {
             if (writes.status(i) != IoStatus::ok) {
-                note_bad(places[i]);
+                places_.note_bad(places[i]);
             }
         }
         for (std::size_t i = 0; i < writes.size(); ++i) {
-            give_back(places[i], 1);
+            places_.give_back(places[i], 1);
         }
-        co_return failed ? tl::unexpected(failure()) : Result<void>{};
+        co_return ctx_.failed ? tl::unexpected(ctx_.failure()) : Result<void>{};
     }
-    auto ok = written == IoStatus::ok ? co_await make_tree_room(moving.size()) : Result<void>{};
-    if (failed) {
-        co_return tl::unexpected(failure());
+    auto ok = written == IoStatus::ok ? co_await checkpoint_.make_tree_room(moving.size()) : Result<void>{};
+    if (ctx_.failed) {
+        co_return tl::unexpected(ctx_.failure());
     }
     if (!has_bug(PlantedBug::moved_before_written)) {
         name_places(moving, places);
@@ -278,84 +250,63 @@ Task<Result<void>> Store::Impl::write_moving(std::span<const Entry> entries, con
     co_return ok; // if others were faster, some stay where they are: we come back
 }
 
-void Store::Impl::name_places(std::span<const Entry> entries, std::span<const std::uint64_t> places)
+void StoreShrink::name_places(std::span<const Entry> entries, std::span<const std::uint64_t> places)
 {
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const Entry& e = entries[i];
-        --uncommitted;
+        --places_.uncommitted;
         if (!unchanged(e)) { // swept meanwhile
-            chunks.free_now(places[i]);
+            places_.chunks.free_now(places[i]);
             continue;
         }
-        const bool there = tree->relocate(e.key, places[i]);
+        const bool there = state_.tree->relocate(e.key, places[i]);
         SNAPSTORE_ASSERT(there);
         if (has_bug(PlantedBug::old_place_reused_early)) {
-            chunks.free_now(e.store_chunk());
+            places_.chunks.free_now(e.store_chunk());
         } else {
-            chunks.free_later(e.store_chunk());
+            places_.chunks.free_later(e.store_chunk());
         }
         if (!e.key.is_private()) {
-            verified.set(places[i]); // just compared
+            places_.verified.set(places[i]); // just compared
         }
-        ++shrink->moved;
-        ++counters.moved_chunks;
+        ++room_.shrink->moved;
+        ++ctx_.counters.moved_chunks;
     }
 }
 
 // Free places below the end. What was freed there is one after a checkpoint.
-Task<Result<void>> Store::Impl::make_move_room(std::uint64_t places)
+Task<Result<void>> StoreShrink::make_move_room(std::uint64_t places)
 {
-    if (chunks.free() < places && chunks.pending() > 0) {
-        if (auto done = co_await checkpoint.run(); !done) {
+    if (places_.chunks.free() < places && places_.chunks.pending() > 0) {
+        if (auto done = co_await checkpoint_.run(); !done) {
             co_return done;
         }
     }
-    if (chunks.free() == 0) {
-        stop_shrinking(shrink, kStoreFilledUp);
+    if (places_.chunks.free() == 0) {
+        room_.stop_shrinking(room_.shrink, kStoreFilledUp);
     }
-    co_return may_go_on(shrink);
-}
-
-// Nodes and blocks for so many changes of the tree, besides what the commit under way may need.
-Task<Result<void>> Store::Impl::make_tree_room(std::uint64_t changes)
-{
-    for (;;) {
-        if (failed) {
-            co_return tl::unexpected(failure());
-        }
-        const std::uint64_t wanted = tree->erase_bound(changes) + reserved_changes;
-        if (nodes.free() < wanted) {
-            want_nodes(wanted);
-            co_await tick_queue.wait(); // refill() wakes it
-        } else if (blocks.free() < wanted + reserved_blocks()) {
-            if (auto done = co_await checkpoint.run(); !done) {
-                co_return done;
-            }
-        } else {
-            co_return Result<void>{};
-        }
-    }
+    co_return room_.may_go_on(room_.shrink);
 }
 
 // Nothing beyond the end is in use, nor will be: the limit stands.
-Task<Result<void>> Store::Impl::cut_tail()
+Task<Result<void>> StoreShrink::cut_tail()
 {
-    while (gate.locked()) {
-        co_await gate.turn();
+    while (gate_.locked()) {
+        co_await gate_.turn();
     }
-    const Gate::Lock lock(gate);
-    if (auto ok = may_go_on(shrink); !ok) {
+    const Gate::Lock lock(gate_);
+    if (auto ok = room_.may_go_on(room_.shrink); !ok) {
         co_return ok;
     }
-    shrink->final = true;
-    Superblock next = sb;
-    next.data_chunks = shrink->end;
-    if (auto done = co_await checkpoint.change_geometry(next); !done) {
+    room_.shrink->final = true;
+    Superblock next = ctx_.sb;
+    next.data_chunks = room_.shrink->end;
+    if (auto done = co_await checkpoint_.change_geometry(next); !done) {
         co_return done;
     }
-    chunks.cut_at_limit();
-    if (separate_meta()) { // afterwards: see above
-        co_return co_await write_identity(next.data_chunks);
+    places_.chunks.cut_at_limit();
+    if (ctx_.separate_meta()) { // afterwards: see above
+        co_return co_await write_identity(ctx_, next.data_chunks);
     }
     co_return Result<void>{};
 }

@@ -4,41 +4,39 @@
 
 #include <algorithm>
 
+#include "store/delta.h"
 #include "store/store_impl.h"
 
 namespace snapstore {
 
-Store::Impl::Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs)
-    : Context(devs, cfg, obs), State(static_cast<Context&>(*this)), Places(static_cast<Context&>(*this)),
-      Room(*this, *this, *this)
-{}
+Store::Impl::Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs) : ctx(devs, cfg, obs) {}
 
 StoreInfo Store::Impl::info() const noexcept
 {
     StoreInfo info;
-    if (!opened) {
+    if (!ctx.opened) {
         return info;
     }
-    info.uuid = sb.uuid;
-    info.chunk_shift = sb.chunk_shift;
-    info.origin_size = sb.origin_size;
-    info.epoch = epoch;
-    info.store_chunks = chunks.size();
-    info.store_size = store_offset(sb.data_chunks);
-    info.meta_size = Bytes{separate_meta() ? block_offset(sb.meta.end()) : 0};
-    info.free_chunks = chunks.free();
-    info.pending_chunks = chunks.pending();
-    info.meta_blocks = blocks.size();
-    info.free_meta_blocks = blocks.free();
-    info.journal_blocks = sb.journal.count;
-    info.journal_used = journal.next - sb.journal_start;
-    info.exceptions = tree->entries();
-    info.snapshots = table.live();
+    info.uuid = ctx.sb.uuid;
+    info.chunk_shift = ctx.sb.chunk_shift;
+    info.origin_size = ctx.sb.origin_size;
+    info.epoch = state.epoch;
+    info.store_chunks = places.chunks.size();
+    info.store_size = ctx.store_offset(ctx.sb.data_chunks);
+    info.meta_size = Bytes{ctx.separate_meta() ? block_offset(ctx.sb.meta.end()) : 0};
+    info.free_chunks = places.chunks.free();
+    info.pending_chunks = places.chunks.pending();
+    info.meta_blocks = state.blocks.size();
+    info.free_meta_blocks = state.blocks.free();
+    info.journal_blocks = ctx.sb.journal.count;
+    info.journal_used = state.journal.next - ctx.sb.journal_start;
+    info.exceptions = state.tree->entries();
+    info.snapshots = state.table.live();
     info.sweeping = sweep.possible();
-    info.failed = failed;
-    info.failure = failed_what;
-    info.lost_chunks = lost_places.count();
-    info.bad_chunks = bad();
+    info.failed = ctx.failed;
+    info.failure = ctx.failed_what;
+    info.lost_chunks = state.lost_places.count();
+    info.bad_chunks = places.bad();
     info.given_up = loss.given_up();
     info.origin_samples = origin.record.count();
     return info;
@@ -49,21 +47,22 @@ Store::Store(Devices devices, const StoreConfig& config, StoreObserver& observer
 {}
 Store::~Store() = default;
 
-FramePool& Store::frames() noexcept { return impl_->frame_pool; }
+FramePool& Store::frames() noexcept { return impl_->ctx.frame_pool; }
 Task<Result<OpenReport>> Store::open() { return impl_->open(); }
 void Store::set_origin_identity(std::string_view identity) noexcept
 {
     impl_->origin.record.set_identity(identity);
 }
 std::string_view Store::origin_identity() const noexcept { return impl_->origin.record.identity_text(); }
-void Store::stop_opening() noexcept { impl_->opening_stopped = true; }
+void Store::stop_opening() noexcept { impl_->ctx.opening_stopped = true; }
 Task<Result<void>> Store::close() { return impl_->close(); }
 
 bool Store::writable(ChunkRange range) const noexcept
 {
-    return impl_->check_range(range, impl_->sb.origin_size).has_value() && impl_->copy_out.writable(range);
+    return impl_->ctx.check_range(range, impl_->ctx.sb.origin_size).has_value() &&
+           impl_->copy_out.writable(range);
 }
-bool Store::no_snapshots() const noexcept { return impl_->table.none_live(); }
+bool Store::no_snapshots() const noexcept { return impl_->state.table.none_live(); }
 Task<Result<void>> Store::origin_write(ChunkRange range) { return impl_->copy_out.origin_write(range); }
 Task<Result<void>> Store::give_up() { return impl_->loss.give_up(); }
 
@@ -80,25 +79,25 @@ Task<Result<std::size_t>> Store::snapshot_write(SnapshotId id, ChunkRange range,
 Result<DeltaPart> Store::delta(SnapshotId from, std::optional<SnapshotId> to, Chunk start,
                                std::span<ChunkRange> out) noexcept
 {
-    return find_delta(*impl_, *impl_, from, to, start, out);
+    return find_delta(impl_->ctx, impl_->state, from, to, start, out);
 }
 
-Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize_origin(size); }
-Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize_store(size); }
-Task<Result<void>> Store::resize_meta(Bytes size) { return impl_->resize_meta(size); }
+Task<Result<void>> Store::resize_origin(Sectors size) { return impl_->resize.resize_origin(size); }
+Task<Result<void>> Store::resize_store(Bytes size) { return impl_->resize.resize_store(size); }
+Task<Result<void>> Store::resize_meta(Bytes size) { return impl_->resize.resize_meta(size); }
 Task<Result<void>> Store::shrink_store(Bytes size, PlaceUsers& users)
 {
-    return impl_->shrink_store(size, users);
+    return impl_->store_shrink.run(size, users);
 }
 void Store::stop_shrinking()
 {
     const Error why{Errc::stopping, "the daemon is stopping"};
-    impl_->stop_shrinking(impl_->shrink, why);
-    impl_->stop_shrinking(impl_->zone_shrink, why);
+    impl_->room.stop_shrinking(impl_->room.shrink, why);
+    impl_->room.stop_shrinking(impl_->room.zone_shrink, why);
 }
 bool Store::shrink_stopped() const noexcept
 {
-    return impl_->failed || (impl_->shrink && impl_->shrink->stopped);
+    return impl_->ctx.failed || (impl_->room.shrink && impl_->room.shrink->stopped);
 }
 
 Task<Result<SnapshotInfo>> Store::create(const CreateOptions& options)
@@ -120,19 +119,19 @@ Task<Result<void>> Store::detach(Uuid client) { return impl_->snapshots.detach(c
 void Store::space_released(SnapshotId) noexcept
 {
     impl_->sweep.ask_released();
-    impl_->tick_queue.wake_all();
+    impl_->ctx.tick_queue.wake_all();
 }
 
-Epoch Store::epoch() const noexcept { return impl_->epoch; }
+Epoch Store::epoch() const noexcept { return impl_->state.epoch; }
 StoreInfo Store::info() const noexcept { return impl_->info(); }
-const StoreCounters& Store::counters() const noexcept { return impl_->counters; }
+const StoreCounters& Store::counters() const noexcept { return impl_->ctx.counters; }
 
-std::vector<LostChunk> Store::lost_chunks() const { return impl_->list_lost(); }
+std::vector<LostChunk> Store::lost_chunks() const { return impl_->state.list_lost(); }
 
 std::vector<SnapshotInfo> Store::list() const
 {
     std::vector<SnapshotInfo> result;
-    for (const auto& s : impl_->table.all()) {
+    for (const auto& s : impl_->state.table.all()) {
         if (s->info.state != SnapshotState::deleting) {
             result.push_back(s->info);
         }
@@ -142,26 +141,26 @@ std::vector<SnapshotInfo> Store::list() const
 
 std::optional<SnapshotInfo> Store::find(SnapshotId id) const
 {
-    const Snapshot* s = impl_->table.find(id);
+    const Snapshot* s = impl_->state.table.find(id);
     return s == nullptr ? std::nullopt : std::optional(s->info);
 }
 
 SnapshotState Store::state_of(SnapshotId id, bool& exists) const noexcept
 {
-    const Snapshot* s = impl_->table.find(id);
+    const Snapshot* s = impl_->state.table.find(id);
     exists = s != nullptr;
     return exists ? s->info.state : SnapshotState::normal;
 }
 
-SnapshotId Store::next_id() const noexcept { return impl_->next_id; }
-const std::vector<Attachment>& Store::attachments() const noexcept { return impl_->attachments; }
+SnapshotId Store::next_id() const noexcept { return impl_->state.next_id; }
+const std::vector<Attachment>& Store::attachments() const noexcept { return impl_->state.attachments; }
 
-bool Store::wants_refill() const noexcept { return impl_->opened && impl_->wants_refill(); }
+bool Store::wants_refill() const noexcept { return impl_->ctx.opened && impl_->room.wants_refill(); }
 
 void Store::refill()
 {
-    if (impl_->opened) {
-        impl_->refill();
+    if (impl_->ctx.opened) {
+        impl_->room.refill();
     }
 }
 
@@ -169,14 +168,14 @@ void Store::tick(bool force) { impl_->background.tick(force); }
 Task<void> Store::quiesce() { return impl_->background.quiesce(); }
 
 Task<Result<void>> Store::checkpoint() { return impl_->checkpoint.run(); }
-Task<Result<CheckReport>> Store::check(bool data) { return impl_->check(data); }
+Task<Result<CheckReport>> Store::check(bool data) { return impl_->checker.check(data); }
 
 void Store::dump(const std::function<void(const DumpEntry&)>& visit) const
 {
-    if (!impl_->opened) {
+    if (!impl_->ctx.opened) {
         return;
     }
-    impl_->tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
+    impl_->state.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         visit(DumpEntry{e.key.chunk(), Epoch{e.key.epoch}, e.key.is_private(), e.zero(), e.lost(),
                         StoreChunk{e.store_chunk()}, e.crc});
         return true;
