@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Where a store's witness is (libsnapstore/src/store/loss.cpp): a file of one block for each store that a
+// Where a store's witness is (libsnapstore/src/store/loss.h): a file of one block for each store that a
 // daemon of this host has had, named for the store, so that whoever opens it finds the file whatever he knows
 // of the volume.
 #pragma once

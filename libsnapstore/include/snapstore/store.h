@@ -127,7 +127,8 @@ struct StoreInfo {
     std::uint64_t snapshots = 0;  // normal ones
     bool sweeping = false;        // a background delete is under way
     bool failed = false;
-    const char* failure = ""; // if failed: what has
+    const char* failure = "";        // if failed: what has
+    std::uint64_t failure_where = 0; // byte offset on its device, 0 if not known
     std::uint64_t lost_chunks = 0;
     std::uint64_t bad_chunks = 0; // of the store, that could not be written since it was opened
     bool given_up = false;        // failed, and all snapshots are lost, durably: origin writes need no copies
@@ -402,7 +403,7 @@ public:
     void dump(const std::function<void(const DumpEntry&)>& visit) const;
 
 private:
-    struct Impl;
+    class Impl;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -36,7 +36,7 @@ inline constexpr std::uint64_t kIncompatPagedTree = 4;     // reserved: trees la
 // The origin was larger once: exceptions and snapshots may reach beyond its end, up to largest_origin.
 inline constexpr std::uint64_t kIncompatShrunkOrigin = 8;
 // All snapshots that are found in it are lost: a life before this one let the origin be written without
-// copies, as the store had failed. open() squashes them and takes the bit away (loss.cpp).
+// copies, as the store had failed. open() squashes them and takes the bit away (loss.h).
 inline constexpr std::uint64_t kIncompatLost = 16;
 // Exceptions of the tree may have kLostLocation.
 inline constexpr std::uint64_t kIncompatLostChunks = 32;

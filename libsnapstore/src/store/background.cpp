@@ -13,7 +13,7 @@ void Background::tick(bool force)
         return;
     }
     ++ticks_;
-    ctx_.tick_queue.wake_all();
+    ctx_.queues.tick.wake_all();
     commit_.seal();
     if (!gate_.idle() && !force && !space_.making() && ticks_ % kBusyTicks != 0) {
         return;
@@ -37,13 +37,13 @@ Task<void> Background::quiesce()
     while (ctx_.opened && !ctx_.failed) {
         sweep_.ask_released();
         if (commit_.running()) {
-            co_await ctx_.commit_done.wait();
+            co_await ctx_.queues.commit.wait();
         } else if (checkpoint_.running()) {
-            co_await ctx_.checkpoint_done.wait();
+            co_await ctx_.queues.checkpoint.wait();
         } else if (sweep_.possible() && !ctx_.closing) {
             if (sweep_.step() == Sweep::Step::needs_checkpoint) {
                 if (sweep_.stands_for_nodes()) {
-                    co_await ctx_.tick_queue.wait(); // refill() wakes it
+                    co_await ctx_.queues.tick.wait(); // refill() wakes it
                 } else {
                     (void)co_await checkpoint_.run();
                 }

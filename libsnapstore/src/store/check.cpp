@@ -109,7 +109,7 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
     for (std::uint64_t i = 0; i < ctx_.sb.meta.count; ++i) {
         const std::uint64_t block = ctx_.sb.meta.first + i;
         while (checkpoint_.running() && !ctx_.failed) { // it has named blocks that are not written yet
-            co_await ctx_.checkpoint_done.wait();
+            co_await ctx_.queues.checkpoint.wait();
         }
         if (!state_.blocks.is_used(i)) {
             continue;

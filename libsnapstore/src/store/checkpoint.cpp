@@ -15,7 +15,7 @@ Task<Result<void>> Checkpoint::run()
     const std::uint64_t wanted = started_ + 1;
     start();
     while (completed_ < wanted && !ctx_.failed) {
-        co_await ctx_.checkpoint_done.wait();
+        co_await ctx_.queues.checkpoint.wait();
     }
     if (completed_ < wanted) {
         co_return tl::unexpected(ctx_.failure());
@@ -42,11 +42,11 @@ Task<void> Checkpoint::loop()
             break;
         }
         completed_ = started_;
-        ctx_.checkpoint_done.wake_all();
-        ctx_.space_queue.wake_all();
+        ctx_.queues.checkpoint.wake_all();
+        ctx_.queues.space.wake_all();
     }
     running_ = false;
-    ctx_.checkpoint_done.wake_all();
+    ctx_.queues.checkpoint.wake_all();
 }
 
 bool Checkpoint::anything_to_do() const noexcept
@@ -247,7 +247,7 @@ Task<Result<void>> Checkpoint::make_tree_room(std::uint64_t changes)
         const std::uint64_t wanted = state_.tree->erase_bound(changes) + room_.reserved_changes;
         if (state_.nodes.free() < wanted) {
             room_.want_nodes(wanted);
-            co_await ctx_.tick_queue.wait(); // refill() wakes it
+            co_await ctx_.queues.tick.wait(); // refill() wakes it
         } else if (state_.blocks.free() < wanted + room_.reserved_blocks()) {
             if (auto done = co_await run(); !done) {
                 co_return done;

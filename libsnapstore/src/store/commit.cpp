@@ -25,7 +25,7 @@ Task<Result<void>> Commit::write(std::span<const record_disk> record)
     enqueue(record);
     const std::uint64_t position = queue_.tail();
     while (queue_.head() < position && !ctx_.failed) {
-        co_await ctx_.commit_done.wait();
+        co_await ctx_.queues.commit.wait();
     }
     if (queue_.head() < position) {
         co_return tl::unexpected(ctx_.failure());
@@ -125,7 +125,8 @@ Task<void> Commit::loop()
             }
         }
         if (written != Written::ok) {
-            ctx_.fail_store("cannot write the journal");
+            ctx_.fail_store("cannot write the journal",
+                            block_offset(journal_block_of(ctx_.sb.journal, state_.journal.next)));
         }
         if (ctx_.failed) { // nothing is applied or acknowledged any more, even if this commit was written
             break;
@@ -139,10 +140,10 @@ Task<void> Commit::loop()
         if ((half_full || state_.mark_lost_chunks()) && !checkpoint_.running()) {
             checkpoint_.start();
         }
-        ctx_.commit_done.wake_all();
+        ctx_.queues.commit.wake_all();
     }
     running_ = false;
-    ctx_.commit_done.wake_all();
+    ctx_.queues.commit.wake_all();
 }
 
 // As many records as fit into one commit: into the ring's free blocks, and so that applying them cannot run
@@ -183,7 +184,7 @@ Task<bool> Commit::make_room()
 {
     if (state_.nodes.free() < state_.tree->insert_bound(1)) {
         room_.maybe_ask_refill();
-        co_await ctx_.tick_queue.wait();
+        co_await ctx_.queues.tick.wait();
         co_return !ctx_.failed;
     }
     const auto done = co_await checkpoint_.run();
@@ -218,7 +219,7 @@ void Commit::fill_batch(const Batch& batch)
 Task<Commit::Written> Commit::write_batch(const Batch& batch)
 {
     if (has_bug(PlantedBug::ack_before_commit)) {
-        ctx_.commit_done.wake_all();
+        ctx_.queues.commit.wake_all();
     }
     if (batch.has_private && !has_bug(PlantedBug::private_record_before_flush)) {
         ++ctx_.counters.flushes;

@@ -2,6 +2,9 @@
 #include "store/context.h"
 
 #include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
 
 #include "store/io_group.h"
 
@@ -39,18 +42,21 @@ Result<void> Context::may_go_on_opening() const
 
 void Context::fail_store(const char* what, std::uint64_t where)
 {
-    (void)where;
     if (failed) {
         return;
     }
     failed = true;
-    failed_what = what;
-    observer.log(2, what);
+    failure_ = Error{Errc::failed, what, where};
+    std::array<char, 160> text{};
+    const int length = where == 0
+                           ? std::snprintf(text.data(), text.size(), "%s", what)
+                           : std::snprintf(text.data(), text.size(), "%s at byte %" PRIu64, what, where);
+    observer.log(2, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
     observer.state_changed();
-    commit_done.wake_all();
-    checkpoint_done.wake_all();
-    space_queue.wake_all();
-    tick_queue.wake_all();
+    queues.commit.wake_all();
+    queues.checkpoint.wake_all();
+    queues.space.wake_all();
+    queues.tick.wake_all();
 }
 
 Task<IoStatus> flush_devices(Context& ctx)

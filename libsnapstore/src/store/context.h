@@ -3,7 +3,7 @@
 // superblock, and whether the store lives.
 //
 // Invariant: a store that has failed stays so until it is opened anew. Whoever waits in one of the queues
-// here is woken then, and must look. (StoreErrorTest)
+// here is woken then, and must look. What has failed is told with its place (I7). (StoreErrorTest)
 //
 // May call: nothing of the engine but the observer.
 #pragma once
@@ -36,8 +36,9 @@ struct Context {
     Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length
     Result<void> may_go_on_opening() const;
 
+    // `where`: byte offset on the device that has failed, 0 if that is not known.
     void fail_store(const char* what, std::uint64_t where = 0);
-    Error failure() const noexcept { return Error{Errc::failed, failed_what}; }
+    const Error& failure() const noexcept { return failure_; } // with its place
 
     Devices devices;
     StoreConfig config;
@@ -50,12 +51,17 @@ struct Context {
     bool opening_stopped = false;
     bool closing = false;
     bool failed = false;
-    const char* failed_what = "";
 
-    WaitQueue commit_done; // a commit was applied, a claim was given up, or the store failed
-    WaitQueue checkpoint_done;
-    WaitQueue space_queue; // a step was made towards more room
-    WaitQueue tick_queue;  // tick(), space_released(), refill() or failure
+    // Who waits for something to happen. All are woken when the store fails.
+    struct {
+        WaitQueue commit;     // a commit was applied, or a claim was given up
+        WaitQueue checkpoint; // one is durable
+        WaitQueue space;      // a step was made towards more room
+        WaitQueue tick;       // tick(), space_released() or refill()
+    } queues;
+
+private:
+    Error failure_{Errc::failed, "", 0};
 };
 
 // Flushes the store's device, and that of the metadata.

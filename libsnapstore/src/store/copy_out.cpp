@@ -103,7 +103,7 @@ Task<Result<void>> CopyOut::copy_missing(ChunkRange range)
             if (has_bug(PlantedBug::ack_before_commit)) {
                 co_return Result<void>{};
             }
-            co_await ctx_.commit_done.wait();
+            co_await ctx_.queues.commit.wait();
             continue;
         }
         const auto copied = co_await copy_run(run.range);

@@ -70,7 +70,7 @@ private:
     Task<bool> write_singly(const BufferPool::Lease& lease, std::span<const Piece> pieces);
     void queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epoch newest,
                       std::span<const Piece> pieces);
-    // lost_chunks.cpp
+    // What cannot be read: lost_chunks.cpp.
     Task<Result<void>> read_run(ChunkRange& part, const BufferPool::Lease& lease, bool& unreadable);
     Task<bool> origin_answers(Chunk except, std::span<std::byte> scratch);
     void lose_chunk(Chunk chunk, Epoch newest);

@@ -55,9 +55,9 @@ Task<void> Loss::record()
                       "written (origin first)");
     while (commit_.running() || checkpoint_.running()) { // which may be writing a superblock
         if (commit_.running()) {
-            co_await ctx_.commit_done.wait();
+            co_await ctx_.queues.commit.wait();
         } else {
-            co_await ctx_.checkpoint_done.wait();
+            co_await ctx_.queues.checkpoint.wait();
         }
     }
     IoStatus marked = IoStatus::ok;

@@ -45,10 +45,10 @@ Result<void> Store::Impl::sweep_for_table()
 
 Task<Result<OpenReport>> Store::Impl::open()
 {
-    if (open_called_) {
+    if (open_called) {
         co_return fail(Errc::invalid, "open() a second time");
     }
-    open_called_ = true;
+    open_called = true;
     auto ok = co_await read_superblocks(ctx);
     if (ok) {
         origin.record = ctx.sb.origin;
@@ -107,10 +107,10 @@ Task<Result<void>> Store::Impl::close()
         co_return fail(Errc::invalid, "close() of a store that is not open");
     }
     ctx.closing = true;
-    ctx.tick_queue.wake_all();
-    ctx.space_queue.wake_all();
+    ctx.queues.tick.wake_all();
+    ctx.queues.space.wake_all();
     while (commit.running() && !ctx.failed) {
-        co_await ctx.commit_done.wait();
+        co_await ctx.queues.commit.wait();
     }
     while (loss.recording()) {
         co_await loss.settled();

@@ -4,7 +4,7 @@
 // cost all snapshots. Only a device that fails in several places at once, far from each other, has failed.
 //
 // Bad places are not recorded: the next life finds them again, if they are still bad. Blocks of the journal
-// are passed over (commit.cpp). The superblock, the tables and the tree are not among them: an error there is
+// are passed over (commit.h). The superblock, the tables and the tree are not among them: an error there is
 // one of the store. (BadPlaceTest)
 //
 // Life of a place: free → allocated for a copy (uncommitted) → named by the tree once its record is durable

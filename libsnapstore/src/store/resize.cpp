@@ -141,8 +141,8 @@ Task<Result<void>> Resize::resize_store(Bytes size)
         places_.chunks.grow(ctx_.sb.data_chunks);
         places_.verified.grow(std::max(ctx_.sb.data_chunks,
                                        places_.verified.words().size() * 64)); // a shrink leaves it as it is
-        ctx_.space_queue.wake_all();
-        ctx_.tick_queue.wake_all();
+        ctx_.queues.space.wake_all();
+        ctx_.queues.tick.wake_all();
     }
     co_return done;
 }
@@ -189,8 +189,8 @@ Task<Result<void>> Resize::grow_meta(std::uint64_t count)
     if (done) {
         state_.blocks.grow(ctx_.sb.meta.count);
         state_.tree->grow_zone(ctx_.sb.meta.count);
-        ctx_.space_queue.wake_all();
-        ctx_.tick_queue.wake_all();
+        ctx_.queues.space.wake_all();
+        ctx_.queues.tick.wake_all();
     }
     co_return done;
 }

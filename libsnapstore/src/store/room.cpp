@@ -86,7 +86,7 @@ void Room::refill()
     }
     nodes_wanted_ = 0;
     refill_asked_ = false;
-    ctx_.tick_queue.wake_all();
+    ctx_.queues.tick.wake_all();
 }
 
 void Room::stop_shrinking(std::optional<Shrink>& which, const Error& why)
@@ -94,7 +94,7 @@ void Room::stop_shrinking(std::optional<Shrink>& which, const Error& why)
     if (which && !which->final && !which->stopped) {
         which->stopped = why;
         ctx_.observer.state_changed();
-        ctx_.tick_queue.wake_all();
+        ctx_.queues.tick.wake_all();
     }
 }
 

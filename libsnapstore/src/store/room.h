@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kSpareBlocks = 16; // of the metadata zone, never
 inline constexpr Error kStoreFilledUp{Errc::no_space, "what is left of the snapshot store has filled up"};
 inline constexpr Error kZoneFilledUp{Errc::no_space, "what is left for metadata has filled up"};
 
-// A store (shrink.cpp) or its metadata zone (shrink_meta.cpp) that is being made smaller.
+// A store (shrink.h) or its metadata zone (shrink_meta.h) that is being made smaller.
 struct Shrink {
     std::uint64_t end = 0;        // chunks or blocks that are to be left
     std::uint64_t moved = 0;      // chunks

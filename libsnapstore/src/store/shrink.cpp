@@ -57,8 +57,8 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
         places_.chunks.limit_to(places_.chunks.size());
     }
     room_.shrink.reset();
-    ctx_.space_queue.wake_all();
-    ctx_.tick_queue.wake_all();
+    ctx_.queues.space.wake_all();
+    ctx_.queues.tick.wake_all();
     co_return done;
 }
 
@@ -74,7 +74,7 @@ Task<Result<void>> StoreShrink::empty_tail(PlaceUsers& users)
             ok = co_await move_private(written, users);
         } else if (ok && room_.shrink->moved == before && places_.chunks.used_from(room_.shrink->end) > 0) {
             // Given out before the limit was set; the record is on its way.
-            co_await (commit_.idle() ? ctx_.tick_queue : ctx_.commit_done).wait();
+            co_await (commit_.idle() ? ctx_.queues.tick : ctx_.queues.commit).wait();
         }
         if (ok) {
             ok = room_.may_go_on(room_.shrink);
@@ -117,7 +117,7 @@ Task<Result<void>> StoreShrink::move_shared(std::vector<Entry>& written)
                 co_return moved;
             }
         } else if (cursor < kNoKey) {
-            co_await ctx_.tick_queue.wait(); // let others run
+            co_await ctx_.queues.tick.wait(); // let others run
         }
         if (auto ok = room_.may_go_on(room_.shrink); !ok) {
             co_return ok;

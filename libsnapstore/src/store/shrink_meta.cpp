@@ -41,8 +41,8 @@ Task<Result<void>> ZoneShrink::run(std::uint64_t end)
         state_.blocks.limit_to(state_.blocks.size());
     }
     room_.zone_shrink.reset();
-    ctx_.space_queue.wake_all();
-    ctx_.tick_queue.wake_all();
+    ctx_.queues.space.wake_all();
+    ctx_.queues.tick.wake_all();
     co_return done;
 }
 
@@ -52,7 +52,7 @@ Task<Result<void>> ZoneShrink::limit_zone()
 {
     for (;;) {
         while (room_.reserved_changes > 0 && !ctx_.failed) {
-            co_await ctx_.commit_done.wait();
+            co_await ctx_.queues.commit.wait();
         }
         if (auto ok = room_.may_go_on(room_.zone_shrink); !ok) {
             co_return ok;
@@ -104,7 +104,7 @@ Task<Result<void>> ZoneShrink::renew_nodes(std::uint64_t first)
         }
         auto ok = co_await checkpoint_.make_tree_room(1);
         if (ok && ++renewed % kRenewedAtOnce == 0) {
-            co_await ctx_.tick_queue.wait(); // let others run
+            co_await ctx_.queues.tick.wait(); // let others run
             ok = co_await checkpoint_.make_tree_room(1);
         }
         if (ok) {

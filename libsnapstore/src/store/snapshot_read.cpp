@@ -60,7 +60,7 @@ Task<Result<std::size_t>> SnapshotRead::read(SnapshotId id, ChunkRange range, st
         std::uint32_t chunks_covered = 0;
         bool unverified = false;
         const std::size_t used = build_extents(**snapshot, range, out, chunks_covered, unverified);
-        for (const Extent& e : out.first(used)) { // a shrink has copied what lies there: resize.cpp
+        for (const Extent& e : out.first(used)) { // a shrink has copied what lies there: resize.h
             if (e.kind == Extent::Kind::origin && e.first.value + e.count > ctx_.sb.origin_chunks()) {
                 co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy",
                                e.first.value * ctx_.chunk_bytes());

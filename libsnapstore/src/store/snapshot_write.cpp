@@ -42,7 +42,7 @@ Task<Result<std::size_t>> SnapshotWrite::write(SnapshotId id, ChunkRange range, 
         if (ctx_.failed) {
             co_return tl::unexpected(ctx_.failure());
         }
-        co_await ctx_.commit_done.wait();
+        co_await ctx_.queues.commit.wait();
     }
 }
 
@@ -62,7 +62,7 @@ Task<Result<void>> SnapshotWrite::make_private(SnapshotId id, Chunk chunk)
             co_return tl::unexpected(ctx_.failure());
         }
         if (state_.in_flight.contains(key.key) || state_.in_flight.room() == 0) {
-            co_await ctx_.commit_done.wait();
+            co_await ctx_.queues.commit.wait();
             continue;
         }
         if (!room_.has_room(1, 1)) {

@@ -12,19 +12,19 @@ Task<Result<void>> Space::wait_for_space(std::uint64_t chunks_wanted, std::uint6
 {
     claims_waiting_ += claims;
     if (claims > 0) {
-        ctx_.commit_done.wake_all(); // who waits for our copies in make() must not
+        ctx_.queues.commit.wake_all(); // who waits for our copies in make() must not
     }
     Result<void> made;
     while (made && !ctx_.failed && !ctx_.closing && !state_.table.none_live() &&
            !room_.has_room(chunks_wanted, records)) {
         if (making_) {
-            co_await ctx_.space_queue.wait();
+            co_await ctx_.queues.space.wait();
             continue;
         }
         making_ = true;
         made = co_await make();
         making_ = false;
-        ctx_.space_queue.wake_all();
+        ctx_.queues.space.wake_all();
     }
     claims_waiting_ -= claims;
     room_.refusal_told = room_.refusal_told && !made;
@@ -38,7 +38,7 @@ Task<Result<void>> Space::make()
 {
     if (claims_waiting_ == 0 && state_.in_flight.size() > 0) {
         // Only the worst case of the copies under way does not fit into the zone: let them end.
-        co_await ctx_.commit_done.wait();
+        co_await ctx_.queues.commit.wait();
         co_return Result<void>{};
     }
     if (places_.chunks.pending() > 0 || room_.recovery_nodes() > state_.tree->nodes()) {
@@ -52,12 +52,12 @@ Task<Result<void>> Space::make()
         // It has taken room away; or it is about to end, and then we look again.
         room_.stop_shrinking(room_.shrink, kStoreFilledUp);
         room_.stop_shrinking(room_.zone_shrink, kZoneFilledUp);
-        co_await ctx_.tick_queue.wait();
+        co_await ctx_.queues.tick.wait();
         co_return Result<void>{};
     }
     for (const auto& s : state_.table.all()) {
         if (s->info.state == SnapshotState::squashed && !s->swept) {
-            co_await ctx_.tick_queue.wait(); // until it is released
+            co_await ctx_.queues.tick.wait(); // until it is released
             co_return Result<void>{};
         }
     }
@@ -72,14 +72,14 @@ Task<Result<void>> Space::sweep_some()
         state = sweep_.step();
     }
     if (state == Sweep::Step::needs_checkpoint && room_.wants_refill()) {
-        co_await ctx_.tick_queue.wait(); // refill() wakes us
+        co_await ctx_.queues.tick.wait(); // refill() wakes us
         co_return Result<void>{};
     }
     if (state == Sweep::Step::needs_checkpoint || places_.chunks.pending() > 0) {
         co_return co_await checkpoint_.run();
     }
     if (state == Sweep::Step::progress) {
-        co_await ctx_.tick_queue.wait(); // let others run
+        co_await ctx_.queues.tick.wait(); // let others run
     }
     co_return Result<void>{};
 }

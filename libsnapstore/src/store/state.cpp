@@ -86,7 +86,7 @@ void State::unclaim(std::uint64_t first_key, std::uint32_t count)
         in_flight.erase(first_key + 2ULL * i);
     }
     if (count > 0) {
-        ctx_.commit_done.wake_all();
+        ctx_.queues.commit.wake_all();
     }
 }
 

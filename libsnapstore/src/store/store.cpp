@@ -34,7 +34,8 @@ StoreInfo Store::Impl::info() const noexcept
     info.snapshots = state.table.live();
     info.sweeping = sweep.possible();
     info.failed = ctx.failed;
-    info.failure = ctx.failed_what;
+    info.failure = ctx.failure().what;
+    info.failure_where = ctx.failure().where;
     info.lost_chunks = state.lost_places.count();
     info.bad_chunks = places.bad();
     info.given_up = loss.given_up();
@@ -119,7 +120,7 @@ Task<Result<void>> Store::detach(Uuid client) { return impl_->snapshots.detach(c
 void Store::space_released(SnapshotId) noexcept
 {
     impl_->sweep.ask_released();
-    impl_->ctx.tick_queue.wake_all();
+    impl_->ctx.queues.tick.wake_all();
 }
 
 Epoch Store::epoch() const noexcept { return impl_->state.epoch; }

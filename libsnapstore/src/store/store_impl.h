@@ -35,13 +35,20 @@
 
 namespace snapstore {
 
-struct Store::Impl {
+class Store::Impl {
+public:
     Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
     FramePool& frames() noexcept { return ctx.frames(); }
 
     Task<Result<OpenReport>> open();
     Task<Result<void>> close();
     StoreInfo info() const noexcept;
+
+private:
+    friend class Store; // the façade, which calls the parts
+
+    void make_pools();
+    Result<void> sweep_for_table();
 
     Context ctx;
     State state{ctx};
@@ -69,12 +76,7 @@ struct Store::Impl {
     Loader loader{ctx, state, places, room};
     Replay replay{ctx, state, room, applier};
     Checker checker{ctx, state, places, checkpoint, loader, replay, io};
-
-private:
-    void make_pools();
-    Result<void> sweep_for_table();
-
-    bool open_called_ = false;
+    bool open_called = false;
 };
 
 } // namespace snapstore

@@ -47,7 +47,7 @@ Task<Result<void>> read_superblocks(Context& ctx)
         if (!identity) {
             co_return tl::unexpected(identity.error());
         }
-        // More chunks than the main one knows: a growth that a crash has broken off (resize.cpp).
+        // More chunks than the main one knows: a growth that a crash has broken off (resize.h).
         if (identity->uuid != main->uuid || identity->role != DeviceRole::data ||
             identity->data_start != main->data_start || identity->data_chunks < main->data_chunks) {
             co_return fail(Errc::mismatch, "snapshot store and metadata device are of two volumes");
