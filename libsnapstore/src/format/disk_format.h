@@ -174,8 +174,8 @@ inline constexpr std::uint64_t kLocationMask = (std::uint64_t{1} << 56) - 1;
 struct entry_disk {
     le64 key; // chunk << 1 | private
     le32 epoch;
-    le32 crc;      // leaf: CRC-32C of the data; inner: highest epoch of an exception below
-    le64 location; // leaf: store chunk and flags; inner: block of the child
+    le32 crc;      // leaf: CRC-32C of the data; inner: highest epoch of an exception below (highest_epoch())
+    le64 location; // leaf: store chunk and flags; inner: block of the child (child_block())
 };
 static_assert(sizeof(entry_disk) == 24);
 

@@ -35,7 +35,7 @@ std::uint32_t Tree::max_epoch(const Node& node) noexcept
     std::uint32_t highest = 0;
     for (unsigned i = 0; i < node.count(); ++i) {
         const entry_disk& e = node.page->entries[i];
-        highest = std::max(highest, node.level() != 0 ? e.crc.get() : e.epoch.get());
+        highest = std::max(highest, node.level() != 0 ? highest_epoch(e) : e.epoch.get());
     }
     return highest;
 }
@@ -193,7 +193,7 @@ Result<void> Tree::adopt(Node* node, std::uint64_t block)
         if (i > 0 && !(key_of(page.entries[i - 1]) < key_of(page.entries[i]))) {
             return fail(Errc::corrupt, "node: keys out of order", where);
         }
-        if (page.level > 0 && !zone_.contains(page.entries[i].location)) {
+        if (page.level > 0 && !zone_.contains(child_block(page.entries[i]))) {
             return fail(Errc::corrupt, "node: child out of range", where);
         }
     }

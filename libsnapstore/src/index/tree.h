@@ -139,7 +139,7 @@ private:
                     return false;
                 }
                 walk.adjacent = true;
-            } else if (e.crc < walk.min_epoch) {
+            } else if (highest_epoch(e) < walk.min_epoch) {
                 walk.adjacent = false;
             } else if (!walk_node(*child(e), walk)) {
                 return false;
@@ -191,7 +191,7 @@ private:
     {
         for (unsigned i = child_index(page, hunt.from); i < page.count;) {
             const entry_disk& e = page.entries[i];
-            if (e.crc >= hunt.min_epoch && !hunt_node(*child(e), hunt)) {
+            if (highest_epoch(e) >= hunt.min_epoch && !hunt_node(*child(e), hunt)) {
                 return false;
             }
             ++i;
@@ -204,7 +204,7 @@ private:
 
     static unsigned position(const node_disk& page, const Key& key) noexcept;    // first entry >= key
     static unsigned child_index(const node_disk& page, const Key& key) noexcept; // entry to descend into
-    Node* child(const entry_disk& e) const noexcept { return by_block_[e.location - zone_.first]; }
+    Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - zone_.first]; }
     static std::uint32_t max_epoch(const Node& node) noexcept;
 
     Node* new_node(unsigned level) noexcept;

@@ -51,12 +51,12 @@ void Tree::check_node(CheckState& state, const Node& node, const Key* from, cons
             ++state.entries;
             continue;
         }
-        const Node* below = node_at(page.entries[i].location);
+        const Node* below = node_at(child_block(page.entries[i]));
         if (below == nullptr || below->level() + 1 != node.level() || below->generation > node.generation) {
             state.damaged("tree: bad child", node.block, key);
             continue;
         }
-        if (page.entries[i].crc != max_epoch(*below)) {
+        if (highest_epoch(page.entries[i]) != max_epoch(*below)) {
             state.damaged("tree: wrong highest epoch", node.block, key);
         }
         const Key next = i + 1 < page.count ? key_of(page.entries[i + 1]) : Key{};

@@ -116,8 +116,7 @@ unsigned Tree::lower_separator(Node& node, const Key& key) noexcept
     const unsigned i = child_index(*node.page, key);
     entry_disk& e = node.page->entries[i];
     if (key < key_of(e)) {
-        e.key = key.key;
-        e.epoch = key.epoch;
+        set_key(e, key);
     }
     return i;
 }
@@ -126,7 +125,7 @@ Node* Tree::shadow_child(Node& parent, unsigned index) noexcept
 {
     entry_disk& e = parent.page->entries[index];
     Node* node = shadow(child(e));
-    e.location = node->block;
+    set_child_block(e, node->block);
     return node;
 }
 
@@ -150,10 +149,10 @@ void Tree::update_parents(Path& path, unsigned depth) noexcept
         const std::uint32_t highest = max_epoch(*path[depth].node);
         --depth;
         entry_disk& e = path[depth].node->page->entries[path[depth].index];
-        if (e.crc == highest) {
+        if (highest_epoch(e) == highest) {
             return;
         }
-        e.crc = highest;
+        set_highest_epoch(e, highest);
     }
 }
 
@@ -182,7 +181,7 @@ bool Tree::insert(const Entry& entry) noexcept
             }
         }
         entry_disk& e = node->page->entries[i];
-        e.crc = std::max(e.crc.get(), key.epoch);
+        set_highest_epoch(e, std::max(highest_epoch(e), key.epoch));
         node = below;
     }
     insert_at(*node, position(*node->page, key), pack_entry(entry));
@@ -195,8 +194,8 @@ Node* Tree::add_root(Node& old) noexcept
     Node* root = new_node(old.level() + 1);
     SNAPSTORE_ASSERT(root->level() < kMaxLevels);
     entry_disk first = old.page->entries[0];
-    first.crc = max_epoch(old);
-    first.location = old.block;
+    set_highest_epoch(first, max_epoch(old));
+    set_child_block(first, old.block);
     insert_at(*root, 0, first);
     root_ = root;
     return root;
@@ -212,10 +211,10 @@ Node* Tree::split_child(Node& parent, unsigned index, Node& left, const Key& key
     set_count(*right, kFull - keep);
     set_count(left, keep);
     entry_disk e = right->page->entries[0];
-    e.crc = max_epoch(*right);
-    e.location = right->block;
+    set_highest_epoch(e, max_epoch(*right));
+    set_child_block(e, right->block);
     insert_at(parent, index + 1, e);
-    parent.page->entries[index].crc = max_epoch(left);
+    set_highest_epoch(parent.page->entries[index], max_epoch(left));
     return right;
 }
 
@@ -303,7 +302,7 @@ void Tree::join(Node& parent, unsigned left_index, Node& left, Node& right) noex
     move_entries(*left.page, left.count(), *right.page, 0, right.count());
     set_count(left, left.count() + right.count());
     erase_at(parent, left_index + 1);
-    parent.page->entries[left_index].crc = max_epoch(left);
+    set_highest_epoch(parent.page->entries[left_index], max_epoch(left));
     drop(&right);
 }
 
@@ -323,10 +322,9 @@ void Tree::even_out(Node& parent, unsigned left_index, Node& left, Node& right) 
     set_count(left, keep);
     set_count(right, total - keep);
     entry_disk& right_entry = parent.page->entries[left_index + 1];
-    right_entry.key = right.page->entries[0].key;
-    right_entry.epoch = right.page->entries[0].epoch;
-    right_entry.crc = max_epoch(right);
-    parent.page->entries[left_index].crc = max_epoch(left);
+    set_key(right_entry, key_of(right.page->entries[0]));
+    set_highest_epoch(right_entry, max_epoch(right));
+    set_highest_epoch(parent.page->entries[left_index], max_epoch(left));
 }
 
 } // namespace snapstore

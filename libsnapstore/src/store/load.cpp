@@ -192,7 +192,7 @@ Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vec
     }
     for (unsigned i = 0; i < page.count; ++i) {
         const entry_disk& e = page.entries[i];
-        below.push_back({e.location, page.header.generation, page.level - 1U, key_of(e)});
+        below.push_back({child_block(e), page.header.generation, page.level - 1U, key_of(e)});
     }
     return {};
 }
