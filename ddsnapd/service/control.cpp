@@ -54,7 +54,8 @@ ServiceError to_service_error(const snapstore::Error& error)
         }
         return Code::failed;
     };
-    const bool placed = error.code == Errc::io_error || error.code == Errc::corrupt;
+    const bool placed = error.code == Errc::io_error || error.code == Errc::corrupt ||
+                        (error.code == Errc::failed && error.where != 0);
     return {code(),
             placed ? fmt::format("{} (at byte {})", error.what, error.where) : std::string(error.what)};
 }
