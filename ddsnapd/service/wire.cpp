@@ -219,7 +219,7 @@ Decoded<Welcome> Welcome::decode(Bytes message) noexcept
     m.volume = get_uuid(d.volume);
     m.session = get64(d.session);
     m.snapshot_uuid = get_uuid(d.snapshot_uuid);
-    if (m.chunk_shift < 12 || m.chunk_shift > 20 || m.credits == 0 || m.max_range == 0 ||
+    if (!snapstore::is_chunk_shift(m.chunk_shift) || m.credits == 0 || m.max_range == 0 ||
         m.max_range > DDSNAP_MAX_RANGE) {
         return bad("WELCOME has a field out of range");
     }

@@ -47,6 +47,14 @@ using Uuid = std::array<std::byte, 16>;
 inline constexpr Bytes kBlockSize{4096}; // metadata block; also the alignment of all device I/O
 inline constexpr Bytes kSectorSize{512};
 
+// Chunks have 4 KiB to 1 MiB: the base-2 logarithm of their size in bytes.
+inline constexpr std::uint32_t kMinChunkShift = 12;
+inline constexpr std::uint32_t kMaxChunkShift = 20;
+constexpr bool is_chunk_shift(std::uint32_t shift)
+{
+    return shift >= kMinChunkShift && shift <= kMaxChunkShift;
+}
+
 constexpr Bytes to_bytes(Sectors s) { return Bytes{s.value * kSectorSize.value}; }
 constexpr Sectors to_sectors_floor(Bytes b) { return Sectors{b.value / kSectorSize.value}; }
 

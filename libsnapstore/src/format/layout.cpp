@@ -83,7 +83,7 @@ Result<Superblock> plan_layout(const Devices& devices, const Format& format)
     if (devices.origin == nullptr || devices.store == nullptr) {
         return fail(Errc::invalid, "an origin and a snapshot store are needed");
     }
-    if (format.chunk_shift < 12 || format.chunk_shift > 20) {
+    if (!is_chunk_shift(format.chunk_shift)) {
         return fail(Errc::invalid, "the chunk size must be from 4 KiB to 1 MiB", format.chunk_shift);
     }
     if (format.origin_size.value == 0 || to_bytes(format.origin_size) > devices.origin->size()) {

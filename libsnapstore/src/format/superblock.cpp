@@ -39,7 +39,7 @@ bool plausible_root(const Superblock& sb, std::uint64_t root, std::uint64_t coun
 
 const char* find_implausible(const Superblock& sb)
 {
-    if (sb.chunk_shift < 12 || sb.chunk_shift > 20) {
+    if (!is_chunk_shift(sb.chunk_shift)) {
         return "superblock: chunk size out of range";
     }
     if (sb.data_chunks >= kMaxBlocks / sb.chunk_blocks() || sb.data_start >= kMaxBlocks ||
