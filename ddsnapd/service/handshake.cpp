@@ -259,9 +259,9 @@ ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
 ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
 {
     const Operation operation(*this, &s);
-    bool exists = false;
     const bool dead_snapshot =
-        s.hello.role == Role::snapshot && store.state_of(s.hello.snapshot, exists) != SnapshotState::normal;
+        s.hello.role == Role::snapshot &&
+        store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
     Refusal refusal;
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
         refusal = co_await attach(s);

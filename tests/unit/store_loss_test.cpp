@@ -42,10 +42,9 @@ protected:
     }
     SnapshotState state_of(SnapshotId id)
     {
-        bool exists = false;
-        const SnapshotState state = world->store().state_of(id, exists);
-        EXPECT_TRUE(exists);
-        return state;
+        const auto state = world->store().state_of(id);
+        EXPECT_TRUE(state);
+        return state.value_or(SnapshotState::normal);
     }
     std::unique_ptr<SimWorld> world;
 };

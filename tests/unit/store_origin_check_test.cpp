@@ -198,8 +198,7 @@ TEST_F(OriginCheckTest, OneThatIsMeantKeepsOrLosesTheSnapshots)
         const auto again = open_with(kTwo); // for good
         ASSERT_TRUE(again);
         EXPECT_FALSE(again->origin_accepted);
-        bool exists = false;
-        EXPECT_EQ(store->state_of(id, exists), keep ? SnapshotState::normal : SnapshotState::squashed);
+        EXPECT_EQ(store->state_of(id), keep ? SnapshotState::normal : SnapshotState::squashed);
         close();
         // The right one, and the option: nothing is lost.
         begin(kOne);

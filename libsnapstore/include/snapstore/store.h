@@ -31,7 +31,7 @@ inline constexpr std::uint64_t kMinStoreChunks = 16; // of the data area
 // ---- making a store -------------------------------------------------------------------------
 
 struct Format {
-    std::uint32_t chunk_shift = 14; // log2 of the chunk size in bytes: 12 (4 KiB) … 20 (1 MiB)
+    std::uint32_t chunk_shift = 14; // log2 of the chunk size in bytes: is_chunk_shift()
     std::optional<Bytes> journal;   // size of the journal ring; none: chosen from the store's size
     Uuid uuid{};                    // of the volume; random, chosen by the caller
     Sectors origin_size;            // length of the origin device
@@ -372,7 +372,7 @@ public:
     std::vector<LostChunk> lost_chunks() const; // the first 1024 of info().lost_chunks
     std::vector<SnapshotInfo> list() const;     // by epoch; includes squashed ones, not deleting ones
     std::optional<SnapshotInfo> find(SnapshotId id) const;
-    SnapshotState state_of(SnapshotId id, bool& exists) const noexcept; // does not allocate
+    std::optional<SnapshotState> state_of(SnapshotId id) const noexcept; // does not allocate
     SnapshotId next_id() const noexcept;
     const std::vector<Attachment>& attachments() const noexcept;
 

@@ -146,11 +146,10 @@ std::optional<SnapshotInfo> Store::find(SnapshotId id) const
     return s == nullptr ? std::nullopt : std::optional(s->info);
 }
 
-SnapshotState Store::state_of(SnapshotId id, bool& exists) const noexcept
+std::optional<SnapshotState> Store::state_of(SnapshotId id) const noexcept
 {
     const Snapshot* s = impl_->state.table.find(id);
-    exists = s != nullptr;
-    return exists ? s->info.state : SnapshotState::normal;
+    return s == nullptr ? std::nullopt : std::optional(s->info.state);
 }
 
 SnapshotId Store::next_id() const noexcept { return impl_->state.next_id; }
