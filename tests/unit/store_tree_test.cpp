@@ -24,17 +24,17 @@ protected:
             ADD_FAILURE() << what << " in block " << block << ", seed " << seed;
         });
         EXPECT_EQ(tree.entries(), model.size());
-        EXPECT_EQ(blocks.used(), tree.nodes());
+        EXPECT_EQ(blocks.used(), tree.nodes().size());
     }
     // A checkpoint whose nodes are written later, piece by piece.
     void freeze()
     {
-        while (Node* node = tree.next_frozen()) {
-            tree.written(node);
+        while (Node* node = tree.nodes().next_frozen()) {
+            tree.nodes().written(node);
         }
         blocks.thaw();
         blocks.freeze();
-        tree.freeze(tree.generation() + 1);
+        tree.nodes().freeze(tree.nodes().generation() + 1);
     }
 
     NodePool pool;
@@ -74,8 +74,8 @@ TEST_F(TreeTest, AgainstMap)
             } else {
                 EXPECT_EQ(tree.erase(key), model.erase(key) == 1);
             }
-            if (Node* node = random() % 50 == 0 ? tree.next_frozen() : nullptr; node != nullptr) {
-                tree.written(node);
+            if (Node* node = random() % 50 == 0 ? tree.nodes().next_frozen() : nullptr; node != nullptr) {
+                tree.nodes().written(node);
             }
         }
         expect_sound(seed);
@@ -133,7 +133,7 @@ TEST_F(TreeTest, KeysInOrderFillNodes)
     for (std::uint64_t c = 0; c < 50'000; ++c) {
         tree.insert({Key::shared(Chunk{c}, Epoch{1}), 0, c});
     }
-    EXPECT_LT(tree.nodes(), 50'000 / kNodeEntries * 10 / 8);
+    EXPECT_LT(tree.nodes().size(), 50'000 / kNodeEntries * 10 / 8);
 }
 
 TEST_F(TreeTest, DoesNotStaySparse)
@@ -141,13 +141,13 @@ TEST_F(TreeTest, DoesNotStaySparse)
     for (std::uint64_t c = 0; c < 50'000; ++c) {
         tree.insert({Key::shared(Chunk{c}, Epoch{1}), 0, c});
     }
-    const std::uint64_t full = tree.nodes();
+    const std::uint64_t full = tree.nodes().size();
     for (std::uint64_t c = 0; c < 50'000; ++c) {
         if (c % 16 != 0) {
             tree.erase(Key::shared(Chunk{c}, Epoch{1}));
         }
     }
-    EXPECT_LT(tree.nodes(), full / 4);
+    EXPECT_LT(tree.nodes().size(), full / 4);
     for (std::uint64_t c = 0; c < 50'000; c += 16) {
         tree.erase(Key::shared(Chunk{c}, Epoch{1}));
     }

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-// Queries of the tree, its bounds and its side of a checkpoint.
+// Queries of the tree, and its bounds.
 #include "index/tree.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "memory/assertion.h"
 
 namespace snapstore {
 
-Tree::Tree(NodePool& pool, Allocator& blocks, Area zone)
-    : pool_(pool), blocks_(blocks), zone_(zone), by_block_(zone.count, nullptr)
-{}
-
-unsigned Tree::position(const node_disk& page, const Key& key) noexcept
-{
-    const auto* begin = page.entries.data();
-    const auto* found = std::lower_bound(begin, begin + page.count, key,
-                                         [](const entry_disk& e, const Key& k) { return key_of(e) < k; });
-    return static_cast<unsigned>(found - begin);
-}
+Tree::Tree(NodePool& pool, Allocator& blocks, Area zone) : nodes_(pool, blocks, zone) {}
 
 unsigned Tree::child_index(const node_disk& page, const Key& key) noexcept
 {
@@ -50,9 +39,9 @@ std::optional<Entry> Tree::lower_bound(const Key& key) const noexcept
     while (node->level() > 0) {
         const unsigned i = child_index(*node->page, key);
         if (i + 1 < node->count()) {
-            right = child(node->page->entries[i + 1]);
+            right = nodes_.child(node->page->entries[i + 1]);
         }
-        node = child(node->page->entries[i]);
+        node = nodes_.child(node->page->entries[i]);
     }
     unsigned i = position(*node->page, key);
     if (i == node->count()) {
@@ -60,7 +49,7 @@ std::optional<Entry> Tree::lower_bound(const Key& key) const noexcept
             return {};
         }
         for (node = right; node->level() > 0;) {
-            node = child(node->page->entries[0]);
+            node = nodes_.child(node->page->entries[0]);
         }
         i = 0;
     }
@@ -77,9 +66,9 @@ std::optional<Entry> Tree::predecessor(const Key& key) const noexcept
     while (node->level() > 0) {
         const unsigned i = child_index(*node->page, key);
         if (i > 0) {
-            left = child(node->page->entries[i - 1]);
+            left = nodes_.child(node->page->entries[i - 1]);
         }
-        node = child(node->page->entries[i]);
+        node = nodes_.child(node->page->entries[i]);
     }
     unsigned i = position(*node->page, key);
     if (i == 0) {
@@ -87,7 +76,7 @@ std::optional<Entry> Tree::predecessor(const Key& key) const noexcept
             return {};
         }
         for (node = left; node->level() > 0;) {
-            node = child(node->page->entries[node->count() - 1]);
+            node = nodes_.child(node->page->entries[node->count() - 1]);
         }
         i = node->count();
     }
@@ -101,7 +90,7 @@ std::optional<Entry> Tree::find(const Key& key) const noexcept
         return {};
     }
     while (node->level() > 0) {
-        node = child(node->page->entries[child_index(*node->page, key)]);
+        node = nodes_.child(node->page->entries[child_index(*node->page, key)]);
     }
     const unsigned i = position(*node->page, key);
     if (i < node->count() && key_of(node->page->entries[i]) == key) {
@@ -110,23 +99,13 @@ std::optional<Entry> Tree::find(const Key& key) const noexcept
     return {};
 }
 
-std::uint64_t Tree::nodes() const noexcept
-{
-    return std::accumulate(level_nodes_.begin(), level_nodes_.end(), std::uint64_t{0});
-}
-
-const Node* Tree::node_at(std::uint64_t block) const noexcept
-{
-    return zone_.contains(block) ? by_block_[block - zone_.first] : nullptr;
-}
-
 std::uint64_t Tree::growth_bound(std::uint64_t inserts) const noexcept
 {
     // Each insertion splits at most one node of a level, and only a full one: those that are there now, or
     // one that half a node's worth of insertions has filled again. One new root per level that appears.
     std::uint64_t bound = 3;
     std::uint64_t below = inserts;
-    for (const std::uint64_t nodes : level_nodes_) {
+    for (const std::uint64_t nodes : nodes_.of_levels()) {
         below = std::min(inserts, nodes + below / (kNodeEntries / 8) + 1);
         bound += below;
         if (nodes == 0) {
@@ -139,7 +118,7 @@ std::uint64_t Tree::growth_bound(std::uint64_t inserts) const noexcept
 std::uint64_t Tree::insert_bound(std::uint64_t inserts) const noexcept
 {
     std::uint64_t moved = 0;
-    for (const std::uint64_t nodes : level_nodes_) {
+    for (const std::uint64_t nodes : nodes_.of_levels()) {
         moved += std::min(inserts, nodes);
     }
     return moved + growth_bound(inserts);
@@ -148,69 +127,15 @@ std::uint64_t Tree::insert_bound(std::uint64_t inserts) const noexcept
 std::uint64_t Tree::erase_bound(std::uint64_t erasures) const noexcept
 {
     std::uint64_t moved = 0;
-    for (const std::uint64_t nodes : level_nodes_) {
+    for (const std::uint64_t nodes : nodes_.of_levels()) {
         moved += std::min(2 * erasures, nodes);
     }
     return moved;
 }
 
-void Tree::freeze(std::uint64_t next) noexcept
-{
-    SNAPSTORE_ASSERT(frozen_.empty() && next > generation_);
-    std::swap(dirty_, frozen_);
-    for (Node* node = frozen_.head(); node != nullptr; node = node->next) {
-        node->frozen = true;
-    }
-    dirty_root_ = false;
-    generation_ = next;
-}
-
-Node* Tree::next_frozen() noexcept
-{
-    Node* node = frozen_.head();
-    if (node != nullptr) {
-        frozen_.remove(*node);
-    }
-    return node;
-}
-
-void Tree::written(Node* node) noexcept
-{
-    node->frozen = false;
-    if (node->abandoned) {
-        pool_.put(node);
-    }
-}
-
-Result<void> Tree::adopt(Node* node, std::uint64_t block)
-{
-    const std::uint64_t where = block * kBlockSize.value;
-    const node_disk& page = *node->page;
-    if (page.count == 0 || page.count > kNodeEntries || page.level >= kMaxLevels) {
-        return fail(Errc::corrupt, "node: count or level out of range", where);
-    }
-    for (unsigned i = 0; i < page.count; ++i) {
-        if (i > 0 && !(key_of(page.entries[i - 1]) < key_of(page.entries[i]))) {
-            return fail(Errc::corrupt, "node: keys out of order", where);
-        }
-        if (page.level > 0 && !zone_.contains(child_block(page.entries[i]))) {
-            return fail(Errc::corrupt, "node: child out of range", where);
-        }
-    }
-    if (!zone_.contains(block) || by_block_[block - zone_.first] != nullptr ||
-        !blocks_.mark_used(block - zone_.first)) {
-        return fail(Errc::corrupt, "node: block used twice", where);
-    }
-    node->block = block;
-    node->generation = page.header.generation;
-    by_block_[block - zone_.first] = node;
-    ++level_nodes_[page.level];
-    return {};
-}
-
 Result<void> Tree::set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries)
 {
-    root_ = block == 0 ? nullptr : by_block_[block - zone_.first];
+    root_ = block == 0 ? nullptr : nodes_.at(block);
     entries_ = entries;
     if (root_ != nullptr && root_->level() != level) {
         return fail(Errc::corrupt, "root of another level", block * kBlockSize.value);

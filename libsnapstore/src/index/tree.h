@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // The exceptions: a copy-on-write B+tree, in memory as a whole.
 //
-// Nodes have their disk form in memory. A node made in the current generation is changed in place; any
-// other one is first moved to a new block (and copied, if a checkpoint is writing it just now). An inner
-// entry holds a lower bound of the keys below it, the child's block and the highest epoch of an exception
-// below, shared or private (max_epoch); who asks for recent epochs skips what is older.
+// An inner entry holds a lower bound of the keys below it, the child's block and the highest epoch of an
+// exception below, shared or private (max_epoch); who asks for recent epochs skips what is older. Where the
+// nodes are, and which a checkpoint writes, is known to the NodeSet.
 //
 // Invariant: keys are strictly ascending, all leaves are at level 0, max_epoch is exact.
 // (TreeTest.AgainstMap calls check() throughout)
@@ -15,16 +14,14 @@
 #include <functional>
 #include <optional>
 
-#include "format/superblock.h"
-#include "index/node.h"
-#include "memory/allocator.h"
+#include "index/node_set.h"
 #include "snapstore/error.h"
 
 namespace snapstore {
 
 class Tree {
 public:
-    static constexpr unsigned kMaxLevels = 16;
+    static constexpr unsigned kMaxLevels = NodeSet::kMaxLevels;
 
     Tree(NodePool& pool, Allocator& blocks, Area zone);
 
@@ -55,11 +52,10 @@ public:
     }
 
     std::uint64_t entries() const noexcept { return entries_; }
-    std::uint64_t nodes() const noexcept;
-    std::uint64_t created() const noexcept { return created_; } // nodes added so far; only grows
+    NodeSet& nodes() noexcept { return nodes_; }
+    const NodeSet& nodes() const noexcept { return nodes_; }
     unsigned levels() const noexcept { return root_ == nullptr ? 0 : root_->level() + 1; }
     const Node* root() const noexcept { return root_; }
-    const Node* node_at(std::uint64_t block) const noexcept;
 
     // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are
     // there ----
@@ -70,38 +66,13 @@ public:
     // of the current generation stays where it is.
     void renew(std::uint64_t block) noexcept;
 
-    // More blocks at the zone's end.
-    void grow_zone(std::uint64_t blocks)
-    {
-        by_block_.resize(blocks, nullptr);
-        zone_.count = blocks;
-    }
-    // Fewer: no node is in one that goes.
-    void cut_zone(std::uint64_t blocks) noexcept
-    {
-        by_block_.resize(blocks);
-        zone_.count = blocks;
-    }
-
     // At most so many nodes are new or moved by `inserts` insertions.
     std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
     std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate() and renew()
     // At most so many nodes are added to the tree by `inserts` insertions.
     std::uint64_t growth_bound(std::uint64_t inserts) const noexcept;
 
-    // ---- checkpoints ----
-    std::uint64_t generation() const noexcept { return generation_; }
-    void set_generation(std::uint64_t generation) noexcept { generation_ = generation; }
-    bool dirty() const noexcept { return dirty_root_ || !dirty_.empty(); }
-    std::uint64_t dirty_nodes() const noexcept { return dirty_.size(); }
-    // Ends the current generation; its nodes are to be written. `next` becomes the current one.
-    void freeze(std::uint64_t next) noexcept;
-    Node* next_frozen() noexcept; // takes a node off the list of those to be written
-    void written(Node* node) noexcept;
-
-    // ---- loading ----
-    // Takes over a node read from `block`; the caller has verified its header. Checks what is in it.
-    Result<void> adopt(Node* node, std::uint64_t block);
+    // For loading: after all nodes were adopted.
     Result<void> set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries);
 
     // Verifies structure, order and max_epoch of what is in memory; calls damaged() for what is wrong.
@@ -141,7 +112,7 @@ private:
                 walk.adjacent = true;
             } else if (highest_epoch(e) < walk.min_epoch) {
                 walk.adjacent = false;
-            } else if (!walk_node(*child(e), walk)) {
+            } else if (!walk_node(*nodes_.child(e), walk)) {
                 return false;
             }
         }
@@ -191,7 +162,7 @@ private:
     {
         for (unsigned i = child_index(page, hunt.from); i < page.count;) {
             const entry_disk& e = page.entries[i];
-            if (highest_epoch(e) >= hunt.min_epoch && !hunt_node(*child(e), hunt)) {
+            if (highest_epoch(e) >= hunt.min_epoch && !hunt_node(*nodes_.child(e), hunt)) {
                 return false;
             }
             ++i;
@@ -204,13 +175,9 @@ private:
 
     static unsigned position(const node_disk& page, const Key& key) noexcept;    // first entry >= key
     static unsigned child_index(const node_disk& page, const Key& key) noexcept; // entry to descend into
-    Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - zone_.first]; }
     static std::uint32_t max_epoch(const Node& node) noexcept;
 
-    Node* new_node(unsigned level) noexcept;
     Node* shadow(Node* node) noexcept; // the same node, changeable
-    void drop(Node* node) noexcept;
-    void detach_from_block(Node* node) noexcept;
     unsigned descend(const Key& key, Path& path) noexcept;
     static unsigned lower_separator(Node& node, const Key& key) noexcept;
     Node* shadow_child(Node& parent, unsigned index) noexcept;
@@ -222,18 +189,9 @@ private:
     static void even_out(Node& parent, unsigned left_index, Node& left, Node& right) noexcept;
     void check_node(CheckState& state, const Node& node, const Key* from, const Key* to) const;
 
-    NodePool& pool_;
-    Allocator& blocks_;
-    Area zone_;
-    std::vector<Node*> by_block_;
+    NodeSet nodes_;
     Node* root_ = nullptr;
     std::uint64_t entries_ = 0;
-    std::uint64_t generation_ = 1;
-    std::uint64_t created_ = 0;
-    bool dirty_root_ = false; // the root went away
-    std::array<std::uint64_t, kMaxLevels> level_nodes_{};
-    NodeList dirty_;
-    NodeList frozen_;
 };
 
 } // namespace snapstore

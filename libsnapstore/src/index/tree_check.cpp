@@ -24,7 +24,7 @@ void Tree::check(const std::function<void(const char* what, std::uint64_t block,
     if (state.entries != entries_) {
         damaged("tree: wrong number of entries", block, {});
     }
-    if (state.nodes != nodes()) {
+    if (state.nodes != nodes_.size()) {
         damaged("tree: wrong number of nodes", block, {});
     }
 }
@@ -34,7 +34,7 @@ void Tree::check_node(CheckState& state, const Node& node, const Key* from, cons
 {
     const node_disk& page = *node.page;
     ++state.nodes;
-    if (page.count == 0 || page.count > kNodeEntries || node_at(node.block) != &node) {
+    if (page.count == 0 || page.count > kNodeEntries || nodes_.at(node.block) != &node) {
         state.damaged("tree: bad node", node.block, from != nullptr ? *from : Key{});
         return;
     }
@@ -51,7 +51,7 @@ void Tree::check_node(CheckState& state, const Node& node, const Key* from, cons
             ++state.entries;
             continue;
         }
-        const Node* below = node_at(child_block(page.entries[i]));
+        const Node* below = nodes_.at(child_block(page.entries[i]));
         if (below == nullptr || below->level() + 1 != node.level() || below->generation > node.generation) {
             state.damaged("tree: bad child", node.block, key);
             continue;

@@ -43,71 +43,14 @@ void erase_at(Node& node, unsigned index)
 
 } // namespace
 
-Node* Tree::new_node(unsigned level) noexcept
-{
-    Node* node = pool_.get();
-    const Allocator::Run run = blocks_.allocate(1);
-    SNAPSTORE_ASSERT(node != nullptr && run.count == 1);
-    std::memset(static_cast<void*>(node->page), 0, sizeof(node_disk));
-    node->page->level = static_cast<std::uint16_t>(level);
-    node->block = zone_.first + run.first;
-    node->generation = generation_;
-    by_block_[run.first] = node;
-    dirty_.push(*node);
-    ++level_nodes_[level];
-    ++created_;
-    return node;
-}
-
-// The block of a node that is moved or dropped. One of this generation was never part of a checkpoint.
-void Tree::detach_from_block(Node* node) noexcept
-{
-    const std::uint64_t unit = node->block - zone_.first;
-    by_block_[unit] = nullptr;
-    if (node->generation == generation_) {
-        blocks_.free_now(unit);
-    } else {
-        blocks_.free_later(unit);
-    }
-}
-
+// The same node, changeable.
 Node* Tree::shadow(Node* node) noexcept
 {
-    if (node->generation == generation_) {
-        return node;
-    }
-    const Allocator::Run run = blocks_.allocate(1);
-    SNAPSTORE_ASSERT(run.count == 1);
-    detach_from_block(node);
-    Node* copy = node;
-    if (node->frozen) {
-        copy = pool_.get();
-        SNAPSTORE_ASSERT(copy != nullptr);
-        std::memcpy(static_cast<void*>(copy->page), node->page, sizeof(node_disk));
-        node->abandoned = true;
-    }
-    copy->block = zone_.first + run.first;
-    copy->generation = generation_;
-    by_block_[run.first] = copy;
-    dirty_.push(*copy);
+    Node* same = nodes_.changeable(node);
     if (root_ == node) {
-        root_ = copy;
+        root_ = same;
     }
-    return copy;
-}
-
-void Tree::drop(Node* node) noexcept
-{
-    --level_nodes_[node->level()];
-    detach_from_block(node);
-    if (node->generation == generation_) {
-        dirty_.remove(*node);
-    }
-    if (node->frozen) {
-        node->abandoned = true;
-    } else {
-        pool_.put(node);
-    }
+    return same;
 }
 
 // The child to descend into for `key`; if that is left of everything, the lower bound moves.
@@ -124,7 +67,7 @@ unsigned Tree::lower_separator(Node& node, const Key& key) noexcept
 Node* Tree::shadow_child(Node& parent, unsigned index) noexcept
 {
     entry_disk& e = parent.page->entries[index];
-    Node* node = shadow(child(e));
+    Node* node = shadow(nodes_.child(e));
     set_child_block(e, node->block);
     return node;
 }
@@ -164,7 +107,7 @@ bool Tree::insert(const Entry& entry) noexcept
         return false;
     }
     if (root_ == nullptr) {
-        root_ = new_node(0);
+        root_ = nodes_.make(0);
     }
     Node* node = shadow(root_);
     if (node->count() == kFull) {
@@ -191,7 +134,7 @@ bool Tree::insert(const Entry& entry) noexcept
 
 Node* Tree::add_root(Node& old) noexcept
 {
-    Node* root = new_node(old.level() + 1);
+    Node* root = nodes_.make(old.level() + 1);
     SNAPSTORE_ASSERT(root->level() < kMaxLevels);
     entry_disk first = old.page->entries[0];
     set_highest_epoch(first, max_epoch(old));
@@ -206,7 +149,7 @@ Node* Tree::split_child(Node& parent, unsigned index, Node& left, const Key& key
 {
     const bool append = key_of(left.page->entries[kFull - 1]) < key;
     const unsigned keep = append ? kAppendKeep : kFull / 2;
-    Node* right = new_node(left.level());
+    Node* right = nodes_.make(left.level());
     move_entries(*right->page, 0, *left.page, keep, kFull - keep);
     set_count(*right, kFull - keep);
     set_count(left, keep);
@@ -246,8 +189,8 @@ bool Tree::relocate(const Key& key, std::uint64_t location) noexcept
 
 void Tree::renew(std::uint64_t block) noexcept
 {
-    const Node* wanted = node_at(block);
-    if (wanted == nullptr || wanted->generation == generation_) {
+    const Node* wanted = nodes_.at(block);
+    if (wanted == nullptr || wanted->generation == nodes_.generation()) {
         return;
     }
     const Key key = key_of(wanted->page->entries[0]);
@@ -270,7 +213,7 @@ void Tree::rebalance(Path& path, unsigned depth) noexcept
         if (parent.count() == 1) { // nothing to join with
             if (path[depth].node->count() == 0) {
                 erase_at(parent, 0);
-                drop(path[depth].node);
+                nodes_.drop(path[depth].node);
             }
             continue;
         }
@@ -284,16 +227,14 @@ void Tree::rebalance(Path& path, unsigned depth) noexcept
         }
     }
     while (root_->level() > 0 && root_->count() == 1) {
-        Node* below = child(root_->page->entries[0]);
+        Node* below = nodes_.child(root_->page->entries[0]);
         Node* old = root_;
         root_ = below;
-        drop(old);
-        dirty_root_ = true;
+        nodes_.drop(old);
     }
     if (root_->count() == 0) {
-        drop(root_);
+        nodes_.drop(root_);
         root_ = nullptr;
-        dirty_root_ = true;
     }
 }
 
@@ -303,7 +244,7 @@ void Tree::join(Node& parent, unsigned left_index, Node& left, Node& right) noex
     set_count(left, left.count() + right.count());
     erase_at(parent, left_index + 1);
     set_highest_epoch(parent.page->entries[left_index], max_epoch(left));
-    drop(&right);
+    nodes_.drop(&right);
 }
 
 void Tree::even_out(Node& parent, unsigned left_index, Node& left, Node& right) noexcept

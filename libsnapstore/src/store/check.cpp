@@ -90,7 +90,7 @@ void Checker::check_chunks(CheckReport& report) const
     if (report.leaked_chunks > 0) {
         report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
     }
-    const std::uint64_t named = state_.tree->nodes() + state_.snapshot_chain.blocks().size() +
+    const std::uint64_t named = state_.tree->nodes().size() + state_.snapshot_chain.blocks().size() +
                                 state_.attachment_chain.blocks().size();
     if (state_.blocks.used() != named) {
         report.damage.push_back({"metadata blocks are marked used that nothing names", 0, {}, {}});
@@ -114,20 +114,20 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
         if (!state_.blocks.is_used(i)) {
             continue;
         }
-        const Node* node = state_.tree->node_at(block);
+        const Node* node = state_.tree->nodes().at(block);
         const auto& list = state_.snapshot_chain.blocks();
         const auto& other = state_.attachment_chain.blocks();
         const bool chained = std::find(list.begin(), list.end(), block) != list.end() ||
                              std::find(other.begin(), other.end(), block) != other.end();
         if ((node == nullptr && !chained) ||
-            (node != nullptr && node->generation >= state_.tree->generation())) {
+            (node != nullptr && node->generation >= state_.tree->nodes().generation())) {
             continue;
         }
         const std::uint64_t generation = node != nullptr ? node->generation : 0;
         const std::uint64_t checkpoints = ctx_.counters.checkpoints;
         const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
                                                   Bytes{block_offset(block)}, buffer.span());
-        if (checkpoints != ctx_.counters.checkpoints || state_.tree->node_at(block) != node ||
+        if (checkpoints != ctx_.counters.checkpoints || state_.tree->nodes().at(block) != node ||
             (node != nullptr && node->generation != generation)) {
             continue; // changed meanwhile
         }

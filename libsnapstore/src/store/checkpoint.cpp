@@ -51,7 +51,7 @@ Task<void> Checkpoint::loop()
 
 bool Checkpoint::anything_to_do() const noexcept
 {
-    return state_.tree->dirty() || state_.table.dirty() || state_.attachments_dirty ||
+    return state_.tree->nodes().dirty() || state_.table.dirty() || state_.attachments_dirty ||
            state_.journal.applied != ctx_.sb.journal_start || places_.chunks.pending() != 0 ||
            state_.blocks.pending() != 0 || mark_clean_ != ctx_.sb.clean ||
            state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value() ||
@@ -95,7 +95,7 @@ Task<Result<void>> Checkpoint::write()
 // The instant of the checkpoint. No I/O; what it returns names everything that is to be written.
 Superblock Checkpoint::freeze()
 {
-    const std::uint64_t generation = state_.tree->generation();
+    const std::uint64_t generation = state_.tree->nodes().generation();
     Superblock next = ctx_.sb;
     freeze_tables(generation);
     if (new_geometry_) {
@@ -128,7 +128,7 @@ Superblock Checkpoint::freeze()
     frozen_ = room_.mark();
     both_copies_ =
         mark_clean_ || state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value();
-    state_.tree->freeze(generation + (both_copies_ ? 2 : 1)); // each copy of the superblock takes one
+    state_.tree->nodes().freeze(generation + (both_copies_ ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
         places_.chunks.thaw();
     }
@@ -162,7 +162,7 @@ Task<IoStatus> Checkpoint::write_frozen_nodes()
     for (;;) {
         group.clear();
         while (!group.full()) {
-            Node* node = state_.tree->next_frozen();
+            Node* node = state_.tree->nodes().next_frozen();
             if (node == nullptr) {
                 break;
             }
@@ -177,7 +177,7 @@ Task<IoStatus> Checkpoint::write_frozen_nodes()
         const IoStatus status = co_await group;
         ctx_.counters.node_writes += group.size();
         for (std::size_t i = 0; i < group.size(); ++i) {
-            state_.tree->written(writing[i]);
+            state_.tree->nodes().written(writing[i]);
         }
         if (status != IoStatus::ok) {
             co_return status;

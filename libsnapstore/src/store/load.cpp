@@ -21,7 +21,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
     state_.epoch = ctx_.sb.epoch;
     state_.next_id = ctx_.sb.next_id;
     state_.journal.applied = ctx_.sb.journal_start;
-    state_.tree->set_generation(ctx_.sb.generation + 1);
+    state_.tree->nodes().set_generation(ctx_.sb.generation + 1);
     auto ok = co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table, ctx_.sb.snapshot_count);
     if (ok) {
         ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table, ctx_.sb.attachment_count);
@@ -43,7 +43,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
         ok = check_zone();
     }
     if (ok) {
-        room_.set_durable({state_.tree->nodes(), 0, 0});
+        room_.set_durable({state_.tree->nodes().size(), 0, 0});
     }
     co_return ok;
 }
@@ -51,7 +51,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
 // Room to write everything anew, as the layout provides it: without it no checkpoint would be possible.
 Result<void> Loader::check_zone() const
 {
-    if (room_.node_limit() == 0 || state_.tree->nodes() > ctx_.sb.meta.count / 2 ||
+    if (room_.node_limit() == 0 || state_.tree->nodes().size() > ctx_.sb.meta.count / 2 ||
         state_.blocks.free() < room_.reserved_blocks() - kSpareBlocks) {
         return fail(Errc::corrupt, "metadata zone too small for what it holds");
     }
@@ -186,7 +186,7 @@ Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vec
     if (page.level != pending.level || page.level >= Tree::kMaxLevels) {
         return fail(Errc::corrupt, "node: wrong level", where);
     }
-    ok = state_.tree->adopt(node, pending.block);
+    ok = state_.tree->nodes().adopt(node, pending.block);
     if (!ok || page.level == 0) {
         return ok;
     }

@@ -188,7 +188,7 @@ Task<Result<void>> Resize::grow_meta(std::uint64_t count)
     auto done = co_await checkpoint_.change_geometry(next);
     if (done) {
         state_.blocks.grow(ctx_.sb.meta.count);
-        state_.tree->grow_zone(ctx_.sb.meta.count);
+        state_.tree->nodes().grow_zone(ctx_.sb.meta.count);
         ctx_.queues.space.wake_all();
         ctx_.queues.tick.wake_all();
     }

@@ -9,7 +9,7 @@ bool Room::has_room(std::uint64_t chunks_wanted, std::uint64_t records) const no
 {
     const std::uint64_t growth = state_.tree->growth_bound(state_.in_flight.size() + records);
     return places_.chunks.free() >= chunks_wanted &&
-           std::max(state_.tree->nodes(), recovery_nodes()) + growth <= node_limit();
+           std::max(state_.tree->nodes().size(), recovery_nodes()) + growth <= node_limit();
 }
 
 std::uint64_t Room::reserved_blocks() const noexcept
@@ -45,7 +45,7 @@ std::uint64_t Room::node_limit() const noexcept
 // sweep has joined since.
 std::uint64_t Room::recovery_nodes() const noexcept
 {
-    return durable_.nodes + (state_.tree->created() - durable_.created);
+    return durable_.nodes + (state_.tree->nodes().created() - durable_.created);
 }
 
 // The same for the snapshot table, and what the sweep has erased from it.
@@ -56,7 +56,7 @@ std::uint64_t Room::recovery_snapshots() const noexcept
 
 Room::Mark Room::mark() const noexcept
 {
-    return {state_.tree->nodes(), state_.tree->created(), state_.snapshots_created};
+    return {state_.tree->nodes().size(), state_.tree->nodes().created(), state_.snapshots_created};
 }
 
 bool Room::wants_refill() const noexcept

@@ -16,7 +16,7 @@ std::uint64_t ZoneShrink::least_zone() const noexcept
 {
     const std::uint64_t growth = state_.tree->growth_bound(state_.in_flight.size() + io_.max_run_chunks());
     return std::max(zone_for(ctx_.sb.data_chunks, ctx_.sb.max_snapshots),
-                    room_.zone_with(std::max(state_.tree->nodes(), room_.recovery_nodes()) + growth));
+                    room_.zone_with(std::max(state_.tree->nodes().size(), room_.recovery_nodes()) + growth));
 }
 
 Task<Result<void>> ZoneShrink::run(std::uint64_t end)
@@ -99,7 +99,7 @@ Task<Result<void>> ZoneShrink::renew_nodes(std::uint64_t first)
 {
     std::uint64_t renewed = 0;
     for (std::uint64_t block = ctx_.sb.meta.first + first; block < ctx_.sb.meta.end(); ++block) {
-        if (state_.tree->node_at(block) == nullptr) {
+        if (state_.tree->nodes().at(block) == nullptr) {
             continue;
         }
         auto ok = co_await checkpoint_.make_tree_room(1);
@@ -147,7 +147,7 @@ Task<Result<void>> ZoneShrink::cut_zone()
         co_return done;
     }
     state_.blocks.cut_at_limit();
-    state_.tree->cut_zone(next.meta.count);
+    state_.tree->nodes().cut_zone(next.meta.count);
     co_return Result<void>{};
 }
 

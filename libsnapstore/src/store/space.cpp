@@ -41,7 +41,7 @@ Task<Result<void>> Space::make()
         co_await ctx_.queues.commit.wait();
         co_return Result<void>{};
     }
-    if (places_.chunks.pending() > 0 || room_.recovery_nodes() > state_.tree->nodes()) {
+    if (places_.chunks.pending() > 0 || room_.recovery_nodes() > state_.tree->nodes().size()) {
         co_return co_await checkpoint_.run();
     }
     sweep_.ask_released();

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+// The nodes of a tree: which there are, each in a block of the metadata zone, and which of them the next
+// checkpoint has to write.
+//
+// Nodes have their disk form in memory. A node made in the current generation is changed in place; any
+// other one is first moved to a new block (and copied, if a checkpoint is writing it just now).
+//
+// Invariant: the block of a node that is part of a checkpoint is freed for later only: what the newest
+// durable superblock names stays as it is. at(block) is the node in that block, as long as it is of the tree.
+// (TreeTest, StoreModelTest)
+#pragma once
+
+#include <array>
+
+#include "format/superblock.h"
+#include "index/node.h"
+#include "memory/allocator.h"
+#include "snapstore/error.h"
+
+namespace snapstore {
+
+class NodeSet {
+public:
+    static constexpr unsigned kMaxLevels = 16;
+
+    NodeSet(NodePool& pool, Allocator& blocks, Area zone);
+
+    Node* at(std::uint64_t block) const noexcept; // null: none, or no block of the zone
+    Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - zone_.first]; }
+    std::uint64_t size() const noexcept;
+    std::uint64_t created() const noexcept { return created_; } // nodes added so far; only grows
+    const std::array<std::uint64_t, kMaxLevels>& of_levels() const noexcept { return of_levels_; }
+
+    // ---- changes: a free node and a free block are there for each ----
+    Node* make(unsigned level) noexcept;
+    Node* changeable(Node* node) noexcept; // the same node; another one in memory if it was being written
+    void drop(Node* node) noexcept;
+
+    // More blocks at the zone's end.
+    void grow_zone(std::uint64_t blocks)
+    {
+        by_block_.resize(blocks, nullptr);
+        zone_.count = blocks;
+    }
+    // Fewer: no node is in one that goes.
+    void cut_zone(std::uint64_t blocks) noexcept
+    {
+        by_block_.resize(blocks);
+        zone_.count = blocks;
+    }
+
+    // ---- checkpoints ----
+    std::uint64_t generation() const noexcept { return generation_; }
+    void set_generation(std::uint64_t generation) noexcept { generation_ = generation; }
+    bool dirty() const noexcept { return dropped_ || !dirty_.empty(); }
+    // Ends the current generation; its nodes are to be written. `next` becomes the current one.
+    void freeze(std::uint64_t next) noexcept;
+    Node* next_frozen() noexcept; // takes a node off the list of those to be written
+    void written(Node* node) noexcept;
+
+    // ---- loading ----
+    // Takes over a node read from `block`; the caller has verified its header. Checks what is in it.
+    Result<void> adopt(Node* node, std::uint64_t block);
+
+private:
+    void detach_from_block(const Node& node) noexcept;
+
+    NodePool& pool_;
+    Allocator& blocks_;
+    Area zone_;
+    std::vector<Node*> by_block_;
+    std::uint64_t generation_ = 1;
+    std::uint64_t created_ = 0;
+    bool dropped_ = false; // a node, in this generation
+    std::array<std::uint64_t, kMaxLevels> of_levels_{};
+    NodeList dirty_;
+    NodeList frozen_;
+};
+
+} // namespace snapstore
