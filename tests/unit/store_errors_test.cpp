@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // The Nth request of a device fails, for N = 1, 2, … until a whole run needs no more: each operation ends
 // (with an error or not), nothing acknowledged is lost, and a new open() finds a sound store.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/store_model.h"
@@ -227,6 +229,32 @@ TEST(StoreErrorTest, SectorsOfTheJournalArePassedOver)
     for (std::uint64_t seed = 1; seed <= 48; ++seed) {
         EXPECT_EQ(run_with_bad_journal(seed), "") << seed;
     }
+}
+
+// What has failed is told with its place (I7), by the first error and by all that follow from it.
+TEST(StoreErrorTest, AFailureKeepsItsPlace)
+{
+    WorldConfig config;
+    config.meta = Bytes{4ULL << 20};
+    config.store_config.snapshot_first = true;
+    SimWorld world(1, config);
+    ASSERT_TRUE(world.initialize());
+    ASSERT_TRUE(world.open());
+    ASSERT_TRUE(world.run(world.store().create({})));
+    const auto content = world.origin().content();
+    std::fill(content.begin(), content.end(), std::byte{1}); // not zeros, which need no store
+    EXPECT_EQ(world.store().info().failure_where, 0U);
+    world.store_disk().fail_request(1, true);
+    const auto first = world.run(world.store().origin_write({Chunk{0}, 1}));
+    const StoreInfo info = world.store().info();
+    ASSERT_FALSE(first);
+    ASSERT_TRUE(info.failed);
+    EXPECT_GT(info.failure_where, 0U);
+    EXPECT_LT(info.failure_where, info.store_size.value);
+    EXPECT_EQ(first.error().where, info.failure_where);
+    const auto next = world.run(world.store().create({}));
+    ASSERT_FALSE(next);
+    EXPECT_EQ(next.error().where, info.failure_where);
 }
 
 } // namespace
