@@ -32,7 +32,7 @@ struct Entry {
     bool zero() const noexcept { return (location & kZeroLocation) != 0; }
     bool lost() const noexcept { return (location & kLostLocation) != 0; }
     bool stored() const noexcept { return !zero() && !lost(); } // in store_chunk()
-    std::uint64_t store_chunk() const noexcept { return location & kLocationMask; }
+    StoreChunk store_chunk() const noexcept { return StoreChunk{location & kLocationMask}; }
     bool operator==(const Entry&) const = default;
 };
 

@@ -43,7 +43,7 @@ Result<void> Applier::apply(std::span<const record_disk> record, bool replaying)
 
 Result<void> Applier::apply_add(const Entry& entry, bool replaying)
 {
-    const std::uint64_t store_chunk = entry.store_chunk();
+    const StoreChunk place = entry.store_chunk();
     Snapshot* snapshot = state_.table.find(Epoch{entry.key.epoch});
     const bool live = snapshot != nullptr && snapshot->info.state == SnapshotState::normal;
     const bool is_private = entry.key.is_private();
@@ -52,17 +52,18 @@ Result<void> Applier::apply_add(const Entry& entry, bool replaying)
         if (!state_.plausible(entry)) {
             return fail(Errc::corrupt, "journal: exception out of range");
         }
-        if (wanted && entry.stored() && !places_.chunks.mark_used(store_chunk)) {
-            return fail(Errc::corrupt, "journal: store chunk used twice",
-                        ctx_.store_offset(store_chunk).value);
+        if (wanted && entry.stored() && !places_.mark_used(place)) {
+            return fail(Errc::corrupt, "journal: store chunk used twice", ctx_.store_offset(place).value);
         }
     } else {
         state_.in_flight.erase(entry.key.key);
-        places_.uncommitted -= entry.stored() ? 1U : 0U;
+        if (entry.stored()) {
+            places_.committed();
+        }
     }
     if (!wanted) { // the snapshot went while its chunk was copied
         if (!replaying && entry.stored()) {
-            places_.chunks.free_later(store_chunk);
+            places_.free_later(place);
         }
         return {};
     }

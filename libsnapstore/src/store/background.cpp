@@ -48,7 +48,7 @@ Task<void> Background::quiesce()
                     (void)co_await checkpoint_.run();
                 }
             }
-        } else if (places_.chunks.pending() > 0) {
+        } else if (places_.pending() > 0) {
             (void)co_await checkpoint_.run();
         } else if (sampler_.sampling()) {
             co_await sampler_.sampled();

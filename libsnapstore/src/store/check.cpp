@@ -42,7 +42,7 @@ Task<Result<CheckReport>> Checker::check(bool data)
 // What open() refused: lists everything that is wrong with tables and tree.
 Task<void> Checker::check_damaged(CheckReport& report)
 {
-    places_.chunks = Allocator(ctx_.sb.data_chunks);
+    places_.reset(ctx_.sb.data_chunks);
     state_.blocks = Allocator(ctx_.sb.meta.count);
     state_.table = SnapshotTable{};
     state_.attachments.clear();
@@ -70,23 +70,22 @@ void Checker::check_chunks(CheckReport& report) const
         if (!e.stored()) {
             return true;
         }
-        const std::uint64_t c = e.store_chunk();
-        if (c >= ctx_.sb.data_chunks) {
+        const StoreChunk place = e.store_chunk();
+        if (place.value >= ctx_.sb.data_chunks) {
             report.damage.push_back({"store chunk out of range", 0, e.key.chunk(), at});
             return true;
         }
-        const std::uint64_t where = ctx_.store_offset(c).value;
-        if (seen.test(c)) {
+        const std::uint64_t where = ctx_.store_offset(place).value;
+        if (seen.test(place.value)) {
             report.damage.push_back({"store chunk used twice", where, e.key.chunk(), at});
-        } else if (!places_.chunks.is_used(c)) {
+        } else if (!places_.units().is_used(place.value)) {
             report.damage.push_back({"store chunk in use is marked free", where, e.key.chunk(), at});
         }
-        seen.set(c);
+        seen.set(place.value);
         ++used;
         return true;
     });
-    report.leaked_chunks =
-        places_.chunks.used() - std::min(places_.chunks.used(), used + places_.uncommitted + places_.bad());
+    report.leaked_chunks = places_.leaked(used);
     if (report.leaked_chunks > 0) {
         report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
     }

@@ -52,7 +52,7 @@ Task<void> Checkpoint::loop()
 bool Checkpoint::anything_to_do() const noexcept
 {
     return state_.tree->nodes().dirty() || state_.table.dirty() || state_.attachments_dirty ||
-           state_.journal.applied != ctx_.sb.journal_start || places_.chunks.pending() != 0 ||
+           state_.journal.applied != ctx_.sb.journal_start || places_.pending() != 0 ||
            state_.blocks.pending() != 0 || mark_clean_ != ctx_.sb.clean ||
            state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value() ||
            origin_.to_be_kept;
@@ -87,7 +87,7 @@ Task<Result<void>> Checkpoint::write()
     }
     ctx_.sb = next;
     room_.set_durable(frozen_);
-    places_.chunks.thaw();
+    places_.units().thaw();
     state_.blocks.thaw();
     co_return Result<void>{};
 }
@@ -123,14 +123,14 @@ Superblock Checkpoint::freeze()
     origin_.renew();
     next.origin = origin_.record;
     origin_.to_be_kept = false;
-    places_.chunks.freeze();
+    places_.units().freeze();
     state_.blocks.freeze();
     frozen_ = room_.mark();
     both_copies_ =
         mark_clean_ || state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value();
     state_.tree->nodes().freeze(generation + (both_copies_ ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
-        places_.chunks.thaw();
+        places_.units().thaw();
     }
     return next;
 }

@@ -220,15 +220,14 @@ std::size_t CopyOut::plan_pieces(const BufferPool::Lease& lease, std::uint32_t c
             ++end;
         }
         Piece& piece = pieces[used];
-        piece = Piece{next, end - next, 0, zero};
+        piece = Piece{next, end - next, StoreChunk{}, zero};
         if (!zero) {
-            const Allocator::Run run = places_.chunks.allocate(piece.count);
+            const Places::Run run = places_.allocate(piece.count);
             if (run.count == 0) {
                 break;
             }
             piece.count = static_cast<std::uint32_t>(run.count);
-            piece.store_chunk = run.first;
-            places_.uncommitted += run.count;
+            piece.place = run.first;
         }
         next += piece.count;
         ++used;
@@ -241,11 +240,11 @@ Task<bool> CopyOut::write_singly(const BufferPool::Lease& lease, std::span<const
 {
     for (const Piece& piece : pieces) {
         for (std::uint32_t i = 0; i < piece.count && !piece.zero; ++i) {
-            const IoStatus status =
-                co_await DeviceIo(ctx_.store_device(), IoRequest::Op::write,
-                                  ctx_.store_offset(piece.store_chunk + i), lease.span(piece.index + i, 1));
+            const IoStatus status = co_await DeviceIo(ctx_.store_device(), IoRequest::Op::write,
+                                                      ctx_.store_offset(piece.place + StoreChunk{i}),
+                                                      lease.span(piece.index + i, 1));
             if (status != IoStatus::ok) {
-                places_.note_bad(piece.store_chunk + i);
+                places_.note_bad(piece.place + StoreChunk{i});
                 co_return false;
             }
         }
@@ -260,7 +259,7 @@ Task<bool> CopyOut::write_planned(const BufferPool::Lease& lease, std::span<cons
     for (const Piece& piece : pieces) {
         if (!piece.zero) {
             const auto data = lease.span(piece.index, piece.count);
-            writes.add(ctx_.store_device(), IoRequest::Op::write, ctx_.store_offset(piece.store_chunk), data);
+            writes.add(ctx_.store_device(), IoRequest::Op::write, ctx_.store_offset(piece.place), data);
             ++ctx_.counters.store_writes;
             ctx_.counters.store_bytes += data.size();
         }
@@ -287,14 +286,13 @@ Task<Result<std::uint32_t>> CopyOut::write_pieces(const BufferPool::Lease& lease
             co_return next - done;
         }
         if (tried == Places::kTried) {
-            ctx_.fail_store("cannot write to the snapshot store",
-                            ctx_.store_offset(pieces[0].store_chunk).value);
+            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(pieces[0].place).value);
         }
         if (ctx_.failed) {
             co_return tl::unexpected(ctx_.failure());
         }
         for (const Piece& piece : planned) {
-            places_.give_back(piece.store_chunk, piece.zero ? 0 : piece.count);
+            places_.give_back({piece.place, piece.zero ? 0 : piece.count});
         }
     }
 }
@@ -308,8 +306,9 @@ void CopyOut::queue_copies(const BufferPool::Lease& lease, ChunkRange range, Epo
             Entry entry{Key::shared(chunk, newest), 0, kZeroLocation};
             if (!piece.zero) {
                 entry.crc = crc32c(lease.span(piece.index + i, 1));
-                entry.location = piece.store_chunk + i;
-                places_.verified.set(entry.location);
+                const StoreChunk place = piece.place + StoreChunk{i};
+                entry.location = place.value;
+                places_.set_verified(place);
             }
             const record_disk record = make_record(entry);
             commit_.push(record);

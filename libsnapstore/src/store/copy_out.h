@@ -44,7 +44,7 @@ private:
     struct Piece {
         std::uint32_t index = 0; // in the run
         std::uint32_t count = 0;
-        std::uint64_t store_chunk = 0;
+        StoreChunk place;
         bool zero = false;
     };
     static constexpr std::size_t kPieces = 8;

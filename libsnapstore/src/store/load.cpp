@@ -220,7 +220,7 @@ Result<void> Loader::scan_entries(std::vector<Damage>* damage)
     state_.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         if (!state_.plausible(e)) {
             report("exception out of range", 0, e.key);
-        } else if (e.stored() && !places_.chunks.mark_used(e.store_chunk())) {
+        } else if (e.stored() && !places_.mark_used(e.store_chunk())) {
             report("store chunk out of range or used twice", ctx_.store_offset(e.store_chunk()).value, e.key);
         } else if (e.key.is_private()) {
             Snapshot* snapshot = state_.table.find(Epoch{e.key.epoch});

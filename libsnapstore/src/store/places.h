@@ -23,25 +23,45 @@ namespace snapstore {
 class Places {
 public:
     static constexpr unsigned kTried = 3; // by a copy, before the store has failed
+    struct Run {
+        StoreChunk first;
+        std::uint64_t count = 0; // 0 = nothing free
+    };
 
     explicit Places(Context& ctx) noexcept : ctx_(ctx) {}
 
     void reset(std::uint64_t places); // so many, all of them free
+    bool mark_used(StoreChunk place) noexcept { return units_.mark_used(place.value); } // for open()
+    Allocator& units() noexcept { return units_; } // for who changes their number, or freezes them
+    const Allocator& units() const noexcept { return units_; }
+    std::uint64_t free() const noexcept { return units_.free(); }
+    std::uint64_t pending() const noexcept { return units_.pending(); } // freed, not usable yet
+    std::uint64_t leaked(std::uint64_t named) const noexcept;           // used, but not by those named
 
-    void note_bad(std::uint64_t place) noexcept;
-    void give_back(std::uint64_t first, std::uint64_t count) noexcept;
-    void forget_bad_from(std::uint64_t end) noexcept;
+    // The life of a place.
+    Run allocate(std::uint64_t want) noexcept;    // uncommitted, neighbours, so many at most
+    void give_back(const Run& run) noexcept;      // will not be named: free, but for bad ones
+    void committed() noexcept { --uncommitted_; } // one of those allocated is named, or free_*() follows
+    void free_now(StoreChunk place) noexcept { units_.free_now(place.value); }
+    void free_later(StoreChunk place) noexcept { units_.free_later(place.value); }
+
+    // Its checksum has been compared, or this process wrote it.
+    bool verified(StoreChunk place) const noexcept { return verified_.test(place.value); }
+    void set_verified(StoreChunk place) noexcept { verified_.set(place.value); }
+    void grow(std::uint64_t places);
+
+    void note_bad(StoreChunk place) noexcept;
+    void forget_bad_from(StoreChunk end) noexcept;
     std::size_t bad() const noexcept { return bad_.size(); }
 
-    Allocator chunks;
-    Bitmap verified;               // their checksum has been compared, or this process wrote them
-    std::uint64_t uncommitted = 0; // allocated, their record not yet applied
-
 private:
-    bool is_bad(std::uint64_t place) const noexcept;
+    bool is_bad(StoreChunk place) const noexcept;
 
     Context& ctx_;
-    std::vector<std::uint64_t> bad_; // never grows beyond its room
+    Allocator units_;
+    Bitmap verified_;
+    std::uint64_t uncommitted_ = 0; // allocated, their record not yet applied
+    std::vector<StoreChunk> bad_;   // never grows beyond its room
 };
 
 } // namespace snapstore

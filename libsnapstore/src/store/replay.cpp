@@ -196,11 +196,11 @@ Task<Result<bool>> Replay::data_matches(std::span<const std::byte> block, std::s
         if (!shared || (record.location & (kZeroLocation | kLostLocation)) != 0) {
             continue;
         }
-        const std::uint64_t store_chunk = record.location & kLocationMask;
-        if (store_chunk >= ctx_.sb.data_chunks) {
+        const StoreChunk place{record.location & kLocationMask};
+        if (place.value >= ctx_.sb.data_chunks) {
             co_return fail(Errc::corrupt, "journal: store chunk out of range");
         }
-        const Bytes offset = ctx_.store_offset(store_chunk);
+        const Bytes offset = ctx_.store_offset(place);
         const IoStatus status =
             co_await DeviceIo(ctx_.store_device(), IoRequest::Op::read, offset, buffer.span());
         if (auto ok = ctx_.may_go_on_opening(); !ok) {

@@ -68,7 +68,7 @@ Task<Result<void>> Resize::copy_out_tail(Sectors size)
     const std::uint64_t first = size.value / ctx_.sb.chunk_sectors();
     const std::uint64_t end = ctx_.sb.origin_chunks();
     std::uint64_t left = copy_out_.shared_from(first, end);
-    if (left > places_.chunks.free() && places_.chunks.pending() > 0) {
+    if (left > places_.free() && places_.pending() > 0) {
         if (auto done = co_await checkpoint_.run(); !done) {
             co_return done;
         }
@@ -81,7 +81,7 @@ Task<Result<void>> Resize::copy_out_tail(Sectors size)
         }
         // Snapshots are not given up for this: there must be room for all that is left, at each step anew,
         // since others take from it, too.
-        if (left > places_.chunks.free()) {
+        if (left > places_.free()) {
             co_return fail(Errc::no_space,
                            "the snapshot store has no room for what snapshots share of the origin's end",
                            left);
@@ -130,17 +130,15 @@ Task<Result<void>> Resize::resize_store(Bytes size)
     if (next.data_chunks == ctx_.sb.data_chunks) {
         co_return Result<void>{};
     }
-    if (ctx_.separate_meta()) { // first: a store device with more chunks than are known is understood by
-                                // open()
+    if (ctx_.separate_meta()) {
+        // First: a store device with more chunks than are known is understood by open().
         if (auto done = co_await write_identity(ctx_, next.data_chunks); !done) {
             co_return done;
         }
     }
     auto done = co_await checkpoint_.change_geometry(next);
     if (done) {
-        places_.chunks.grow(ctx_.sb.data_chunks);
-        places_.verified.grow(std::max(ctx_.sb.data_chunks,
-                                       places_.verified.words().size() * 64)); // a shrink leaves it as it is
+        places_.grow(ctx_.sb.data_chunks);
         ctx_.queues.space.wake_all();
         ctx_.queues.tick.wake_all();
     }

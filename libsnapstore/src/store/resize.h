@@ -7,7 +7,7 @@
 // anything beyond the new end. Replay begins at the checkpoint, so that it never sees the old length.
 //
 // Invariant: a live snapshot has an exception of each of its chunks that the origin does not have as a whole.
-// Only create() could break it while a shrink goes on, and waits for the admin lock. (ResizeTest)
+// Only create() could break it while a shrink goes on, and waits for the gate's lock. (ResizeTest)
 //
 // May call: State, Places, Room, Gate, Checkpoint, CopyOut, ZoneShrink.
 #pragma once

@@ -8,7 +8,7 @@ namespace snapstore {
 bool Room::has_room(std::uint64_t chunks_wanted, std::uint64_t records) const noexcept
 {
     const std::uint64_t growth = state_.tree->growth_bound(state_.in_flight.size() + records);
-    return places_.chunks.free() >= chunks_wanted &&
+    return places_.free() >= chunks_wanted &&
            std::max(state_.tree->nodes().size(), recovery_nodes()) + growth <= node_limit();
 }
 

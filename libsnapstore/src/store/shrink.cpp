@@ -40,12 +40,12 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
     if (end < kMinStoreChunks) {
         co_return fail(Errc::too_small, "a snapshot store has 16 chunks at least", kMinStoreChunks);
     }
-    if (places_.chunks.used() > end) {
-        co_return fail(Errc::no_space, "more of the snapshot store is in use", places_.chunks.used());
+    if (places_.units().used() > end) {
+        co_return fail(Errc::no_space, "more of the snapshot store is in use", places_.units().used());
     }
     room_.shrink.emplace();
     room_.shrink->end = end;
-    places_.chunks.limit_to(end);
+    places_.units().limit_to(end);
     auto done = co_await empty_tail(users);
     if (!has_bug(PlantedBug::places_not_revoked) && room_.shrink->moved > 0) {
         users.revoke_places(); // also if it failed: the old places are used again
@@ -53,8 +53,8 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
     if (done) {
         done = co_await cut_tail();
     }
-    if (places_.chunks.size() > end) {
-        places_.chunks.limit_to(places_.chunks.size());
+    if (places_.units().size() > end) {
+        places_.units().limit_to(places_.units().size());
     }
     room_.shrink.reset();
     ctx_.queues.space.wake_all();
@@ -66,13 +66,14 @@ Task<Result<void>> StoreShrink::empty_tail(PlaceUsers& users)
 {
     std::vector<Entry> written; // to a snapshot
     auto ok = room_.may_go_on(room_.shrink);
-    for (places_.forget_bad_from(room_.shrink->end); ok && places_.chunks.used_from(room_.shrink->end) > 0;
-         places_.forget_bad_from(room_.shrink->end)) {
+    for (places_.forget_bad_from(StoreChunk{room_.shrink->end});
+         ok && places_.units().used_from(room_.shrink->end) > 0;
+         places_.forget_bad_from(StoreChunk{room_.shrink->end})) {
         const std::uint64_t before = room_.shrink->moved;
         ok = co_await move_shared(written);
         if (ok && !written.empty()) {
             ok = co_await move_private(written, users);
-        } else if (ok && room_.shrink->moved == before && places_.chunks.used_from(room_.shrink->end) > 0) {
+        } else if (ok && room_.shrink->moved == before && places_.units().used_from(room_.shrink->end) > 0) {
             // Given out before the limit was set; the record is on its way.
             co_await (commit_.idle() ? ctx_.queues.tick : ctx_.queues.commit).wait();
         }
@@ -98,7 +99,7 @@ Task<Result<void>> StoreShrink::move_shared(std::vector<Entry>& written)
                 cursor = e.key;
                 return false;
             }
-            if (!e.stored() || e.store_chunk() < room_.shrink->end) {
+            if (!e.stored() || e.store_chunk().value < room_.shrink->end) {
                 return true;
             }
             if (!e.key.is_private()) {
@@ -210,14 +211,13 @@ Task<Result<void>> StoreShrink::read_moving(std::span<const Entry> entries, cons
 // Writes the chunks to new places, and has the tree name these.
 Task<Result<void>> StoreShrink::write_moving(std::span<const Entry> entries, const BufferPool::Lease& lease)
 {
-    std::array<std::uint64_t, kMoveBatch> places{};
+    std::array<StoreChunk, kMoveBatch> places{};
     IoGroup<kMoveBatch> writes;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        const Allocator::Run run = places_.chunks.allocate(1);
+        const Places::Run run = places_.allocate(1);
         if (run.count == 0) {
             break;
         }
-        ++places_.uncommitted;
         places[i] = run.first;
         writes.add(ctx_.store_device(), IoRequest::Op::write, ctx_.store_offset(run.first), lease.span(i, 1));
         ++ctx_.counters.store_writes;
@@ -228,15 +228,15 @@ Task<Result<void>> StoreShrink::write_moving(std::span<const Entry> entries, con
         name_places(moving, places);
     }
     const IoStatus written = co_await writes;
-    if (written != IoStatus::ok &&
-        !ctx_.failed) { // those that could be written, too, stay where they are: we come back
+    if (written != IoStatus::ok && !ctx_.failed) {
+        // Those that could be written, too, stay where they are: we come back.
         for (std::size_t i = 0; i < writes.size(); ++i) {
             if (writes.status(i) != IoStatus::ok) {
                 places_.note_bad(places[i]);
             }
         }
         for (std::size_t i = 0; i < writes.size(); ++i) {
-            places_.give_back(places[i], 1);
+            places_.give_back({places[i], 1});
         }
         co_return ctx_.failed ? tl::unexpected(ctx_.failure()) : Result<void>{};
     }
@@ -250,24 +250,24 @@ Task<Result<void>> StoreShrink::write_moving(std::span<const Entry> entries, con
     co_return ok; // if others were faster, some stay where they are: we come back
 }
 
-void StoreShrink::name_places(std::span<const Entry> entries, std::span<const std::uint64_t> places)
+void StoreShrink::name_places(std::span<const Entry> entries, std::span<const StoreChunk> places)
 {
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const Entry& e = entries[i];
-        --places_.uncommitted;
+        places_.committed();
         if (!unchanged(e)) { // swept meanwhile
-            places_.chunks.free_now(places[i]);
+            places_.free_now(places[i]);
             continue;
         }
-        const bool there = state_.tree->relocate(e.key, places[i]);
+        const bool there = state_.tree->relocate(e.key, places[i].value);
         SNAPSTORE_ASSERT(there);
         if (has_bug(PlantedBug::old_place_reused_early)) {
-            places_.chunks.free_now(e.store_chunk());
+            places_.free_now(e.store_chunk());
         } else {
-            places_.chunks.free_later(e.store_chunk());
+            places_.free_later(e.store_chunk());
         }
         if (!e.key.is_private()) {
-            places_.verified.set(places[i]); // just compared
+            places_.set_verified(places[i]); // just compared
         }
         ++room_.shrink->moved;
         ++ctx_.counters.moved_chunks;
@@ -277,12 +277,12 @@ void StoreShrink::name_places(std::span<const Entry> entries, std::span<const st
 // Free places below the end. What was freed there is one after a checkpoint.
 Task<Result<void>> StoreShrink::make_move_room(std::uint64_t places)
 {
-    if (places_.chunks.free() < places && places_.chunks.pending() > 0) {
+    if (places_.free() < places && places_.pending() > 0) {
         if (auto done = co_await checkpoint_.run(); !done) {
             co_return done;
         }
     }
-    if (places_.chunks.free() == 0) {
+    if (places_.free() == 0) {
         room_.stop_shrinking(room_.shrink, kStoreFilledUp);
     }
     co_return room_.may_go_on(room_.shrink);
@@ -304,7 +304,7 @@ Task<Result<void>> StoreShrink::cut_tail()
     if (auto done = co_await checkpoint_.change_geometry(next); !done) {
         co_return done;
     }
-    places_.chunks.cut_at_limit();
+    places_.units().cut_at_limit();
     if (ctx_.separate_meta()) { // afterwards: see above
         co_return co_await write_identity(ctx_, next.data_chunks);
     }

@@ -64,7 +64,7 @@ private:
     Task<Result<void>> move_batch(std::span<const Entry> batch);
     Task<Result<void>> read_moving(std::span<const Entry> entries, const BufferPool::Lease& lease);
     Task<Result<void>> write_moving(std::span<const Entry> entries, const BufferPool::Lease& lease);
-    void name_places(std::span<const Entry> entries, std::span<const std::uint64_t> places);
+    void name_places(std::span<const Entry> entries, std::span<const StoreChunk> places);
     Task<Result<void>> make_move_room(std::uint64_t places);
     bool unchanged(const Entry& entry) const noexcept;
     Task<Result<void>> cut_tail();

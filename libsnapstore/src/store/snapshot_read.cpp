@@ -41,7 +41,7 @@ std::size_t SnapshotRead::build_extents(const Snapshot& snapshot, ChunkRange ran
             out[used++] = extent;
         }
         if (extent.kind == Extent::Kind::store && !entry->key.is_private()) {
-            unverified = unverified || !places_.verified.test(entry->store_chunk());
+            unverified = unverified || !places_.verified(entry->store_chunk());
         }
     }
     return used;
@@ -98,18 +98,18 @@ Task<Result<void>> SnapshotRead::verify_run(SnapshotId id, ChunkRange range, std
     }
     std::array<std::uint32_t, kMost> crcs{};
     std::uint32_t count = 0;
-    std::uint64_t first = 0;
+    StoreChunk first;
     Chunk first_chunk;
     for (; next < range.count; ++next) {
         const Chunk chunk{range.first.value + next};
         const auto entry = state_.lookup(**snapshot, chunk);
-        const bool wanted = entry && entry->stored() && !entry->key.is_private() &&
-                            !places_.verified.test(entry->store_chunk());
+        const bool wanted =
+            entry && entry->stored() && !entry->key.is_private() && !places_.verified(entry->store_chunk());
         if (count == 0 && !wanted) {
             continue;
         }
         if (!wanted || count == std::min<std::uint64_t>(kMost, lease.chunks()) ||
-            (count > 0 && entry->store_chunk() != first + count)) {
+            (count > 0 && entry->store_chunk() != first + StoreChunk{count})) {
             break;
         }
         first = count == 0 ? entry->store_chunk() : first;
@@ -132,9 +132,9 @@ Task<Result<void>> SnapshotRead::verify_run(SnapshotId id, ChunkRange range, std
     for (std::uint32_t i = 0; i < count; ++i) {
         if (crc32c(lease.span(i, 1)) != crcs[i]) {
             co_return fail(Errc::corrupt, "a copied chunk does not match its checksum",
-                           ctx_.store_offset(first + i).value);
+                           ctx_.store_offset(first + StoreChunk{i}).value);
         }
-        places_.verified.set(first + i);
+        places_.set_verified(first + StoreChunk{i});
     }
     co_return Result<void>{};
 }

@@ -98,13 +98,12 @@ Task<Result<void>> SnapshotWrite::copy_private(Snapshot& snapshot, Chunk chunk, 
     if (!done || !again || (*again)->info.epoch != of) {
         co_return done;
     }
-    Allocator::Run run;
+    Places::Run run;
     for (unsigned tried = 1;; ++tried) {
-        run = places_.chunks.allocate(1);
+        run = places_.allocate(1);
         if (run.count == 0) {
             co_return Result<void>{}; // taken by others meanwhile
         }
-        ++places_.uncommitted;
         ++ctx_.counters.store_writes;
         ctx_.counters.store_bytes += ctx_.chunk_bytes();
         const IoStatus status = co_await DeviceIo(ctx_.store_device(), IoRequest::Op::write,
@@ -123,7 +122,8 @@ Task<Result<void>> SnapshotWrite::copy_private(Snapshot& snapshot, Chunk chunk, 
     if (ctx_.failed) {
         co_return tl::unexpected(ctx_.failure());
     }
-    const record_disk record = make_record(Entry{Key::priv(chunk, of), crc32c(lease.span(0, 1)), run.first});
+    const record_disk record =
+        make_record(Entry{Key::priv(chunk, of), crc32c(lease.span(0, 1)), run.first.value});
     queued = true;
     commit_.enqueue({&record, 1});
     co_return Result<void>{};

@@ -41,7 +41,7 @@ Task<Result<void>> Space::make()
         co_await ctx_.queues.commit.wait();
         co_return Result<void>{};
     }
-    if (places_.chunks.pending() > 0 || room_.recovery_nodes() > state_.tree->nodes().size()) {
+    if (places_.pending() > 0 || room_.recovery_nodes() > state_.tree->nodes().size()) {
         co_return co_await checkpoint_.run();
     }
     sweep_.ask_released();
@@ -75,7 +75,7 @@ Task<Result<void>> Space::sweep_some()
         co_await ctx_.queues.tick.wait(); // refill() wakes us
         co_return Result<void>{};
     }
-    if (state == Sweep::Step::needs_checkpoint || places_.chunks.pending() > 0) {
+    if (state == Sweep::Step::needs_checkpoint || places_.pending() > 0) {
         co_return co_await checkpoint_.run();
     }
     if (state == Sweep::Step::progress) {

@@ -21,11 +21,11 @@ StoreInfo Store::Impl::info() const noexcept
     info.chunk_shift = ctx.sb.chunk_shift;
     info.origin_size = ctx.sb.origin_size;
     info.epoch = state.epoch;
-    info.store_chunks = places.chunks.size();
-    info.store_size = ctx.store_offset(ctx.sb.data_chunks);
+    info.store_chunks = places.units().size();
+    info.store_size = ctx.store_offset(StoreChunk{ctx.sb.data_chunks});
     info.meta_size = Bytes{ctx.separate_meta() ? block_offset(ctx.sb.meta.end()) : 0};
-    info.free_chunks = places.chunks.free();
-    info.pending_chunks = places.chunks.pending();
+    info.free_chunks = places.free();
+    info.pending_chunks = places.pending();
     info.meta_blocks = state.blocks.size();
     info.free_meta_blocks = state.blocks.free();
     info.journal_blocks = ctx.sb.journal.count;
@@ -177,7 +177,7 @@ void Store::dump(const std::function<void(const DumpEntry&)>& visit) const
     }
     impl_->state.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         visit(DumpEntry{e.key.chunk(), Epoch{e.key.epoch}, e.key.is_private(), e.zero(), e.lost(),
-                        StoreChunk{e.store_chunk()}, e.crc});
+                        e.store_chunk(), e.crc});
         return true;
     });
 }

@@ -68,7 +68,7 @@ void Sweep::end()
         ++i;
     }
     sweeping_ = false;
-    if (places_.chunks.pending() > 0 || state_.table.dirty()) {
+    if (places_.pending() > 0 || state_.table.dirty()) {
         checkpoint_.start();
     }
 }
@@ -106,7 +106,7 @@ Sweep::Step Sweep::step()
         const bool erased = state_.tree->erase(garbage[i].key);
         SNAPSTORE_ASSERT(erased);
         if (garbage[i].stored()) {
-            places_.chunks.free_later(garbage[i].store_chunk());
+            places_.free_later(garbage[i].store_chunk());
         } else if (garbage[i].lost()) {
             state_.lost_places.erase(garbage[i].key);
         }
