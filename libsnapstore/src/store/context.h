@@ -20,7 +20,6 @@ inline constexpr std::uint64_t kMaxBatchBlocks = 8; // journal blocks of one com
 struct Context {
     Context(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
     Context(const Context&) = delete;
-    Context& operator=(const Context&) = delete;
 
     FramePool& frames() noexcept { return frame_pool; }
     BlockDevice& store_device() noexcept { return *devices.store; }

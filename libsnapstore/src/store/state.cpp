@@ -90,18 +90,18 @@ void State::unclaim(std::uint64_t first_key, std::uint32_t count)
     }
 }
 
-std::vector<LostChunk> State::list_lost() const
+std::vector<LostChunk> list_lost(const State& state)
 {
     std::vector<LostChunk> list;
-    for (const Key& key : lost_places.known()) {
-        const auto before = tree->predecessor(key);
+    for (const Key& key : state.lost_places.known()) {
+        const auto before = state.tree->predecessor(key);
         const std::uint32_t previous = before && before->key.key == key.key ? before->key.epoch : 0;
         LostChunk& entry = list.emplace_back();
         entry.chunk = key.chunk();
-        for (const auto& s : table.all()) {
+        for (const auto& s : state.table.all()) {
             const std::uint32_t at = s->info.epoch.value;
             const bool shares = at > previous && at <= key.epoch &&
-                                !(s->has_private && tree->find(Key::priv(key.chunk(), s->info.epoch)));
+                                !(s->has_private && state.tree->find(Key::priv(key.chunk(), s->info.epoch)));
             if (s->info.state == SnapshotState::normal && shares) {
                 entry.snapshots.push_back(s->info.id);
             }

@@ -33,7 +33,6 @@ struct State {
     // there is none. Else it may be higher.
     bool is_garbage(const Entry& entry, bool adjacent, std::uint32_t previous) const noexcept;
     bool mark_lost_chunks() const noexcept; // the superblock does not say yet that there are some
-    std::vector<LostChunk> list_lost() const;
     // Squashes all up to this epoch, in memory; how many.
     std::uint64_t lose_snapshots(Epoch newest) noexcept;
 
@@ -65,5 +64,8 @@ struct State {
 private:
     Context& ctx_;
 };
+
+// Which snapshots have lost which chunks, of the chunks that are known.
+std::vector<LostChunk> list_lost(const State& state);
 
 } // namespace snapstore

@@ -127,7 +127,7 @@ Epoch Store::epoch() const noexcept { return impl_->state.epoch; }
 StoreInfo Store::info() const noexcept { return impl_->info(); }
 const StoreCounters& Store::counters() const noexcept { return impl_->ctx.counters; }
 
-std::vector<LostChunk> Store::lost_chunks() const { return impl_->state.list_lost(); }
+std::vector<LostChunk> Store::lost_chunks() const { return list_lost(impl_->state); }
 
 std::vector<SnapshotInfo> Store::list() const
 {
