@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// The inside of a Store: it wires the parts, in the order in which they may call each other, and knows what
-// open() and close() are made of. Each part has a header that states its invariant, its private state and
-// what it may call:
+// The inside of a Store: it wires the parts, each of which calls only those above it in the list of members,
+// and knows what open() and close() are made of. Each part has a header that states its invariant, its
+// private state and what it may call:
 //
 //   context.h, state.h, places.h, room.h    what all share: devices and life; tree and tables; the data area;
 //                                           what may be counted on
