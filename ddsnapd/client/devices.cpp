@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "ddsnapd/client/disk_batch.h"
+#include "ddsnapd/disk/disk_batch.h"
 
 namespace ddsnap::client {
 

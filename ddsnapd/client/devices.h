@@ -13,8 +13,8 @@
 
 #include "ddsnapd/client/link.h"
 #include "ddsnapd/client/origin_client.h"
-#include "ddsnapd/client/raw_disk.h"
 #include "ddsnapd/client/snapshot_client.h"
+#include "ddsnapd/disk/raw_disk.h"
 
 namespace ddsnap::client {
 

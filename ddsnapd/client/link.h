@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "ddsnapd/client/protocol_client.h"
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace ddsnap::client {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 
 namespace ddsnap::client {
 

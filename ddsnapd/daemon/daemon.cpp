@@ -16,7 +16,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
-#include "ddsnapd/client/origin_identity.h"
 #include "ddsnapd/daemon/allocations.h"
 #include "ddsnapd/daemon/control_server.h"
 #include "ddsnapd/daemon/data_server.h"
@@ -27,6 +26,7 @@
 #include "ddsnapd/daemon/opening_watch.h"
 #include "ddsnapd/daemon/start_failure.h"
 #include "ddsnapd/daemon/witness.h"
+#include "ddsnapd/disk/origin_identity.h"
 
 namespace ddsnap::daemon {
 

@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-#include "ddsnapd/client/disk_lock.h"
+#include "ddsnapd/disk/disk_lock.h"
 
 namespace ddsnap::daemon {
 namespace {

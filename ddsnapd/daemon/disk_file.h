@@ -12,8 +12,8 @@
 
 #include <tl/expected.hpp>
 
-#include "ddsnapd/client/unique_fd.h"
 #include "ddsnapd/daemon/start_failure.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "snapstore/types.h"
 
 namespace ddsnap::daemon {

@@ -17,9 +17,9 @@
 #include <liburing.h>
 #include <tl/expected.hpp>
 
-#include "ddsnapd/client/unique_fd.h"
 #include "ddsnapd/daemon/disk_file.h"
 #include "ddsnapd/daemon/start_failure.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "snapstore/block_device.h"
 
 namespace ddsnap::daemon {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ddsnapd/client/witness_file.h"
+#include "ddsnapd/disk/witness_file.h"
 
 namespace ddsnap::daemon {
 

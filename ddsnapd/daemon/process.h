@@ -7,7 +7,7 @@
 
 #include <tl/expected.hpp>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "ddsnapd/service/volume_service.h"
 
 namespace ddsnap::daemon {

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "ddsnapd/client/witness_file.h"
 #include "ddsnapd/daemon/io_ring.h"
+#include "ddsnapd/disk/witness_file.h"
 
 namespace ddsnap::daemon {
 

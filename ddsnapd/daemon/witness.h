@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The witness of the daemon's store: see ddsnapd/client/witness_file.h.
+// The witness of the daemon's store: see ddsnapd/disk/witness_file.h.
 #pragma once
 
 #include <optional>

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "ddsnapd/protocol/wire.h"
 #include "ddsnapd/service/read_locks.h"
 #include "ddsnapd/service/volume_service.h"
-#include "ddsnapd/service/wire.h"
 
 namespace ddsnap {
 

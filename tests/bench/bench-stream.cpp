@@ -40,9 +40,9 @@
 namespace {
 
 using namespace zumastor; // NOLINT: the bench is about it
+using ddsnap::RawDisk;
 using ddsnap::client::DeviceOptions;
 using ddsnap::client::OriginDevice;
-using ddsnap::client::RawDisk;
 using nlohmann::ordered_json;
 namespace wire = ddsnap::wire;
 

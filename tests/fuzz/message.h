@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace zumastor::fuzz {

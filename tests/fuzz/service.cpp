@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 #include "tests/fuzz/message.h"
 #include "tests/fuzz/service_input.h"
 #include "tests/fuzz/service_rig.h"

@@ -2,7 +2,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "ddsnapd/client/raw_disk.h"
+#include "ddsnapd/disk/raw_disk.h"
 #include "snapstore/store.h"
 #include "tests/native/volume.h"
 
@@ -15,7 +15,7 @@ using snapstore::IoStatus;
 // Requests wait in a list; pump() performs them.
 class FileDisk final : public snapstore::BlockDevice {
 public:
-    explicit FileDisk(const std::string& path) : disk_(client::RawDisk::open(path).value()) {}
+    explicit FileDisk(const std::string& path) : disk_(RawDisk::open(path).value()) {}
     snapstore::Bytes size() const noexcept override { return snapstore::Bytes{disk_.size()}; }
     void submit(IoRequest& request) noexcept override
     {
@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    client::RawDisk disk_;
+    RawDisk disk_;
     IoRequest* waiting_ = nullptr;
 };
 

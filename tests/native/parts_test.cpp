@@ -8,14 +8,12 @@
 #include <cerrno>
 #include <thread>
 
-#include "ddsnapd/client/disk_batch.h"
+#include "ddsnapd/disk/disk_batch.h"
 #include "tests/native/model.h"
 
 namespace ddsnap::test {
 namespace {
 
-using client::DiskOp;
-using client::RawDisk;
 using client::SnapshotDevice;
 
 constexpr std::size_t kBlock = 4096;
@@ -54,7 +52,7 @@ TEST_F(DiskBatchTest, OrderOfTheDisks)
     for (const std::uint64_t block : std::initializer_list<std::uint64_t>{9, 2, 7, 2, 0, 11, 5, 3}) {
         ops.push_back(DiskOp::read(ops.size() % 3 == 0 ? other : disk, block * kBlock, memory.block(0)));
     }
-    const std::vector<std::size_t> order = client::disk_order(ops);
+    const std::vector<std::size_t> order = disk_order(ops);
     std::vector<std::size_t> all = order;
     std::sort(all.begin(), all.end());
     for (std::size_t i = 0; i < ops.size(); ++i) {
@@ -71,7 +69,7 @@ TEST_F(DiskBatchTest, OrderOfTheDisks)
         }
     }
     EXPECT_EQ(changes, 1);
-    EXPECT_TRUE(client::disk_order({}).empty());
+    EXPECT_TRUE(disk_order({}).empty());
 }
 
 // More than are under way at once, backwards, some of them not aligned.
@@ -84,7 +82,7 @@ TEST_F(DiskBatchTest, AllAreDone)
         mark(out.block(i), i);
         ops.push_back(DiskOp::write(disk, i * kBlock, out.block(i)));
     }
-    client::run_all(ops);
+    run_all(ops);
     EXPECT_TRUE(std::all_of(ops.begin(), ops.end(), [](const DiskOp& op) { return op.error == 0; }));
 
     const Aligned in(2 * kCount * kBlock);
@@ -93,7 +91,7 @@ TEST_F(DiskBatchTest, AllAreDone)
         const std::size_t shift = i % 100 == 99 ? 8 : 0;
         ops.push_back(DiskOp::read(disk, i * kBlock, in.bytes.subspan(2 * i * kBlock + shift, kBlock)));
     }
-    client::run_all(ops);
+    run_all(ops);
     for (std::size_t i = 0; i < kCount; ++i) {
         ASSERT_EQ(ops[i].error, 0) << i;
         ASSERT_TRUE(std::equal(ops[i].input.begin(), ops[i].input.end(), out.block(i).begin())) << i;
@@ -110,7 +108,7 @@ TEST_F(DiskBatchTest, OneThatFailsSaysSoAlone)
         ops.push_back(DiskOp::write(i == 200 ? read_only : disk, i * kBlock, memory.block(i)));
     }
     ops[40].offset = 100; // not what O_DIRECT takes, where there is O_DIRECT
-    client::run_all(ops);
+    run_all(ops);
     for (std::size_t i = 0; i < 300; ++i) {
         if (i != 40) {
             EXPECT_EQ(ops[i].error, i == 200 ? EBADF : 0) << i;
@@ -122,7 +120,7 @@ TEST_F(DiskBatchTest, OneThatFailsSaysSoAlone)
     ops[40].offset = 40 * kBlock;
     ops[7].offset = disk.size() - 512; // ends beyond the end
     ops[8].offset = disk.size();
-    client::run_all(ops);
+    run_all(ops);
     for (std::size_t i = 0; i < 300; ++i) {
         EXPECT_EQ(ops[i].error, i == 7 || i == 8 ? EIO : 0) << i;
     }

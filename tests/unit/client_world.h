@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "ddsnapd/client/protocol_client.h"
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 
 namespace ddsnap::client::test {
 

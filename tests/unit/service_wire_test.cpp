@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 
 namespace ddsnap::wire {
 namespace {

@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ddsnapd/protocol/wire.h"
 #include "ddsnapd/service/volume_service.h"
-#include "ddsnapd/service/wire.h"
 #include "tests/support/sim_disk.h"
 
 namespace ddsnap::test {

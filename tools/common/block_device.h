@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/mount_table.h"
 
 namespace zumastor {

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "snapstore/block_device.h"
 #include "snapstore/task.h"
 

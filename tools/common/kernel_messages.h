@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace zumastor {
 

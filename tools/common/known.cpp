@@ -10,7 +10,7 @@
 #include <cstring>
 #include <memory>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace zumastor {
 namespace {

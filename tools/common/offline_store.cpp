@@ -10,9 +10,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "ddsnapd/client/disk_lock.h"
-#include "ddsnapd/client/origin_identity.h"
-#include "ddsnapd/client/witness_file.h"
+#include "ddsnapd/disk/disk_lock.h"
+#include "ddsnapd/disk/origin_identity.h"
+#include "ddsnapd/disk/witness_file.h"
 #include "snapstore/store.h"
 #include "tools/common/failure.h"
 #include "tools/common/file_device.h"

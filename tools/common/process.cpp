@@ -21,7 +21,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/failure.h"
 #include "tools/common/held_locks.h"
 #include "tools/common/text.h"

@@ -33,9 +33,9 @@ public:
     }
 
 private:
-    static ::ddsnap::client::RawDisk open(const std::string& path)
+    static ::ddsnap::RawDisk open(const std::string& path)
     {
-        auto disk = ::ddsnap::client::RawDisk::open(path, true);
+        auto disk = ::ddsnap::RawDisk::open(path, true);
         if (!disk) {
             throw Failure(Exit::not_found, disk.error(), "map the snapshot first (dmsetup)");
         }
@@ -43,7 +43,7 @@ private:
     }
 
     std::string path_;
-    ::ddsnap::client::RawDisk disk_;
+    ::ddsnap::RawDisk disk_;
 };
 
 Changelist read_changelist(const std::string& path)

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "ddsnapd/client/unique_fd.h"
 #include "ddsnapd/daemon/listener.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace zumastor::ddsnap {
 

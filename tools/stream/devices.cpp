@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "ddsnapd/client/disk_batch.h"
+#include "ddsnapd/disk/disk_batch.h"
 #include "tools/stream/aligned_memory.h"
 
 namespace zumastor {
@@ -54,9 +54,7 @@ void SnapshotContent::read_all(std::span<const stream::ContentPart> parts)
     }
 }
 
-DeviceWriter::DeviceWriter(const std::string& path)
-    : path_(path), disk_(need(ddsnap::client::RawDisk::open(path)))
-{}
+DeviceWriter::DeviceWriter(const std::string& path) : path_(path), disk_(need(ddsnap::RawDisk::open(path))) {}
 
 void DeviceWriter::read(std::uint64_t offset, std::span<std::byte> data) const
 {
@@ -74,13 +72,13 @@ void DeviceWriter::write(std::uint64_t offset, stream::Bytes data)
 
 void DeviceWriter::write_all(std::span<const stream::VolumePart> parts)
 {
-    std::vector<ddsnap::client::DiskOp> ops;
+    std::vector<ddsnap::DiskOp> ops;
     ops.reserve(parts.size());
     for (const stream::VolumePart& part : parts) {
-        ops.push_back(ddsnap::client::DiskOp::write(disk_, part.offset, part.data));
+        ops.push_back(ddsnap::DiskOp::write(disk_, part.offset, part.data));
     }
-    ddsnap::client::run_all(ops);
-    for (const ddsnap::client::DiskOp& op : ops) {
+    ddsnap::run_all(ops);
+    for (const ddsnap::DiskOp& op : ops) {
         if (op.error != 0) {
             fail(op.offset, op.error);
         }

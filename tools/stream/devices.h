@@ -45,7 +45,7 @@ private:
     [[noreturn]] void fail(std::uint64_t offset, int error) const;
 
     std::string path_;
-    ::ddsnap::client::RawDisk disk_;
+    ::ddsnap::RawDisk disk_;
 };
 
 } // namespace zumastor

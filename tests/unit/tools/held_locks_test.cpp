@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tests/unit/tools/literals.h"
 #include "tools/common/failure.h"
 #include "tools/common/look_and_ask.h"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/held_locks.h"
 #include "tools/common/known.h"
 

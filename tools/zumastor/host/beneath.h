@@ -12,7 +12,7 @@
 #include <functional>
 #include <string>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/mount_table.h"
 
 namespace zumastor {

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/failure.h"
 
 namespace zumastor {

@@ -14,7 +14,7 @@
 #include <chrono>
 #include <string>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace zumastor {
 

@@ -11,7 +11,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/block_device.h"
 #include "tools/common/failure.h"
 #include "tools/common/known.h"

@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/failure.h"
 #include "tools/common/known.h"
 #include "tools/common/process.h"

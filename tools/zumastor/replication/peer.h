@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/host_name.h"
 
 namespace zumastor {

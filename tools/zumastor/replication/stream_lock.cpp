@@ -9,7 +9,7 @@
 #include <csignal>
 #include <optional>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/failure.h"
 #include "tools/common/process.h"
 

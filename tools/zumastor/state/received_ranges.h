@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/stream/chunk_ranges.h"
 #include "tools/zumastor/state/replica_state.h"
 

@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/zumastor/volume/volume.h"
 
 namespace zumastor {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "tools/common/failure.h"
 #include "tools/common/known.h"
 #include "tools/zumastor/config/snapshot_options.h"

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 #include "snapstore/types.h"
 
 namespace ddsnap {

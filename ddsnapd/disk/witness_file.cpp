@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/client/witness_file.h"
+#include "ddsnapd/disk/witness_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

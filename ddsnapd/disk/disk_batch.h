@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "ddsnapd/client/raw_disk.h"
+#include "ddsnapd/disk/raw_disk.h"
 
-namespace ddsnap::client {
+namespace ddsnap {
 
 // Offset and length are multiples of 512.
 struct DiskOp {
@@ -40,4 +40,4 @@ std::vector<std::size_t> disk_order(std::span<const DiskOp> ops);
 // if the system has no asynchronous I/O left (fs.aio-max-nr).
 void run_all(std::span<DiskOp> ops);
 
-} // namespace ddsnap::client
+} // namespace ddsnap

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 
 #include <endian.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/client/disk_batch.h"
+#include "ddsnapd/disk/disk_batch.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 // threads of its own, few of them. Linux AIO submits such writes where it is called.
 #include <libaio.h>
 
-namespace ddsnap::client {
+namespace ddsnap {
 namespace {
 
 constexpr std::size_t kDepth = 128; // under way at once, of one thread
@@ -138,4 +138,4 @@ void run_all(std::span<DiskOp> ops)
     }
 }
 
-} // namespace ddsnap::client
+} // namespace ddsnap

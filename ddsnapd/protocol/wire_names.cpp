@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Names of messages and statuses, for logs.
-#include "ddsnapd/service/wire.h"
+#include "ddsnapd/protocol/wire.h"
 
 namespace ddsnap::wire {
 

@@ -9,9 +9,9 @@
 
 #include <tl/expected.hpp>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
-namespace ddsnap::client {
+namespace ddsnap {
 
 // Whether a buffer is used as it is: more than any device asks for.
 bool is_aligned(const void* memory) noexcept;
@@ -33,4 +33,4 @@ private:
     std::uint64_t size_ = 0;
 };
 
-} // namespace ddsnap::client
+} // namespace ddsnap

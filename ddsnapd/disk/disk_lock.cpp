@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/client/disk_lock.h"
+#include "ddsnapd/disk/disk_lock.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/client/raw_disk.h"
+#include "ddsnapd/disk/raw_disk.h"
 
 #include <fcntl.h>
 
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <memory>
 
-namespace ddsnap::client {
+namespace ddsnap {
 namespace {
 
 constexpr std::size_t kAlignment = 4096;
@@ -108,4 +108,4 @@ bool RawDisk::write(std::uint64_t offset, std::span<const std::byte> data) const
 
 bool RawDisk::flush() const { return ::fdatasync(fd_.get()) == 0; }
 
-} // namespace ddsnap::client
+} // namespace ddsnap

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "ddsnapd/client/origin_identity.h"
+#include "ddsnapd/disk/origin_identity.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 
 #include <blkid/blkid.h>
 
-#include "ddsnapd/client/unique_fd.h"
+#include "ddsnapd/disk/unique_fd.h"
 
 namespace ddsnap {
 
