@@ -147,7 +147,7 @@ void ControlServer::accept_next()
             return;
         }
         if (error) { // no descriptors or memory: later
-            log_.log(1, fmt::format("control socket: cannot accept: {}", error.message()));
+            log_.log(Severity::warning, fmt::format("control socket: cannot accept: {}", error.message()));
             state_->retry.expires_after(std::chrono::seconds(1));
             state_->retry.async_wait([this](const ErrorCode& stopped) {
                 if (!stopped) {
@@ -159,9 +159,9 @@ void ControlServer::accept_next()
         std::erase_if(state_->connections, [](const auto& weak) { return weak.expired(); });
         const PeerCheck check = check_peer(socket.native_handle(), host_);
         if (!check.allowed) {
-            log_.log(1, fmt::format("control socket: uid {} is not let in", check.uid));
+            log_.log(Severity::warning, fmt::format("control socket: uid {} is not let in", check.uid));
         } else if (state_->connections.size() >= kMaxConnections) {
-            log_.log(1, "control socket: too many connections");
+            log_.log(Severity::warning, "control socket: too many connections");
         } else {
             auto connection = std::make_shared<ControlConnection>(context_, std::move(socket));
             state_->connections.push_back(connection);

@@ -71,7 +71,8 @@ tl::expected<void, StartFailure> open_disks(const Options& options, Disks& disks
             return tl::expected<void, StartFailure>{tl::unexpected(disk.error())};
         }
         if (!disk->direct) {
-            log.log(1, path + ": O_DIRECT is not possible here; I/O goes through the page cache");
+            log.log(Severity::warning,
+                    path + ": O_DIRECT is not possible here; I/O goes through the page cache");
         }
         to = std::move(*disk);
         return exclusive == Exclusive::no ? tl::expected<void, StartFailure>{} : lock_disk(to, kLockPatience);
@@ -222,26 +223,28 @@ std::string Daemon::cannot_open(const snapstore::Error& error)
 void Daemon::tell_opened(const snapstore::OpenReport& report)
 {
     if (!report.clean) {
-        log_.log(0, "Replaying journal");
-        log_.log(0, fmt::format("{} records replayed, {} blocks discarded", report.replayed_records,
-                                report.discarded_blocks));
+        log_.log(Severity::info, "Replaying journal");
+        log_.log(Severity::info, fmt::format("{} records replayed, {} blocks discarded",
+                                             report.replayed_records, report.discarded_blocks));
     }
     if (report.lost > 0) {
         log_.log(
-            2, fmt::format("{} snapshots are lost: the store had failed, and the origin was written without "
-                           "copies",
-                           report.lost));
+            Severity::error,
+            fmt::format("{} snapshots are lost: the store had failed, and the origin was written without "
+                        "copies",
+                        report.lost));
     }
     if (report.origin_differing > 0) {
-        log_.log(2,
+        log_.log(Severity::error,
                  fmt::format("the origin {} has changed while it was not served: {} of {} places that were "
                              "compared hold something else. Was it written past the volume? Snapshots "
                              "are wrong where they share them",
                              options_.origin, report.origin_differing, report.origin_compared));
     }
     if (report.origin_renamed) {
-        log_.log(0, fmt::format("the origin {} is another device than before, with the same content",
-                                options_.origin));
+        log_.log(Severity::info,
+                 fmt::format("the origin {} is another device than before, with the same content",
+                             options_.origin));
     }
 }
 
@@ -284,7 +287,7 @@ void Daemon::wait_for_signal()
 {
     signals_.async_wait([this](const ErrorCode& error, int number) {
         if (!error) {
-            log_.log(0, fmt::format("stopping: {}", ::strsignal(number)));
+            log_.log(Severity::info, fmt::format("stopping: {}", ::strsignal(number)));
             stopping_ = true;
             service_.store().stop_opening();
         }
@@ -343,13 +346,14 @@ void Daemon::watch_store()
     const char* then = options_.snapshot_first ? "writes to the origin fail" : "snapshots are given up";
     if (const auto mark = chunks_watch_.look(chunks, info.store_chunks)) {
         log_.log(
-            1, fmt::format("the snapshot store is {} % full: {} of {} chunks are used. When it is full, {}; "
-                           "delete some snapshots, or enlarge it",
-                           *mark, chunks, info.store_chunks, then));
+            Severity::warning,
+            fmt::format("the snapshot store is {} % full: {} of {} chunks are used. When it is full, {}; "
+                        "delete some snapshots, or enlarge it",
+                        *mark, chunks, info.store_chunks, then));
     }
     const std::uint64_t blocks = info.meta_blocks - info.free_meta_blocks;
     if (const auto mark = metadata_watch_.look(blocks, info.meta_blocks)) {
-        log_.log(1,
+        log_.log(Severity::warning,
                  fmt::format(
                      "the snapshot store's metadata are {} % full: {} of {} blocks are used. When they are "
                      "full, {}; delete some snapshots",
@@ -369,7 +373,8 @@ void Daemon::tell_squashed()
         if (snapshot.state == snapstore::SnapshotState::squashed) {
             now.insert(snapshot.id.value);
             if (squashed_.count(snapshot.id.value) == 0) {
-                log_.log(2, fmt::format("snapshot {} was given up: {}", snapshot.id.value, why));
+                log_.log(Severity::error,
+                         fmt::format("snapshot {} was given up: {}", snapshot.id.value, why));
             }
         }
     }
@@ -396,7 +401,7 @@ tl::expected<void, StartFailure> Daemon::start()
     wait_for_disks();
     wait_for_signal();
     wait_for_hangup();
-    log_.log(0, "opening the snapshot store");
+    log_.log(Severity::info, "opening the snapshot store");
     tell_opening();
     bool opened = false;
     snapstore::spawn(frames(), open_store(opened));
@@ -433,8 +438,9 @@ tl::expected<void, StartFailure> Daemon::start()
 void Daemon::say_ready()
 {
     const auto info = service_.store().info();
-    log_.log(0, fmt::format("ready: {} snapshots, epoch {}, {} of {} chunks free", info.snapshots,
-                            info.epoch.value, info.free_chunks, info.store_chunks));
+    log_.log(Severity::info,
+             fmt::format("ready: {} snapshots, epoch {}, {} of {} chunks free", info.snapshots,
+                         info.epoch.value, info.free_chunks, info.store_chunks));
     (void)::sd_notify(0, fmt::format("READY=1\nSTATUS=Serving {}", options_.origin).c_str());
 }
 
@@ -472,10 +478,10 @@ int Daemon::run(Detached& parent)
     run_until(stopping_);
     stop();
     if (failure_) {
-        log_.log(2, *failure_);
+        log_.log(Severity::error, *failure_);
         return EXIT_FAILURE;
     }
-    log_.log(0, "stopped");
+    log_.log(Severity::info, "stopped");
     return EXIT_SUCCESS;
 }
 
@@ -492,12 +498,13 @@ int run_daemon(const Options& options, Detached& parent)
     if (!log) {
         return fail(StartFailure{log.error()});
     }
-    (*log)->log(0, fmt::format("ddsnapd " ZUMASTOR_VERSION " starts: store {}, origin {}, metadata {}",
-                               options.store, options.origin, options.meta.value_or("on the store")));
+    (*log)->log(Severity::info,
+                fmt::format("ddsnapd " ZUMASTOR_VERSION " starts: store {}, origin {}, metadata {}",
+                            options.store, options.origin, options.meta.value_or("on the store")));
     const Host host = read_host();
     Disks disks;
     if (auto opened = open_disks(options, disks, **log); !opened) {
-        (*log)->log(2, opened.error().message);
+        (*log)->log(Severity::error, opened.error().message);
         return fail(opened.error());
     }
     protect_process(**log);
@@ -509,7 +516,7 @@ int run_daemon(const Options& options, Detached& parent)
         }
     }
     if (!started) {
-        (*log)->log(2, started.error().message);
+        (*log)->log(Severity::error, started.error().message);
         return fail(started.error());
     }
     const int status = daemon.run(parent);

@@ -224,7 +224,7 @@ void DataServer::accept_next()
             return;
         }
         if (error) { // no descriptors or memory: later
-            log_.log(1, fmt::format("data socket: cannot accept: {}", error.message()));
+            log_.log(Severity::warning, fmt::format("data socket: cannot accept: {}", error.message()));
             listener_->retry.expires_after(std::chrono::seconds(1));
             listener_->retry.async_wait([this](const ErrorCode& stopped) {
                 if (!stopped) {
@@ -238,7 +238,7 @@ void DataServer::accept_next()
             use_reserves();
             std::make_shared<DataConnection>(*this, std::move(socket))->start(check.peer);
         } else {
-            log_.log(1, fmt::format("data socket: uid {} is not let in", check.uid));
+            log_.log(Severity::warning, fmt::format("data socket: uid {} is not let in", check.uid));
         }
         accept_next();
     });
@@ -253,8 +253,9 @@ void DataServer::use_reserves()
     const auto done = use_memory_reserves();
     uses_reserves_ = done.has_value();
     if (!done && !std::exchange(warned_of_reserves_, true)) {
-        log_.log(1, fmt::format(
-                        "cannot use the kernel's memory reserves: {}. With swap on this volume the machine "
+        log_.log(
+            Severity::warning,
+            fmt::format("cannot use the kernel's memory reserves: {}. With swap on this volume the machine "
                         "could hang.",
                         done.error()));
     }

@@ -139,11 +139,11 @@ tl::expected<std::unique_ptr<Log>, std::string> Log::open(const std::string& pat
     }
 }
 
-void Log::log(int severity, std::string_view text) noexcept
+void Log::log(Severity severity, std::string_view text) noexcept
 {
-    const auto level = severity >= 2   ? spdlog::level::err
-                       : severity == 1 ? spdlog::level::warn
-                                       : spdlog::level::info;
+    const auto level = severity == Severity::error     ? spdlog::level::err
+                       : severity == Severity::warning ? spdlog::level::warn
+                                                       : spdlog::level::info;
     impl_->logger->log(level, text); // spdlog reports its own failures on standard error
 }
 
@@ -151,7 +151,7 @@ void Log::reopen() noexcept
 {
     if (impl_->file) {
         impl_->file->reopen();
-        log(0, "the log is opened anew");
+        log(Severity::info, "the log is opened anew");
     }
 }
 

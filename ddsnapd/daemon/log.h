@@ -21,7 +21,7 @@ public:
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
 
-    void log(int severity, std::string_view text) noexcept override;
+    void log(Severity severity, std::string_view text) noexcept override;
     // The file is closed, and opened anew by its path, before the next line: it may have been moved away.
     // Nobody waits for that, either. Says so in it. Nothing, if the log goes to standard error.
     void reopen() noexcept;

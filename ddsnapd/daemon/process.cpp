@@ -72,7 +72,7 @@ void touch_heap()
 
 void warn(ServiceLog& log, const char* what)
 {
-    log.log(1, fmt::format("{}: {}; going on without", what, std::strerror(errno)));
+    log.log(Severity::warning, fmt::format("{}: {}; going on without", what, std::strerror(errno)));
 }
 
 } // namespace

@@ -47,7 +47,7 @@ tl::expected<std::optional<DiskFile>, StartFailure> open_witness(const std::stri
                                                                  const DiskFile& store, ServiceLog& log)
 {
     const auto none = [&](const std::string& why) {
-        log.log(1,
+        log.log(Severity::warning,
                 fmt::format("no witness: {}. Should the store fail for good, writes to the origin fail, too",
                             why));
         return std::optional<DiskFile>{};

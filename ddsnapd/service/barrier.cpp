@@ -28,7 +28,7 @@ using Code = ServiceError::Code;
 void ServiceCore::hold(Session& s)
 {
     if (s.stray_held) {
-        note(1, s, "closed: it has not answered an earlier HOLD");
+        note(Severity::warning, s, "closed: it has not answered an earlier HOLD");
         end(s, "an earlier HOLD was not answered");
         return;
     }
@@ -122,8 +122,9 @@ void ServiceCore::abandon_origin()
 {
     epoch_unknown = true;
     service_log.log(
-        2, "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
-           "restarted");
+        Severity::error,
+        "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
+        "restarted");
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         Session& s = *sessions[i];
         if (s.alive() && s.origin_writer()) {

@@ -83,7 +83,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     void protocol_error(Session& s, std::string_view why);
     void reap();
     void settle();
-    void note(int severity, const Session& s, std::string_view text);
+    void note(Severity severity, const Session& s, std::string_view text);
 
     // ---- handshake.cpp ----
     struct Refusal {
@@ -168,7 +168,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     void squashed(SnapshotId id) noexcept override;
     bool released(SnapshotId id) noexcept override;
     void state_changed() noexcept override { state_dirty = true; }
-    void log(int severity, std::string_view text) noexcept override { service_log.log(severity, text); }
+    void log(int severity, std::string_view text) noexcept override; // as the store says it: 0 … 2
 
     const ServiceConfig config;
     ClientProbe& probe;

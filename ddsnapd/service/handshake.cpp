@@ -55,9 +55,11 @@ ServiceCore::Task<void> ServiceCore::forget_gone()
 {
     for (const Attachment* gone = find_gone(); gone != nullptr; gone = find_gone()) {
         const auto client = gone->client;
-        service_log.log(0, fmt::format("client {} is gone, its attachment is forgotten", gone->name));
+        service_log.log(Severity::info,
+                        fmt::format("client {} is gone, its attachment is forgotten", gone->name));
         if (const auto done = co_await store.detach(client); !done) {
-            service_log.log(2, fmt::format("cannot record that a client is gone: {}", done.error().what));
+            service_log.log(Severity::error,
+                            fmt::format("cannot record that a client is gone: {}", done.error().what));
             co_return;
         }
     }
@@ -144,7 +146,7 @@ ServiceCore::Refusal ServiceCore::judge_rivals(const Session& s) const
 void ServiceCore::refuse(Session& s, const Refusal& refusal)
 {
     ++counters.refused;
-    note(1, s, fmt::format("refused: {}", refusal.text));
+    note(Severity::warning, s, fmt::format("refused: {}", refusal.text));
     wire::Refused message;
     message.id = s.hello.id;
     message.reason = refusal.reason;
@@ -168,7 +170,7 @@ void ServiceCore::on_hello(Session& s, wire::Bytes message)
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         Session& old = *sessions[i];
         if (&old != &s && old.of_client(hello->client)) {
-            note(0, old, "closed: its client has connected again");
+            note(Severity::info, old, "closed: its client has connected again");
             end(old, "the client has connected again");
         }
     }
@@ -325,7 +327,7 @@ void ServiceCore::welcome(Session& s)
     }
     s.state = Session::State::open;
     ++counters.sessions;
-    note(0, s, "open");
+    note(Severity::info, s, "open");
     send_message(s, m);
     if (squashed_snapshot && s.alive()) {
         invalidate(s);
@@ -347,13 +349,14 @@ ServiceCore::Task<void> ServiceCore::leave(Session& s)
     const Operation operation(*this, &s);
     if (recorded(s.hello.client) != nullptr) {
         if (const auto done = co_await store.detach(s.hello.client); !done) {
-            note(2, s, fmt::format("cannot record that the client leaves: {}", done.error().what));
+            note(Severity::error, s,
+                 fmt::format("cannot record that the client leaves: {}", done.error().what));
             end(s, "the client's leaving cannot be recorded");
             co_return;
         }
     }
     if (s.alive()) {
-        note(0, s, "closed by its client");
+        note(Severity::info, s, "closed by its client");
         send_message(s, wire::Bare{wire::Type::bye_ack, 0});
         end(s, "closed by its client");
     }

@@ -73,7 +73,7 @@ void ServiceCore::end_writers(SnapshotId id)
         const bool is_undrained = s.is(Session::State::opening) && !drained(s.hello) &&
                                   s.hello.kind == wire::Kind::process && recorded(s.hello.client) != nullptr;
         if (s.writer() && s.of_snapshot(id) && (s.is(Session::State::open) || is_undrained)) {
-            note(0, s, "closed: what was written to the snapshot is being moved");
+            note(Severity::info, s, "closed: what was written to the snapshot is being moved");
             end(s, "what was written to the snapshot is being moved");
         }
     }
@@ -127,7 +127,7 @@ void ServiceCore::revoke_places() noexcept
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         Session& s = *sessions[i];
         if (s.is(Session::State::open) && s.hello.role == wire::Role::snapshot) {
-            note(0, s, "closed: the snapshot store is being made smaller");
+            note(Severity::info, s, "closed: the snapshot store is being made smaller");
             end(s, "the snapshot store is being made smaller");
         }
     }

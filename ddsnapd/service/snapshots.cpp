@@ -161,7 +161,7 @@ void ServiceCore::end_unresponsive()
             continue;
         }
         if (now - s.invalid_since >= config.invalid_patience_ns) {
-            note(1, s, "closed: it does not answer INVALID");
+            note(Severity::warning, s, "closed: it does not answer INVALID");
             end(s, "INVALID was not acknowledged");
         } else {
             ++unacknowledged;

@@ -39,7 +39,7 @@ ServiceCore::Operation::~Operation()
     core_.settle();
 }
 
-void ServiceCore::note(int severity, const Session& s, std::string_view text)
+void ServiceCore::note(Severity severity, const Session& s, std::string_view text)
 {
     const std::string_view name = s.hello.name_view();
     if (s.is(Session::State::greeting)) {
@@ -52,6 +52,11 @@ void ServiceCore::note(int severity, const Session& s, std::string_view text)
     }
 }
 
+void ServiceCore::log(int severity, std::string_view text) noexcept
+{
+    service_log.log(static_cast<Severity>(std::clamp(severity, 0, static_cast<int>(Severity::error))), text);
+}
+
 void ServiceCore::send(Session& s, wire::Bytes bytes)
 {
     if (s.transport == nullptr) {
@@ -60,7 +65,7 @@ void ServiceCore::send(Session& s, wire::Bytes bytes)
     ++counters.messages_out;
     if (!s.transport->send(bytes)) {
         ++counters.slow_clients;
-        note(1, s, "closed: the client does not read what it is sent");
+        note(Severity::warning, s, "closed: the client does not read what it is sent");
         end(s, "the client does not read what it is sent");
     }
 }
@@ -96,7 +101,7 @@ void ServiceCore::retire(Session& s)
 void ServiceCore::protocol_error(Session& s, std::string_view why)
 {
     ++counters.protocol_errors;
-    note(1, s, fmt::format("closed: {}", why));
+    note(Severity::warning, s, fmt::format("closed: {}", why));
     end(s, why);
 }
 
@@ -250,7 +255,7 @@ void VolumeService::on_bytes(Session& session, std::span<const std::byte> bytes)
 void VolumeService::on_disconnect(Session& session, std::string_view reason)
 {
     if (session.alive()) {
-        core_->note(0, session, fmt::format("disconnected: {}", reason));
+        core_->note(Severity::info, session, fmt::format("disconnected: {}", reason));
         core_->retire(session);
         core_->settle();
     }

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ddsnapd/service/service_log.h"
 #include "snapstore/store.h"
 
 namespace ddsnap {
@@ -47,13 +48,6 @@ public:
     virtual ~ClientProbe() = default;
     // True only with proof: the host has booted since, its mapped device or its process is no longer there.
     virtual bool proven_gone(const snapstore::Attachment& attachment) noexcept = 0;
-};
-
-class ServiceLog {
-public:
-    virtual ~ServiceLog() = default;
-    // severity: 0 = info, 1 = warning, 2 = error
-    virtual void log(int severity, std::string_view text) noexcept = 0;
 };
 
 struct ServiceConfig {

@@ -51,7 +51,7 @@ public:
     // in order.
     void shut_down();
 
-    void log(int, std::string_view) noexcept override {}
+    void log(ddsnap::Severity, std::string_view) noexcept override {}
     bool proven_gone(const snapstore::Attachment&) noexcept override { return clients_gone; }
 
     bool clients_gone = false; // all that are not connected

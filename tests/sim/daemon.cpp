@@ -218,10 +218,10 @@ void Daemon::unwind()
     }
 }
 
-void Daemon::log(int severity, std::string_view text) noexcept
+void Daemon::log(ddsnap::Severity severity, std::string_view text) noexcept
 {
     if (!dead_) {
-        context_.trace("{}: [{}] {}", name_, severity, text);
+        context_.trace("{}: [{}] {}", name_, static_cast<int>(severity), text);
     }
 }
 

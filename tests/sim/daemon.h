@@ -49,7 +49,7 @@ public:
     Micros now() const noexcept { return context_.scheduler.now(); }
 
     void accept(const std::shared_ptr<Connection>& connection, const ddsnap::Peer& peer);
-    void log(int severity, std::string_view text) noexcept override;
+    void log(ddsnap::Severity severity, std::string_view text) noexcept override;
 
 private:
     class Link;

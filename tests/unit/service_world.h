@@ -90,7 +90,7 @@ protected:
     explicit ServiceWorld(snapstore::Bytes store = snapstore::Bytes{16ull << 20}); // the origin has 4 MiB
 
     void start(); // (again: on the disks as they are)
-    void log(int, std::string_view text) noexcept override { lines.emplace_back(text); }
+    void log(Severity, std::string_view text) noexcept override { lines.emplace_back(text); }
 
     // Runs everything that the disks can do now.
     void run();
