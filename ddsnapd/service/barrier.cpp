@@ -28,29 +28,29 @@ using Code = ServiceError::Code;
 void ServiceCore::hold(Session& s)
 {
     if (s.stray_held) {
-        note(Severity::warning, s, "closed: it has not answered an earlier HOLD");
-        end(s, "an earlier HOLD was not answered");
+        c_.sessions.note(Severity::warning, s, "closed: it has not answered an earlier HOLD");
+        c_.sessions.close(s, "an earlier HOLD was not answered");
         return;
     }
     s.hold = Hold::asked;
-    send_message(s, wire::EpochMessage{wire::Type::hold, 0, store.epoch(), 0});
+    c_.sessions.send_message(s, wire::EpochMessage{wire::Type::hold, 0, c_.store.epoch(), 0});
 }
 
 void ServiceCore::on_held(Session& s, wire::Bytes message)
 {
     const auto held = wire::EpochMessage::decode(message);
     if (!held) {
-        return protocol_error(s, held.error());
+        return c_.sessions.protocol_error(s, held.error());
     }
     if (s.stray_held) { // too late: RESUME has been sent
         s.stray_held = false;
         return;
     }
-    if (s.hold != Hold::asked || held->epoch != store.epoch()) {
-        return protocol_error(s, "HELD without HOLD");
+    if (s.hold != Hold::asked || held->epoch != c_.store.epoch()) {
+        return c_.sessions.protocol_error(s, "HELD without HOLD");
     }
     s.hold = Hold::held;
-    barrier_moved.raise();
+    c_.events.barrier_moved.raise();
 }
 
 ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
@@ -64,18 +64,19 @@ ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
         why = "the copying of chunks did not end in time";
         result = Verdict::waits;
     }
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         if (s->is(Session::State::open) && s->origin_writer() && s->hold != Hold::held &&
             !planted(ServiceBug::barrier_does_not_drain)) {
             waits_for(s->hello.name_view());
         }
     }
-    for (const auto& a : store.attachments()) {
-        if (a.origin && !connected(a.client) && !planted(ServiceBug::create_while_client_detached)) {
+    for (const auto& a : c_.store.attachments()) {
+        if (a.origin && !c_.sessions.connected(a.client) &&
+            !planted(ServiceBug::create_while_client_detached)) {
             why = fmt::format("origin client {} is out of reach and may still write", a.name);
             return Verdict::out_of_reach;
         }
-        for (const auto& s : sessions) {
+        for (const auto& s : c_.sessions) {
             if (a.origin && s->of_client(a.client) && !s->is(Session::State::open)) {
                 waits_for(a.name); // coming or going
             }
@@ -89,31 +90,31 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
 {
     barrier = Barrier::collecting;
     create_deadline = deadline_ns;
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        if (sessions[i]->is(Session::State::open) && sessions[i]->origin_writer()) {
-            hold(*sessions[i]);
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        if (c_.sessions[i].is(Session::State::open) && c_.sessions[i].origin_writer()) {
+            hold(c_.sessions[i]);
         }
     }
-    std::uint64_t probe_again = now;
+    std::uint64_t probe_again = c_.events.now;
     for (;;) {
-        if (now >= probe_again) {
+        if (c_.events.now >= probe_again) {
             co_await forget_gone();
-            probe_again = now + config.probe_interval_ns;
+            probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         std::string why;
         const Verdict v = verdict(why);
-        if (stopping) {
+        if (c_.events.stopping) {
             co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
         }
         if (v == Verdict::ready) {
             barrier = Barrier::committing;
             co_return ServiceResult<void>{};
         }
-        if (now >= deadline_ns) {
+        if (c_.events.now >= deadline_ns) {
             const Code code = v == Verdict::out_of_reach ? Code::detached : Code::timeout;
             co_return tl::unexpected(ServiceError{code, std::move(why)});
         }
-        co_await barrier_moved.wait();
+        co_await c_.events.barrier_moved.wait();
     }
 }
 
@@ -121,24 +122,23 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
 void ServiceCore::abandon_origin()
 {
     epoch_unknown = true;
-    service_log.log(
-        Severity::error,
-        "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
-        "restarted");
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    c_.log.log(Severity::error,
+               "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
+               "restarted");
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (s.alive() && s.origin_writer()) {
-            end(s, "the store failed while a snapshot was being recorded");
+            c_.sessions.close(s, "the store failed while a snapshot was being recorded");
         }
     }
 }
 
 void ServiceCore::resume_origin(Epoch before)
 {
-    const Epoch epoch = store.epoch();
+    const Epoch epoch = c_.store.epoch();
     const std::uint32_t flags = needs_no_grants() ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (!s.is(Session::State::open) || !s.origin_writer()) {
             continue;
         }
@@ -148,43 +148,43 @@ void ServiceCore::resume_origin(Epoch before)
         if (epoch != before) {
             s.outstanding = 0; // the client forgets its unanswered WRITEs
         }
-        send_message(s, wire::EpochMessage{wire::Type::resume, 0, epoch, flags});
+        c_.sessions.send_message(s, wire::EpochMessage{wire::Type::resume, 0, epoch, flags});
     }
-    unlocked.raise(); // WRITEs of the old epoch that wait for readers end
+    c_.events.unlocked.raise(); // WRITEs of the old epoch that wait for readers end
 }
 
 ServiceCore::Task<ServiceResult<snapstore::SnapshotInfo>>
 ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
 {
-    const Operation operation(*this);
-    while (creating && !stopping) {
-        co_await room.wait();
+    const Operation operation(c_.events);
+    while (creating && !c_.events.stopping) {
+        co_await c_.events.room.wait();
     }
-    if (stopping) {
+    if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
     if (resizing) {
         co_return tl::unexpected(ServiceError{Code::busy, "the volume is being resized"});
     }
     creating = true;
-    const Epoch before = store.epoch();
+    const Epoch before = c_.store.epoch();
     bool uncertain = false;
     ServiceResult<snapstore::SnapshotInfo> result = tl::unexpected(ServiceError{});
     if (auto all_held = co_await hold_origin(deadline_ns); !all_held) {
-        ++counters.barrier_failures;
+        ++c_.counters.barrier_failures;
         result = tl::unexpected(std::move(all_held).error());
     } else {
-        ++counters.barriers;
-        const bool failed_before = store.info().failed;
-        auto created = co_await store.create(options);
+        ++c_.counters.barriers;
+        const bool failed_before = c_.store.info().failed;
+        auto created = co_await c_.store.create(options);
         if (created) {
             result = std::move(*created);
         } else {
             result = tl::unexpected(to_service_error(created.error()));
-            uncertain = store.info().failed && !failed_before;
+            uncertain = c_.store.info().failed && !failed_before;
         }
         if (uncertain) {
-            const auto given_up = co_await store.give_up();
+            const auto given_up = co_await c_.store.give_up();
             uncertain = !given_up;
         }
     }
@@ -195,15 +195,15 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
     } else {
         resume_origin(before);
     }
-    barrier_moved.raise();
-    room.raise();
+    c_.events.barrier_moved.raise();
+    c_.events.room.raise();
     co_return result;
 }
 
 // Readers of the last snapshot, which was squashed under them, may still be reading the origin: what they
 // would get then, before they hear that it is invalid, is what was written since
 // (SmallStoreTest.NobodyWritesUnderTheLastReader).
-bool ServiceCore::needs_no_grants() const noexcept { return store.no_snapshots() && locks.size() == 0; }
+bool ServiceCore::needs_no_grants() const noexcept { return c_.store.no_snapshots() && c_.locks.size() == 0; }
 
 // STATE: the last snapshot is gone, and durably so; origin writes need no grant any more.
 void ServiceCore::announce_state()
@@ -211,12 +211,12 @@ void ServiceCore::announce_state()
     if (!needs_no_grants() || barrier == Barrier::committing) {
         return; // RESUME will carry the flag
     }
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (s.is(Session::State::open) && s.origin_writer() && !s.told_no_snapshots) {
             s.told_no_snapshots = true;
-            send_message(s,
-                         wire::EpochMessage{wire::Type::state, 0, store.epoch(), DDSNAP_FLAG_NO_SNAPSHOTS});
+            c_.sessions.send_message(
+                s, wire::EpochMessage{wire::Type::state, 0, c_.store.epoch(), DDSNAP_FLAG_NO_SNAPSHOTS});
         }
     }
 }

@@ -93,29 +93,29 @@ ServiceResult<SnapshotInfo> found(const snapstore::Store& store, SnapshotId id)
 // chunks could be freed under it (SessionTest.DeleteIsRefusedWhileOpen).
 ServiceCore::Task<ServiceResult<void>> ServiceCore::remove(SnapshotId id, bool force)
 {
-    const Operation operation(*this);
+    const Operation operation(c_.events);
     while (removing) {
-        co_await room.wait();
+        co_await c_.events.room.wait();
     }
     removing = true;
     removed = id;
     auto result = co_await remove_unused(id, force);
     removing = false;
-    room.raise();
-    state_dirty = true;
+    c_.events.room.raise();
+    c_.events.state_dirty = true;
     co_return result;
 }
 
 ServiceCore::Task<ServiceResult<void>> ServiceCore::remove_unused(SnapshotId id, bool force)
 {
     co_await forget_gone();
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         if (s->of_snapshot(id)) {
             co_return tl::unexpected(ServiceError{
                 Code::busy, fmt::format("client {} has snapshot {} open", s->hello.name_view(), id.value)});
         }
     }
-    for (const auto& a : store.attachments()) {
+    for (const auto& a : c_.store.attachments()) {
         if (!a.origin && a.snapshot == id) {
             co_return tl::unexpected(ServiceError{
                 Code::busy, fmt::format("client {} is out of reach and may still write to snapshot {}",
@@ -123,15 +123,15 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::remove_unused(SnapshotId id,
         }
     }
     for (;;) {
-        const auto info = found(store, id);
+        const auto info = found(c_.store, id);
         if (!info) {
             co_return tl::unexpected(info.error());
         }
         if (!force || info->use_count == 0) {
-            co_return converted(co_await store.remove(id));
+            co_return converted(co_await c_.store.remove(id));
         }
         // `invalid`: others have changed the count meanwhile; it is read again.
-        const auto dropped = co_await store.add_use(id, -static_cast<std::int64_t>(info->use_count));
+        const auto dropped = co_await c_.store.add_use(id, -static_cast<std::int64_t>(info->use_count));
         if (!dropped && dropped.error().code != snapstore::Errc::invalid) {
             co_return tl::unexpected(to_service_error(dropped.error()));
         }
@@ -140,14 +140,15 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::remove_unused(SnapshotId id,
 
 std::uint32_t VolumeService::sessions_of(SnapshotId id) const noexcept
 {
-    return static_cast<std::uint32_t>(std::count_if(core_->sessions.begin(), core_->sessions.end(),
+    return static_cast<std::uint32_t>(std::count_if(core_->common.sessions.begin(),
+                                                    core_->common.sessions.end(),
                                                     [&](const auto& s) { return s->of_snapshot(id); }));
 }
 
 std::vector<ClientInfo> VolumeService::clients() const
 {
     std::vector<ClientInfo> result;
-    for (const auto& s : core_->sessions) {
+    for (const auto& s : core_->common.sessions) {
         if (!s->is(Session::State::open)) {
             continue;
         }
@@ -155,8 +156,8 @@ std::vector<ClientInfo> VolumeService::clients() const
         result.push_back({a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, true,
                           core_->recorded(a.client) != nullptr, s->hello.sectors});
     }
-    for (const auto& a : core_->store.attachments()) {
-        if (!core_->connected(a.client)) {
+    for (const auto& a : core_->common.store.attachments()) {
+        if (!core_->common.sessions.connected(a.client)) {
             result.push_back(
                 {a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, false, true, {}});
         }
@@ -177,37 +178,37 @@ snapstore::Task<ServiceResult<void>> VolumeService::remove(SnapshotId id, bool f
 
 snapstore::Task<ServiceResult<SnapshotInfo>> VolumeService::set_priority(SnapshotId id, std::int8_t priority)
 {
-    const ServiceCore::Operation operation(*core_);
-    if (const auto done = co_await core_->store.set_priority(id, priority); !done) {
+    const Operation operation(core_->common.events);
+    if (const auto done = co_await core_->common.store.set_priority(id, priority); !done) {
         co_return tl::unexpected(to_service_error(done.error()));
     }
-    co_return found(core_->store, id);
+    co_return found(core_->common.store, id);
 }
 
 snapstore::Task<ServiceResult<std::uint32_t>> VolumeService::add_use(SnapshotId id, std::int64_t difference)
 {
-    const ServiceCore::Operation operation(*core_);
-    co_return converted(co_await core_->store.add_use(id, difference));
+    const Operation operation(core_->common.events);
+    co_return converted(co_await core_->common.store.add_use(id, difference));
 }
 
 snapstore::Task<ServiceResult<void>> VolumeService::checkpoint()
 {
-    const ServiceCore::Operation operation(*core_);
-    co_return converted(co_await core_->store.checkpoint());
+    const Operation operation(core_->common.events);
+    co_return converted(co_await core_->common.store.checkpoint());
 }
 
 snapstore::Task<ServiceResult<void>> VolumeService::quiesce(std::uint64_t deadline_ns)
 {
-    const ServiceCore::Operation operation(*core_);
+    const Operation operation(core_->common.events);
     ++core_->hurried;
     ServiceResult<void> result;
-    while (core_->store.info().sweeping && result) {
-        if (core_->stopping) {
+    while (core_->common.store.info().sweeping && result) {
+        if (core_->common.events.stopping) {
             result = tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
-        } else if (core_->now >= deadline_ns) {
+        } else if (core_->common.events.now >= deadline_ns) {
             result = tl::unexpected(ServiceError{Code::timeout, "deleted snapshots are still being swept"});
         } else {
-            co_await core_->ticked.wait();
+            co_await core_->common.events.ticked.wait();
         }
     }
     --core_->hurried;
@@ -216,8 +217,8 @@ snapstore::Task<ServiceResult<void>> VolumeService::quiesce(std::uint64_t deadli
 
 snapstore::Task<ServiceResult<snapstore::CheckReport>> VolumeService::check(bool data)
 {
-    const ServiceCore::Operation operation(*core_);
-    co_return converted(co_await core_->store.check(data));
+    const Operation operation(core_->common.events);
+    co_return converted(co_await core_->common.store.check(data));
 }
 
 } // namespace ddsnap

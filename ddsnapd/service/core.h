@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // The inside of the volume service, shared by the files that implement it:
 //
-//   volume_service.cpp  entry points, sending, the end of sessions, settle()
+//   common.h            what all of them use: events, sessions
+//   volume_service.cpp  entry points; who is told of a message
 //   handshake.cpp       HELLO, WELCOME, REFUSED, BYE; attachments
 //   origin.cpp          WRITE and GRANT
 //   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
@@ -9,39 +10,14 @@
 //   resize.cpp          the length of the origin
 //   shrink.cpp          the length of the store
 //   control.cpp         the other control operations
-//
-// Everything that an event may set free (a lock, the barrier, a place in a queue) is noted with
-// Signal::raise() and resumed by settle(), which runs once at the end of every entry from outside and of
-// every operation, never nested: so no coroutine is resumed while a loop over the sessions is under way.
 #pragma once
 
+#include "ddsnapd/service/common.h"
 #include "ddsnapd/service/planted_bugs.h"
-#include "ddsnapd/service/session.h"
 
 namespace ddsnap {
 
-// A condition that coroutines wait for in a loop.
-class Signal {
-public:
-    snapstore::WaitQueue::Waiter wait() noexcept { return queue_.wait(); }
-    void raise() noexcept { raised_ = true; }
-    // True if it was raised.
-    bool deliver()
-    {
-        if (!raised_) {
-            return false;
-        }
-        raised_ = false;
-        queue_.wake_all();
-        return true;
-    }
-
-private:
-    snapstore::WaitQueue queue_;
-    bool raised_ = false;
-};
-
-struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
+struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reactions {
     using SnapshotId = snapstore::SnapshotId;
     using Epoch = snapstore::Epoch;
     template <class T = void>
@@ -52,38 +28,13 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     enum class Barrier : std::uint8_t { idle, collecting, committing };
 
     ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
-                const ServiceConfig& its_config, ClientProbe& its_probe, ServiceLog& its_log);
+                const ServiceConfig& config, ClientProbe& its_probe, ServiceLog& log);
 
-    snapstore::FramePool& frames() noexcept { return store.frames(); }
-
-    // An operation under way: keeps its session's object and delays close().
-    class Operation {
-    public:
-        explicit Operation(ServiceCore& core, Session* session = nullptr) noexcept;
-        ~Operation();
-        Operation(const Operation&) = delete;
-        Operation& operator=(const Operation&) = delete;
-
-    private:
-        ServiceCore& core_;
-        Session* session_;
-    };
+    snapstore::FramePool& frames() noexcept { return common.store.frames(); }
 
     // ---- volume_service.cpp ----
     void dispatch(Session& s, wire::Bytes message);
     void dispatch_open(Session& s, const wire::Header& header, wire::Bytes message);
-    void send(Session& s, wire::Bytes bytes);
-    template <class Message>
-    void send_message(Session& s, const Message& message)
-    {
-        send(s, wire::encode(message));
-    }
-    void end(Session& s, std::string_view reason);
-    void retire(Session& s);
-    void protocol_error(Session& s, std::string_view why);
-    void reap();
-    void settle();
-    void note(Severity severity, const Session& s, std::string_view text);
 
     // ---- handshake.cpp ----
     struct Refusal {
@@ -102,7 +53,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     Task<void> leave(Session& s);
     snapstore::Attachment attachment_of(const Session& s) const;
     const snapstore::Attachment* recorded(const snapstore::Uuid& client) const noexcept;
-    bool connected(const snapstore::Uuid& client) const noexcept;
     bool writer_recorded(SnapshotId id) const noexcept;
     // Another client recorded in the same place.
     const snapstore::Attachment* rival_of(const snapstore::Attachment& mine) const noexcept;
@@ -129,7 +79,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     void end_unresponsive();
     void release(RequestSlot& slot) noexcept;
     bool may_reuse(SnapshotId id) const noexcept;
-    void release_squashed();
+    void release_squashed() override;
 
     // ---- barrier.cpp ----
     enum class Verdict : std::uint8_t { ready, waits, out_of_reach };
@@ -142,7 +92,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     void abandon_origin();
     void on_held(Session& s, wire::Bytes message);
     bool needs_no_grants() const noexcept;
-    void announce_state();
+    void announce_state() override;
 
     // ---- resize.cpp ----
     Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
@@ -167,29 +117,14 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     // ---- StoreObserver ----
     void squashed(SnapshotId id) noexcept override;
     bool released(SnapshotId id) noexcept override;
-    void state_changed() noexcept override { state_dirty = true; }
+    void state_changed() noexcept override { common.events.state_dirty = true; }
     void log(int severity, std::string_view text) noexcept override; // as the store says it: 0 … 2
 
-    const ServiceConfig config;
+    Common common;
+    Common& c_ = common;
     ClientProbe& probe;
-    ServiceLog& service_log;
-    snapstore::Store store;
-    ServiceCounters counters;
-    std::vector<std::unique_ptr<Session>> sessions;
-    ReadLocks locks;
-    std::uint64_t last_session = 0;
     std::uint64_t origin_chunks = 0; // valid after open()
 
-    Signal unlocked;      // a read lock was released, or an epoch has ended
-    Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit or of a hold
-    Signal room;          // an operation has ended
-    Signal ticked;
-    bool settling = false;
-    bool state_dirty = false;
-    bool release_dirty = false;
-    bool stopping = false;
-
-    std::uint32_t operations = 0;
     std::uint32_t hurried = 0;           // quiesce() calls: the sweep goes on whatever the foreground does
     std::uint32_t copies = 0;            // WRITEs in the engine
     std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
@@ -205,7 +140,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers {
     std::uint64_t create_deadline = 0;
     bool removing = false; // removes take turns
     SnapshotId removed;    // valid while removing: not to be opened
-    std::uint64_t now = 0;
     std::uint64_t next_probe = 0;
     std::uint32_t unacknowledged = 0;   // INVALIDs, at most; 0: none to look for
     std::vector<SnapshotId> unreleased; // squashed, and the engine waits for their clients

@@ -27,27 +27,23 @@ using wire::Status;
 
 const Attachment* ServiceCore::recorded(const snapstore::Uuid& client) const noexcept
 {
-    const auto& all = store.attachments();
+    const auto& all = c_.store.attachments();
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.client == client; });
     return it == all.end() ? nullptr : &*it;
 }
 
-bool ServiceCore::connected(const snapstore::Uuid& client) const noexcept
-{
-    return std::any_of(sessions.begin(), sessions.end(), [&](const auto& s) { return s->of_client(client); });
-}
-
 bool ServiceCore::writer_recorded(SnapshotId id) const noexcept
 {
-    const auto& all = store.attachments();
+    const auto& all = c_.store.attachments();
     return std::any_of(all.begin(), all.end(), [&](const auto& a) { return !a.origin && a.snapshot == id; });
 }
 
 const Attachment* ServiceCore::find_gone() const noexcept
 {
-    const auto& all = store.attachments();
-    const auto it = std::find_if(all.begin(), all.end(),
-                                 [&](const auto& a) { return !connected(a.client) && probe.proven_gone(a); });
+    const auto& all = c_.store.attachments();
+    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
+        return !c_.sessions.connected(a.client) && probe.proven_gone(a);
+    });
     return it == all.end() ? nullptr : &*it;
 }
 
@@ -55,11 +51,10 @@ ServiceCore::Task<void> ServiceCore::forget_gone()
 {
     for (const Attachment* gone = find_gone(); gone != nullptr; gone = find_gone()) {
         const auto client = gone->client;
-        service_log.log(Severity::info,
-                        fmt::format("client {} is gone, its attachment is forgotten", gone->name));
-        if (const auto done = co_await store.detach(client); !done) {
-            service_log.log(Severity::error,
-                            fmt::format("cannot record that a client is gone: {}", done.error().what));
+        c_.log.log(Severity::info, fmt::format("client {} is gone, its attachment is forgotten", gone->name));
+        if (const auto done = co_await c_.store.detach(client); !done) {
+            c_.log.log(Severity::error,
+                       fmt::format("cannot record that a client is gone: {}", done.error().what));
             co_return;
         }
     }
@@ -67,7 +62,7 @@ ServiceCore::Task<void> ServiceCore::forget_gone()
 
 ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
 {
-    const auto info = store.find(hello.snapshot);
+    const auto info = c_.store.find(hello.snapshot);
     if (!info || info->state == SnapshotState::deleting) {
         return {Status::no_snapshot, fmt::format("there is no snapshot {}", hello.snapshot.value)};
     }
@@ -87,7 +82,7 @@ ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
 
 ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
 {
-    if (stopping) {
+    if (c_.events.stopping) {
         return {Status::stopping, "the daemon is stopping"};
     }
     if (hello.version < DDSNAP_VERSION_MIN || hello.version_min > DDSNAP_VERSION) {
@@ -95,7 +90,7 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
                 fmt::format("the daemon speaks protocol versions {} to {}, the client {} to {}",
                             DDSNAP_VERSION_MIN, DDSNAP_VERSION, hello.version_min, hello.version)};
     }
-    const auto info = store.info();
+    const auto info = c_.store.info();
     if (hello.volume != snapstore::Uuid{} && hello.volume != info.uuid) {
         return {Status::volume, "the daemon serves another volume"};
     }
@@ -127,7 +122,7 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
 // Other connected clients that stand in the way.
 ServiceCore::Refusal ServiceCore::judge_rivals(const Session& s) const
 {
-    for (const auto& other : sessions) {
+    for (const auto& other : c_.sessions) {
         const bool same_place = other->alive() && other.get() != &s &&
                                 other->state > Session::State::greeting &&
                                 other->hello.role == s.hello.role &&
@@ -145,21 +140,21 @@ ServiceCore::Refusal ServiceCore::judge_rivals(const Session& s) const
 
 void ServiceCore::refuse(Session& s, const Refusal& refusal)
 {
-    ++counters.refused;
-    note(Severity::warning, s, fmt::format("refused: {}", refusal.text));
+    ++c_.counters.refused;
+    c_.sessions.note(Severity::warning, s, fmt::format("refused: {}", refusal.text));
     wire::Refused message;
     message.id = s.hello.id;
     message.reason = refusal.reason;
     message.set_text(refusal.text);
-    send_message(s, message);
-    end(s, refusal.text);
+    c_.sessions.send_message(s, message);
+    c_.sessions.close(s, refusal.text);
 }
 
 void ServiceCore::on_hello(Session& s, wire::Bytes message)
 {
     const auto hello = wire::Hello::decode(message);
     if (!hello) {
-        protocol_error(s, hello.error());
+        c_.sessions.protocol_error(s, hello.error());
         return;
     }
     if (const Refusal refusal = judge(*hello); refusal.reason != Status::ok) {
@@ -167,11 +162,11 @@ void ServiceCore::on_hello(Session& s, wire::Bytes message)
         refuse(s, refusal);
         return;
     }
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& old = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& old = c_.sessions[i];
         if (&old != &s && old.of_client(hello->client)) {
-            note(Severity::info, old, "closed: its client has connected again");
-            end(old, "the client has connected again");
+            c_.sessions.note(Severity::info, old, "closed: its client has connected again");
+            c_.sessions.close(old, "the client has connected again");
         }
     }
     s.hello = *hello;
@@ -181,7 +176,7 @@ void ServiceCore::on_hello(Session& s, wire::Bytes message)
         return;
     }
     if (s.hello.role == Role::snapshot) {
-        s.slots = std::make_unique<RequestSlot[]>(config.snapshot_credits);
+        s.slots = std::make_unique<RequestSlot[]>(c_.config.snapshot_credits);
     }
     if (s.writer()) {
         snapstore::spawn(frames(), open_writer(s));
@@ -211,7 +206,7 @@ Attachment ServiceCore::attachment_of(const Session& s) const
 
 const Attachment* ServiceCore::rival_of(const Attachment& mine) const noexcept
 {
-    const auto& all = store.attachments();
+    const auto& all = c_.store.attachments();
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
         return a.client != mine.client && a.origin == mine.origin && a.snapshot == mine.snapshot;
     });
@@ -234,13 +229,13 @@ ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
     const Attachment mine = attachment_of(s);
     co_await forget_gone();
     for (const Attachment* other = rival_of(mine); other != nullptr; other = rival_of(mine)) {
-        if (!replaces(mine, *other) || connected(other->client)) {
+        if (!replaces(mine, *other) || c_.sessions.connected(other->client)) {
             co_return Refusal{
                 Status::busy,
                 fmt::format("client {} is attached and out of reach, but not gone", other->name)};
         }
         const auto client = other->client;
-        if (const auto done = co_await store.detach(client); !done) {
+        if (const auto done = co_await c_.store.detach(client); !done) {
             co_return Refusal{wire::status_of(done.error().code),
                               fmt::format("cannot record that a client is gone: {}", done.error().what)};
         }
@@ -250,7 +245,7 @@ ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
                            known->major_or_pid == mine.major_or_pid && known->minor == mine.minor &&
                            known->start_time == mine.start_time && known->name == mine.name;
     if (!unchanged) {
-        if (const auto done = co_await store.attach(mine); !done) {
+        if (const auto done = co_await c_.store.attach(mine); !done) {
             co_return Refusal{wire::status_of(done.error().code),
                               fmt::format("cannot record the client: {}", done.error().what)};
         }
@@ -260,10 +255,10 @@ ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
 
 ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
 {
-    const Operation operation(*this, &s);
+    const Operation operation(c_.events, &s);
     const bool dead_snapshot =
         s.hello.role == Role::snapshot &&
-        store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
+        c_.store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
     Refusal refusal;
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
         refusal = co_await attach(s);
@@ -273,10 +268,10 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     // wait: the commit may wait for a copy-out, that for space, and that for this very client to release
     // what is squashed.
     // A snapshot's writer waits only while its chunks are moved, which waits for nobody.
-    barrier_moved.raise(); // hold_writers() may have waited for this one
+    c_.events.barrier_moved.raise(); // hold_writers() may have waited for this one
     while (s.is(Session::State::opening) &&
            (held_back(s) || (s.origin_writer() && barrier == Barrier::committing))) {
-        co_await barrier_moved.wait();
+        co_await c_.events.barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {
         co_return;
@@ -293,31 +288,31 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
 
 void ServiceCore::welcome(Session& s)
 {
-    const auto info = store.info();
+    const auto info = c_.store.info();
     wire::Welcome m;
     m.id = s.hello.id;
     m.version = std::min<std::uint16_t>(DDSNAP_VERSION, s.hello.version);
     m.chunk_shift = static_cast<std::uint16_t>(info.chunk_shift);
     m.features = s.hello.features & DDSNAP_FEATURES;
-    m.epoch = store.epoch();
-    m.max_range = config.max_range;
+    m.epoch = c_.store.epoch();
+    m.max_range = c_.config.max_range;
     m.volume = info.uuid;
     m.session = s.number;
     bool squashed_snapshot = false;
     if (s.hello.role == Role::origin) {
-        m.credits = config.origin_credits;
+        m.credits = c_.config.origin_credits;
         m.sectors = info.origin_size;
         s.told_no_snapshots = needs_no_grants();
         m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     } else {
-        const auto snapshot = store.find(s.hello.snapshot);
-        m.credits = config.snapshot_credits;
+        const auto snapshot = c_.store.find(s.hello.snapshot);
+        m.credits = c_.config.snapshot_credits;
         m.sectors = snapshot ? snapshot->size : snapstore::Sectors{};
         m.snapshot_uuid = snapshot ? snapshot->uuid : snapstore::Uuid{};
         squashed_snapshot = !snapshot || snapshot->state != SnapshotState::normal;
         const bool other_writer =
             !s.writer() && (writer_recorded(s.hello.snapshot) ||
-                            std::any_of(sessions.begin(), sessions.end(), [&](const auto& other) {
+                            std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& other) {
                                 return other.get() != &s && other->of_snapshot(s.hello.snapshot) &&
                                        other->writer();
                             }));
@@ -326,16 +321,16 @@ void ServiceCore::welcome(Session& s)
         m.flags = (s.may_cache ? DDSNAP_FLAG_MAY_CACHE : 0) | (squashed_snapshot ? DDSNAP_FLAG_SQUASHED : 0);
     }
     s.state = Session::State::open;
-    ++counters.sessions;
-    note(Severity::info, s, "open");
-    send_message(s, m);
+    ++c_.counters.sessions;
+    c_.sessions.note(Severity::info, s, "open");
+    c_.sessions.send_message(s, m);
     if (squashed_snapshot && s.alive()) {
         invalidate(s);
     }
     if (s.origin_writer() && s.alive() && barrier == Barrier::collecting) {
         hold(s);
     }
-    barrier_moved.raise();
+    c_.events.barrier_moved.raise();
 }
 
 void ServiceCore::on_bye(Session& s)
@@ -346,19 +341,19 @@ void ServiceCore::on_bye(Session& s)
 
 ServiceCore::Task<void> ServiceCore::leave(Session& s)
 {
-    const Operation operation(*this, &s);
+    const Operation operation(c_.events, &s);
     if (recorded(s.hello.client) != nullptr) {
-        if (const auto done = co_await store.detach(s.hello.client); !done) {
-            note(Severity::error, s,
-                 fmt::format("cannot record that the client leaves: {}", done.error().what));
-            end(s, "the client's leaving cannot be recorded");
+        if (const auto done = co_await c_.store.detach(s.hello.client); !done) {
+            c_.sessions.note(Severity::error, s,
+                             fmt::format("cannot record that the client leaves: {}", done.error().what));
+            c_.sessions.close(s, "the client's leaving cannot be recorded");
             co_return;
         }
     }
     if (s.alive()) {
-        note(Severity::info, s, "closed by its client");
-        send_message(s, wire::Bare{wire::Type::bye_ack, 0});
-        end(s, "closed by its client");
+        c_.sessions.note(Severity::info, s, "closed by its client");
+        c_.sessions.send_message(s, wire::Bare{wire::Type::bye_ack, 0});
+        c_.sessions.close(s, "closed by its client");
     }
 }
 

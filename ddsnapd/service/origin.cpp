@@ -17,12 +17,12 @@ using wire::Status;
 
 bool ServiceCore::of_this_epoch(const wire::Request& request) const noexcept
 {
-    return request.epoch == store.epoch() || planted(ServiceBug::grant_of_old_epoch_sent);
+    return request.epoch == c_.store.epoch() || planted(ServiceBug::grant_of_old_epoch_sent);
 }
 
 bool ServiceCore::must_wait_for_readers(snapstore::ChunkRange range) const noexcept
 {
-    return locks.overlaps(range) && !planted(ServiceBug::grant_ignores_read_locks);
+    return c_.locks.overlaps(range) && !planted(ServiceBug::grant_ignores_read_locks);
 }
 
 void ServiceCore::grant(Session& s, const wire::Request& request, Status status)
@@ -31,34 +31,34 @@ void ServiceCore::grant(Session& s, const wire::Request& request, Status status)
         --s.outstanding;
     }
     if (status == Status::ok) {
-        ++counters.grants;
+        ++c_.counters.grants;
     }
-    send_message(s, wire::Grant{request.id, request.range, store.epoch(), status});
+    c_.sessions.send_message(s, wire::Grant{request.id, request.range, c_.store.epoch(), status});
 }
 
 void ServiceCore::on_write(Session& s, wire::Bytes message)
 {
     const auto request = wire::Request::decode(message);
     if (!request) {
-        return protocol_error(s, request.error());
+        return c_.sessions.protocol_error(s, request.error());
     }
     if (s.hold == Session::Hold::held) {
-        return protocol_error(s, "WRITE between HELD and RESUME");
+        return c_.sessions.protocol_error(s, "WRITE between HELD and RESUME");
     }
-    if (request->range.count > config.max_range) {
-        return protocol_error(s, "WRITE names more chunks than allowed");
+    if (request->range.count > c_.config.max_range) {
+        return c_.sessions.protocol_error(s, "WRITE names more chunks than allowed");
     }
     if (!of_this_epoch(*request)) {
-        ++counters.stale_writes;
+        ++c_.counters.stale_writes;
         return;
     }
-    if (++s.outstanding > config.origin_credits) {
-        return protocol_error(s, "more WRITEs unanswered than the session has credits");
+    if (++s.outstanding > c_.config.origin_credits) {
+        return c_.sessions.protocol_error(s, "more WRITEs unanswered than the session has credits");
     }
     if (request->range.end().value > origin_chunks) {
         return grant(s, *request, Status::range);
     }
-    if (store.writable(request->range) && !must_wait_for_readers(request->range)) {
+    if (c_.store.writable(request->range) && !must_wait_for_readers(request->range)) {
         return grant(s, *request, Status::ok);
     }
     snapstore::spawn(frames(), serve_write(s, *request));
@@ -67,37 +67,37 @@ void ServiceCore::on_write(Session& s, wire::Bytes message)
 ServiceCore::Task<snapstore::Result<void>> ServiceCore::copy_out(snapstore::ChunkRange range)
 {
     // Sessions that come and go may leave more behind than one session's credits.
-    while (copies >= config.origin_credits) {
-        co_await room.wait();
+    while (copies >= c_.config.origin_credits) {
+        co_await c_.events.room.wait();
     }
     ++copies;
-    auto done = co_await store.origin_write(range);
+    auto done = co_await c_.store.origin_write(range);
     --copies;
-    room.raise();
-    barrier_moved.raise();
+    c_.events.room.raise();
+    c_.events.barrier_moved.raise();
     co_return done;
 }
 
 ServiceCore::Task<void> ServiceCore::serve_write(Session& s, wire::Request request)
 {
-    const Operation operation(*this, &s);
+    const Operation operation(c_.events, &s);
     if (planted(ServiceBug::grant_before_commit)) {
         grant(s, request, Status::ok);
     }
     Status status = Status::ok;
-    if (!store.writable(request.range)) {
+    if (!c_.store.writable(request.range)) {
         if (const auto done = co_await copy_out(request.range); !done) {
             status = wire::status_of(done.error().code);
         }
     }
     if (status == Status::ok && must_wait_for_readers(request.range)) {
-        ++counters.lock_waits;
+        ++c_.counters.lock_waits;
         while (s.alive() && of_this_epoch(request) && must_wait_for_readers(request.range)) {
-            co_await unlocked.wait();
+            co_await c_.events.unlocked.wait();
         }
     }
     if (!of_this_epoch(request)) {
-        ++counters.stale_writes;
+        ++c_.counters.stale_writes;
         co_return;
     }
     if (s.is(Session::State::open) && !planted(ServiceBug::grant_before_commit)) {

@@ -17,14 +17,14 @@ using Code = ServiceError::Code;
 
 void ServiceCore::count_origin_chunks()
 {
-    const auto info = store.info();
+    const auto info = c_.store.info();
     const std::uint64_t per_chunk = (std::uint64_t{1} << info.chunk_shift) / snapstore::kSectorSize.value;
     origin_chunks = (info.origin_size.value + per_chunk - 1) / per_chunk;
 }
 
 ServiceResult<void> ServiceCore::refuse_longer_clients(Sectors size) const
 {
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         const bool origin = s->alive() && s->state > Session::State::greeting && s->origin_writer();
         if (origin && s->hello.sectors > size) {
             return tl::unexpected(
@@ -32,8 +32,8 @@ ServiceResult<void> ServiceCore::refuse_longer_clients(Sectors size) const
                                                      s->hello.name_view(), s->hello.sectors.value)});
         }
     }
-    for (const auto& a : store.attachments()) {
-        if (a.origin && !connected(a.client)) {
+    for (const auto& a : c_.store.attachments()) {
+        if (a.origin && !c_.sessions.connected(a.client)) {
             return tl::unexpected(ServiceError{
                 Code::detached, fmt::format("origin client {} is out of reach and may still write", a.name)});
         }
@@ -43,7 +43,7 @@ ServiceResult<void> ServiceCore::refuse_longer_clients(Sectors size) const
 
 ServiceCore::Task<ServiceResult<void>> ServiceCore::change_origin(Sectors size)
 {
-    const bool shrinks = size < store.info().origin_size;
+    const bool shrinks = size < c_.store.info().origin_size;
     if (shrinks) {
         co_await forget_gone();
         if (auto refused = refuse_longer_clients(size); !refused) {
@@ -51,29 +51,29 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::change_origin(Sectors size)
         }
         new_end = size;
     }
-    const auto done = co_await store.resize_origin(size);
+    const auto done = co_await c_.store.resize_origin(size);
     new_end.reset();
     count_origin_chunks();
     if (!done) {
         ServiceError error = to_service_error(done.error());
         if (error.code == Code::no_space) {
             error.message +=
-                fmt::format(": {} chunks, {} are free", done.error().where, store.info().free_chunks);
+                fmt::format(": {} chunks, {} are free", done.error().where, c_.store.info().free_chunks);
         }
         co_return tl::unexpected(std::move(error));
     }
     const std::uint64_t per_chunk =
-        (std::uint64_t{1} << store.info().chunk_shift) / snapstore::kSectorSize.value;
-    while (shrinks && !stopping && locks.any_from(snapstore::Chunk{size.value / per_chunk})) {
-        co_await unlocked.wait();
+        (std::uint64_t{1} << c_.store.info().chunk_shift) / snapstore::kSectorSize.value;
+    while (shrinks && !c_.events.stopping && c_.locks.any_from(snapstore::Chunk{size.value / per_chunk})) {
+        co_await c_.events.unlocked.wait();
     }
     co_return ServiceResult<void>{};
 }
 
 ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_origin(Sectors size)
 {
-    const Operation operation(*this);
-    if (stopping) {
+    const Operation operation(c_.events);
+    if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
     if (creating || resizing) {
@@ -93,11 +93,11 @@ snapstore::Task<ServiceResult<void>> VolumeService::resize_origin(Sectors size)
 
 snapstore::Task<ServiceResult<void>> VolumeService::resize_meta(snapstore::Bytes size)
 {
-    const ServiceCore::Operation operation(*core_);
-    if (core_->stopping) {
+    const Operation operation(core_->common.events);
+    if (core_->common.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
-    const auto done = co_await core_->store.resize_meta(size);
+    const auto done = co_await core_->common.store.resize_meta(size);
     if (done) {
         co_return ServiceResult<void>{};
     }

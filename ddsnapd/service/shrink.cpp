@@ -38,19 +38,19 @@ bool ServiceCore::held_back(const Session& s) const noexcept
 // Why the snapshot's writers are not held yet; nothing: they are.
 std::optional<ServiceError> ServiceCore::writes_on(SnapshotId id) const
 {
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         if (s->alive() && held_back(*s) && !s->is(Session::State::opening)) {
             return ServiceError{Code::busy, fmt::format("client {} still has snapshot {} open",
                                                         s->hello.name_view(), id.value)};
         }
     }
-    for (const auto& a : store.attachments()) {
+    for (const auto& a : c_.store.attachments()) {
         if (a.origin || a.snapshot != id) {
             continue;
         }
-        const auto s = std::find_if(sessions.begin(), sessions.end(),
+        const auto s = std::find_if(c_.sessions.begin(), c_.sessions.end(),
                                     [&](const auto& each) { return each->of_client(a.client); });
-        if (s == sessions.end()) {
+        if (s == c_.sessions.end()) {
             return ServiceError{Code::detached,
                                 fmt::format("client {} is out of reach and may still write to snapshot {}",
                                             a.name, id.value)};
@@ -68,20 +68,20 @@ std::optional<ServiceError> ServiceCore::writes_on(SnapshotId id) const
 // the next time.
 void ServiceCore::end_writers(SnapshotId id)
 {
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         const bool is_undrained = s.is(Session::State::opening) && !drained(s.hello) &&
                                   s.hello.kind == wire::Kind::process && recorded(s.hello.client) != nullptr;
         if (s.writer() && s.of_snapshot(id) && (s.is(Session::State::open) || is_undrained)) {
-            note(Severity::info, s, "closed: what was written to the snapshot is being moved");
-            end(s, "what was written to the snapshot is being moved");
+            c_.sessions.note(Severity::info, s, "closed: what was written to the snapshot is being moved");
+            c_.sessions.close(s, "what was written to the snapshot is being moved");
         }
     }
 }
 
 ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId id)
 {
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         const bool too_old =
             s->writer() && s->of_snapshot(id) && s->hello.kind == wire::Kind::kernel && !drained(s->hello);
         if (too_old) {
@@ -94,48 +94,48 @@ ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId 
         }
     }
     moving = id;
-    const std::uint64_t deadline = now + config.hold_patience_ns;
-    std::uint64_t probe_again = now;
+    const std::uint64_t deadline = c_.events.now + c_.config.hold_patience_ns;
+    std::uint64_t probe_again = c_.events.now;
     for (;;) {
-        if (now >= probe_again) {
+        if (c_.events.now >= probe_again) {
             co_await forget_gone();
-            probe_again = now + config.probe_interval_ns;
+            probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         end_writers(id);
         auto why = writes_on(id);
         if (!why) {
             co_return snapstore::Result<void>{};
         }
-        if (stopping || store.shrink_stopped() || now >= deadline) {
+        if (c_.events.stopping || c_.store.shrink_stopped() || c_.events.now >= deadline) {
             shrink_error = std::move(why);
             release_writers(id);
             co_return snapstore::fail(Errc::busy, "a client cannot be held");
         }
-        co_await barrier_moved.wait();
+        co_await c_.events.barrier_moved.wait();
     }
 }
 
 void ServiceCore::release_writers(SnapshotId) noexcept
 {
     moving.reset();
-    barrier_moved.raise();
+    c_.events.barrier_moved.raise();
 }
 
 // Also sessions that have been sent INVALID and have not acknowledged it: reads may be under way.
 void ServiceCore::revoke_places() noexcept
 {
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (s.is(Session::State::open) && s.hello.role == wire::Role::snapshot) {
-            note(Severity::info, s, "closed: the snapshot store is being made smaller");
-            end(s, "the snapshot store is being made smaller");
+            c_.sessions.note(Severity::info, s, "closed: the snapshot store is being made smaller");
+            c_.sessions.close(s, "the snapshot store is being made smaller");
         }
     }
 }
 
 ServiceError ServiceCore::explain_shrink(const snapstore::Error& error) const
 {
-    const auto info = store.info();
+    const auto info = c_.store.info();
     const std::uint64_t chunk = std::uint64_t{1} << info.chunk_shift;
     ServiceError result = to_service_error(error);
     if (error.code == Errc::busy && shrink_error) {
@@ -153,16 +153,16 @@ ServiceError ServiceCore::explain_shrink(const snapstore::Error& error) const
 
 ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
 {
-    const Operation operation(*this);
-    if (stopping) {
+    const Operation operation(c_.events);
+    if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
-    const auto info = store.info();
+    const auto info = c_.store.info();
     if (size >= info.store_size || info.store_size.value - size.value < std::uint64_t{1}
                                                                             << info.chunk_shift) {
         const auto wanted = std::max(size, info.store_size);
-        const auto done = co_await store.resize_store(wanted);
-        if (!done && store.info().store_size > wanted) { // it had to wait for another resize
+        const auto done = co_await c_.store.resize_store(wanted);
+        if (!done && c_.store.info().store_size > wanted) { // it had to wait for another resize
             co_return tl::unexpected(
                 ServiceError{Code::busy, "the snapshot store was made larger meanwhile"});
         }
@@ -173,7 +173,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
     }
     shrinking = true;
     shrink_error.reset();
-    const auto done = co_await store.shrink_store(size, *this);
+    const auto done = co_await c_.store.shrink_store(size, *this);
     shrinking = false;
     co_return done ? ServiceResult<void>{} : tl::unexpected(explain_shrink(done.error()));
 }

@@ -22,26 +22,27 @@ void ServiceCore::on_snapshot_request(Session& s, wire::Bytes message)
 {
     const auto request = wire::Request::decode(message);
     if (!request) {
-        return protocol_error(s, request.error());
+        return c_.sessions.protocol_error(s, request.error());
     }
     const bool write = request->type == wire::Type::snap_write;
     if (write && !s.writer()) {
-        return protocol_error(s, "SNAP_WRITE in a read-only session");
+        return c_.sessions.protocol_error(s, "SNAP_WRITE in a read-only session");
     }
-    if (request->range.count > config.max_range) {
-        return protocol_error(s, "request names more chunks than allowed");
+    if (request->range.count > c_.config.max_range) {
+        return c_.sessions.protocol_error(s, "request names more chunks than allowed");
     }
     RequestSlot* free_slot = nullptr;
-    for (std::uint32_t i = 0; i < config.snapshot_credits; ++i) {
+    for (std::uint32_t i = 0; i < c_.config.snapshot_credits; ++i) {
         RequestSlot& slot = s.slots[i];
         if (!slot.used) {
             free_slot = &slot;
         } else if (slot.id == request->id) {
-            return protocol_error(s, "request id is in use");
+            return c_.sessions.protocol_error(s, "request id is in use");
         }
     }
     if (free_slot == nullptr) {
-        return protocol_error(s, "more requests unanswered or locked than the session has credits");
+        return c_.sessions.protocol_error(s,
+                                          "more requests unanswered or locked than the session has credits");
     }
     if (s.invalid != Session::Invalid::none) {
         return answer(s, request->id, Status::squashed, {});
@@ -56,8 +57,8 @@ void ServiceCore::on_snapshot_request(Session& s, wire::Bytes message)
 void ServiceCore::release(RequestSlot& slot) noexcept
 {
     if (slot.lock.locked()) {
-        locks.unlock(slot.lock);
-        unlocked.raise();
+        c_.locks.unlock(slot.lock);
+        c_.events.unlocked.raise();
     }
     slot.used = false;
 }
@@ -65,31 +66,31 @@ void ServiceCore::release(RequestSlot& slot) noexcept
 void ServiceCore::answer(Session& s, std::uint64_t id, Status status, std::span<const Extent> extents)
 {
     wire::ExtentsBuffer buffer;
-    send(s, wire::encode_extents(id, status, extents, buffer));
+    c_.sessions.send(s, wire::encode_extents(id, status, extents, buffer));
 }
 
 ServiceCore::Task<void> ServiceCore::serve_snapshot(Session& s, RequestSlot& slot, wire::Request request)
 {
-    const Operation operation(*this, &s);
-    while (s.alive() && snapshot_requests >= config.snapshot_operations) {
-        co_await room.wait();
+    const Operation operation(c_.events, &s);
+    while (s.alive() && snapshot_requests >= c_.config.snapshot_operations) {
+        co_await c_.events.room.wait();
     }
     if (!s.is(Session::State::open)) {
         release(slot);
         co_return;
     }
     std::array<Extent, DDSNAP_MAX_EXTENTS> extents;
-    const auto out = std::span(extents).first(std::min<std::size_t>(config.max_extents, extents.size()));
+    const auto out = std::span(extents).first(std::min<std::size_t>(c_.config.max_extents, extents.size()));
     ++snapshot_requests;
-    locks.lock(slot.lock, request.range);
+    c_.locks.lock(slot.lock, request.range);
     snapstore::Result<std::size_t> found = 0;
     if (slot.write) {
-        found = co_await store.snapshot_write(s.hello.snapshot, request.range, out);
+        found = co_await c_.store.snapshot_write(s.hello.snapshot, request.range, out);
     } else {
-        found = co_await store.snapshot_read(s.hello.snapshot, request.range, out);
+        found = co_await c_.store.snapshot_read(s.hello.snapshot, request.range, out);
     }
     --snapshot_requests;
-    unlocked.raise();
+    c_.events.unlocked.raise();
     if (!s.is(Session::State::open) || s.invalid != Session::Invalid::none || !found || *found == 0) {
         release(slot);
         if (s.is(Session::State::open)) {
@@ -104,12 +105,12 @@ ServiceCore::Task<void> ServiceCore::serve_snapshot(Session& s, RequestSlot& slo
     const auto answered = out.first(*found);
     for (const Extent& e : answered) {
         if (e.kind != Extent::Kind::origin) {
-            locks.unlock(slot.lock, {e.first, e.count});
+            c_.locks.unlock(slot.lock, {e.first, e.count});
         }
     }
     const auto end_of_answer = snapstore::Chunk{answered.back().first.value + answered.back().count};
     if (const auto end = request.range.end(); end > end_of_answer) {
-        locks.unlock(slot.lock, {end_of_answer, static_cast<std::uint32_t>((end - end_of_answer).value)});
+        c_.locks.unlock(slot.lock, {end_of_answer, static_cast<std::uint32_t>((end - end_of_answer).value)});
     }
     slot.answered = true;
     if (!slot.lock.locked()) {
@@ -120,31 +121,31 @@ ServiceCore::Task<void> ServiceCore::serve_snapshot(Session& s, RequestSlot& slo
 
 void ServiceCore::on_unlock(Session& s, std::uint64_t id)
 {
-    for (std::uint32_t i = 0; i < config.snapshot_credits; ++i) {
+    for (std::uint32_t i = 0; i < c_.config.snapshot_credits; ++i) {
         RequestSlot& slot = s.slots[i];
         if (slot.used && slot.answered && slot.id == id) {
             release(slot);
             return;
         }
     }
-    protocol_error(s, "UNLOCK of a request that holds no lock");
+    c_.sessions.protocol_error(s, "UNLOCK of a request that holds no lock");
 }
 
 void ServiceCore::on_invalid_ack(Session& s)
 {
     if (s.invalid != Session::Invalid::sent) {
-        return protocol_error(s, "INVALID_ACK without INVALID");
+        return c_.sessions.protocol_error(s, "INVALID_ACK without INVALID");
     }
     s.invalid = Session::Invalid::acked;
-    release_dirty = true;
+    c_.events.release_dirty = true;
 }
 
 void ServiceCore::invalidate(Session& s)
 {
     s.invalid = Session::Invalid::sent;
-    s.invalid_since = now;
+    s.invalid_since = c_.events.now;
     ++unacknowledged;
-    send_message(s, wire::Bare{wire::Type::invalid, 0});
+    c_.sessions.send_message(s, wire::Bare{wire::Type::invalid, 0});
 }
 
 // A client that does not answer INVALID must not keep origin writes waiting for the snapshot's space: its
@@ -155,14 +156,14 @@ void ServiceCore::end_unresponsive()
         return;
     }
     unacknowledged = 0;
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (!s.is(Session::State::open) || s.invalid != Session::Invalid::sent) {
             continue;
         }
-        if (now - s.invalid_since >= config.invalid_patience_ns) {
-            note(Severity::warning, s, "closed: it does not answer INVALID");
-            end(s, "INVALID was not acknowledged");
+        if (c_.events.now - s.invalid_since >= c_.config.invalid_patience_ns) {
+            c_.sessions.note(Severity::warning, s, "closed: it does not answer INVALID");
+            c_.sessions.close(s, "INVALID was not acknowledged");
         } else {
             ++unacknowledged;
         }
@@ -173,32 +174,32 @@ void ServiceCore::end_unresponsive()
 
 void ServiceCore::squashed(SnapshotId id) noexcept
 {
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        Session& s = *sessions[i];
+    for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
+        Session& s = c_.sessions[i];
         if (s.of_snapshot(id) && s.is(Session::State::open) && s.invalid == Session::Invalid::none) {
             s.may_cache = false;
             invalidate(s);
         }
     }
-    state_dirty = true;
+    c_.events.state_dirty = true;
 }
 
 bool ServiceCore::may_reuse(SnapshotId id) const noexcept
 {
-    for (const auto& s : sessions) {
+    for (const auto& s : c_.sessions) {
         if (s->of_snapshot(id) && s->is(Session::State::open) && s->knows_places &&
             s->invalid != Session::Invalid::acked) {
             return false;
         }
     }
-    for (const auto& a : store.attachments()) {
+    for (const auto& a : c_.store.attachments()) {
         if (a.origin || a.snapshot != id) {
             continue;
         }
-        const bool acked = std::any_of(sessions.begin(), sessions.end(), [&](const auto& s) {
+        const bool acked = std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& s) {
             return s->of_client(a.client) && s->invalid == Session::Invalid::acked;
         });
-        if (!acked && (connected(a.client) || !probe.proven_gone(a))) {
+        if (!acked && (c_.sessions.connected(a.client) || !probe.proven_gone(a))) {
             return false;
         }
     }
@@ -223,7 +224,7 @@ void ServiceCore::release_squashed()
         const SnapshotId id = unreleased[i];
         if (may_reuse(id)) {
             unreleased.erase(unreleased.begin() + static_cast<std::ptrdiff_t>(i));
-            store.space_released(id);
+            c_.store.space_released(id);
         } else {
             ++i;
         }
