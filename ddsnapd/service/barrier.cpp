@@ -98,7 +98,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
     std::uint64_t probe_again = c_.events.now;
     for (;;) {
         if (c_.events.now >= probe_again) {
-            co_await forget_gone();
+            co_await attachments.forget_gone();
             probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         std::string why;

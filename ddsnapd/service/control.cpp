@@ -108,7 +108,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::remove(SnapshotId id, bool f
 
 ServiceCore::Task<ServiceResult<void>> ServiceCore::remove_unused(SnapshotId id, bool force)
 {
-    co_await forget_gone();
+    co_await attachments.forget_gone();
     for (const auto& s : c_.sessions) {
         if (s->of_snapshot(id)) {
             co_return tl::unexpected(ServiceError{
@@ -152,9 +152,9 @@ std::vector<ClientInfo> VolumeService::clients() const
         if (!s->is(Session::State::open)) {
             continue;
         }
-        const auto a = core_->attachment_of(*s);
+        const auto a = Attachments::of(*s);
         result.push_back({a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, true,
-                          core_->recorded(a.client) != nullptr, s->hello.sectors});
+                          core_->attachments.recorded(a.client) != nullptr, s->hello.sectors});
     }
     for (const auto& a : core_->common.store.attachments()) {
         if (!core_->common.sessions.connected(a.client)) {

@@ -3,7 +3,8 @@
 //
 //   common.h            what all of them use: events, sessions
 //   volume_service.cpp  entry points; who is told of a message
-//   handshake.cpp       HELLO, WELCOME, REFUSED, BYE; attachments
+//   attachments.h       the record of clients that may write
+//   handshake.cpp       HELLO, WELCOME, REFUSED, BYE
 //   origin.cpp          WRITE and GRANT
 //   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
 //   barrier.cpp         create: HOLD, HELD, RESUME; STATE
@@ -12,6 +13,7 @@
 //   control.cpp         the other control operations
 #pragma once
 
+#include "ddsnapd/service/attachments.h"
 #include "ddsnapd/service/common.h"
 #include "ddsnapd/service/planted_bugs.h"
 
@@ -28,7 +30,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     enum class Barrier : std::uint8_t { idle, collecting, committing };
 
     ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
-                const ServiceConfig& config, ClientProbe& its_probe, ServiceLog& log);
+                const ServiceConfig& config, ClientProbe& probe, ServiceLog& log);
 
     snapstore::FramePool& frames() noexcept { return common.store.frames(); }
 
@@ -37,28 +39,15 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     void dispatch_open(Session& s, const wire::Header& header, wire::Bytes message);
 
     // ---- handshake.cpp ----
-    struct Refusal {
-        wire::Status reason = wire::Status::ok;
-        std::string text;
-    };
     void on_hello(Session& s, wire::Bytes message);
     Refusal judge(const wire::Hello& hello) const;
     Refusal judge_snapshot(const wire::Hello& hello) const;
     Refusal judge_rivals(const Session& s) const;
     void refuse(Session& s, const Refusal& refusal);
     Task<void> open_writer(Session& s);
-    Task<Refusal> attach(Session& s);
     void welcome(Session& s);
     void on_bye(Session& s);
     Task<void> leave(Session& s);
-    snapstore::Attachment attachment_of(const Session& s) const;
-    const snapstore::Attachment* recorded(const snapstore::Uuid& client) const noexcept;
-    bool writer_recorded(SnapshotId id) const noexcept;
-    // Another client recorded in the same place.
-    const snapstore::Attachment* rival_of(const snapstore::Attachment& mine) const noexcept;
-    // The first recorded client that is not connected and, by proof, no longer there.
-    const snapstore::Attachment* find_gone() const noexcept;
-    Task<void> forget_gone();
 
     // ---- origin.cpp ----
     void on_write(Session& s, wire::Bytes message);
@@ -122,7 +111,7 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
 
     Common common;
     Common& c_ = common;
-    ClientProbe& probe;
+    Attachments attachments;
     std::uint64_t origin_chunks = 0; // valid after open()
 
     std::uint32_t hurried = 0;           // quiesce() calls: the sweep goes on whatever the foreground does

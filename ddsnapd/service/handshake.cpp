@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The beginning and the orderly end of a session, and the record of clients that outlive both.
-//
-// Invariant: a client that may hold grants (origin) or write into the store (snapshot) is recorded durably
-// before its WELCOME, and forgotten only after its BYE or on proof that it is gone
-// (BarrierTest.AttachmentIsDurableBeforeWelcome).
+// The beginning and the orderly end of a session.
 //
 // Who may open what:
 //   origin     one client that may write; any number that only read.
@@ -20,47 +16,11 @@
 
 namespace ddsnap {
 
-using snapstore::Attachment;
 using snapstore::SnapshotState;
 using wire::Role;
 using wire::Status;
 
-const Attachment* ServiceCore::recorded(const snapstore::Uuid& client) const noexcept
-{
-    const auto& all = c_.store.attachments();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.client == client; });
-    return it == all.end() ? nullptr : &*it;
-}
-
-bool ServiceCore::writer_recorded(SnapshotId id) const noexcept
-{
-    const auto& all = c_.store.attachments();
-    return std::any_of(all.begin(), all.end(), [&](const auto& a) { return !a.origin && a.snapshot == id; });
-}
-
-const Attachment* ServiceCore::find_gone() const noexcept
-{
-    const auto& all = c_.store.attachments();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
-        return !c_.sessions.connected(a.client) && probe.proven_gone(a);
-    });
-    return it == all.end() ? nullptr : &*it;
-}
-
-ServiceCore::Task<void> ServiceCore::forget_gone()
-{
-    for (const Attachment* gone = find_gone(); gone != nullptr; gone = find_gone()) {
-        const auto client = gone->client;
-        c_.log.log(Severity::info, fmt::format("client {} is gone, its attachment is forgotten", gone->name));
-        if (const auto done = co_await c_.store.detach(client); !done) {
-            c_.log.log(Severity::error,
-                       fmt::format("cannot record that a client is gone: {}", done.error().what));
-            co_return;
-        }
-    }
-}
-
-ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
+Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
 {
     const auto info = c_.store.find(hello.snapshot);
     if (!info || info->state == SnapshotState::deleting) {
@@ -80,7 +40,7 @@ ServiceCore::Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
     return {};
 }
 
-ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
+Refusal ServiceCore::judge(const wire::Hello& hello) const
 {
     if (c_.events.stopping) {
         return {Status::stopping, "the daemon is stopping"};
@@ -97,7 +57,7 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (hello.client == snapstore::Uuid{}) {
         return {Status::invalid, "the client's id is all zero"};
     }
-    const Attachment* known = recorded(hello.client);
+    const snapstore::Attachment* known = attachments.recorded(hello.client);
     const bool origin = hello.role == Role::origin;
     if (known != nullptr && (known->origin != origin || (!origin && known->snapshot != hello.snapshot))) {
         return {Status::invalid, "the client's id belongs to another device"};
@@ -120,7 +80,7 @@ ServiceCore::Refusal ServiceCore::judge(const wire::Hello& hello) const
 }
 
 // Other connected clients that stand in the way.
-ServiceCore::Refusal ServiceCore::judge_rivals(const Session& s) const
+Refusal ServiceCore::judge_rivals(const Session& s) const
 {
     for (const auto& other : c_.sessions) {
         const bool same_place = other->alive() && other.get() != &s &&
@@ -185,74 +145,6 @@ void ServiceCore::on_hello(Session& s, wire::Bytes message)
     }
 }
 
-Attachment ServiceCore::attachment_of(const Session& s) const
-{
-    Attachment a;
-    a.client = s.hello.client;
-    a.origin = s.hello.role == Role::origin;
-    a.snapshot = a.origin ? SnapshotId{} : s.hello.snapshot;
-    a.boot = s.peer.boot;
-    a.kind = static_cast<std::uint32_t>(s.hello.kind);
-    if (s.hello.kind == wire::Kind::kernel) {
-        a.major_or_pid = s.hello.major;
-        a.minor = s.hello.minor;
-    } else {
-        a.major_or_pid = s.peer.pid;
-        a.start_time = s.peer.start_time;
-    }
-    a.name = s.hello.name_view().substr(0, 63);
-    return a;
-}
-
-const Attachment* ServiceCore::rival_of(const Attachment& mine) const noexcept
-{
-    const auto& all = c_.store.attachments();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
-        return a.client != mine.client && a.origin == mine.origin && a.snapshot == mine.snapshot;
-    });
-    return it == all.end() ? nullptr : &*it;
-}
-
-namespace {
-// A mapped device has one live table, and only that connects: when a new one does, the table recorded for
-// the same device number has been suspended, and its I/O has ended.
-bool replaces(const Attachment& mine, const Attachment& other) noexcept
-{
-    return mine.kind == DDSNAP_CLIENT_KERNEL && other.kind == DDSNAP_CLIENT_KERNEL &&
-           mine.boot == other.boot && mine.major_or_pid == other.major_or_pid && mine.minor == other.minor;
-}
-} // namespace
-
-// Records the client, unless another one is recorded in its place and not proven gone.
-ServiceCore::Task<ServiceCore::Refusal> ServiceCore::attach(Session& s)
-{
-    const Attachment mine = attachment_of(s);
-    co_await forget_gone();
-    for (const Attachment* other = rival_of(mine); other != nullptr; other = rival_of(mine)) {
-        if (!replaces(mine, *other) || c_.sessions.connected(other->client)) {
-            co_return Refusal{
-                Status::busy,
-                fmt::format("client {} is attached and out of reach, but not gone", other->name)};
-        }
-        const auto client = other->client;
-        if (const auto done = co_await c_.store.detach(client); !done) {
-            co_return Refusal{wire::status_of(done.error().code),
-                              fmt::format("cannot record that a client is gone: {}", done.error().what)};
-        }
-    }
-    const Attachment* known = recorded(mine.client);
-    const bool unchanged = known != nullptr && known->boot == mine.boot && known->kind == mine.kind &&
-                           known->major_or_pid == mine.major_or_pid && known->minor == mine.minor &&
-                           known->start_time == mine.start_time && known->name == mine.name;
-    if (!unchanged) {
-        if (const auto done = co_await c_.store.attach(mine); !done) {
-            co_return Refusal{wire::status_of(done.error().code),
-                              fmt::format("cannot record the client: {}", done.error().what)};
-        }
-    }
-    co_return Refusal{};
-}
-
 ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
 {
     const Operation operation(c_.events, &s);
@@ -261,7 +153,7 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
         c_.store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
     Refusal refusal;
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
-        refusal = co_await attach(s);
+        refusal = co_await attachments.attach(s);
     }
     // Invariant: no origin client is welcomed while a snapshot is being committed: its epoch and flags would
     // be wrong a moment later (BarrierTest.NobodyIsWelcomedDuringACommit). Snapshot clients must not
@@ -311,7 +203,7 @@ void ServiceCore::welcome(Session& s)
         m.snapshot_uuid = snapshot ? snapshot->uuid : snapstore::Uuid{};
         squashed_snapshot = !snapshot || snapshot->state != SnapshotState::normal;
         const bool other_writer =
-            !s.writer() && (writer_recorded(s.hello.snapshot) ||
+            !s.writer() && (attachments.writer_recorded(s.hello.snapshot) ||
                             std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& other) {
                                 return other.get() != &s && other->of_snapshot(s.hello.snapshot) &&
                                        other->writer();
@@ -342,7 +234,7 @@ void ServiceCore::on_bye(Session& s)
 ServiceCore::Task<void> ServiceCore::leave(Session& s)
 {
     const Operation operation(c_.events, &s);
-    if (recorded(s.hello.client) != nullptr) {
+    if (attachments.recorded(s.hello.client) != nullptr) {
         if (const auto done = co_await c_.store.detach(s.hello.client); !done) {
             c_.sessions.note(Severity::error, s,
                              fmt::format("cannot record that the client leaves: {}", done.error().what));

@@ -45,7 +45,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::change_origin(Sectors size)
 {
     const bool shrinks = size < c_.store.info().origin_size;
     if (shrinks) {
-        co_await forget_gone();
+        co_await attachments.forget_gone();
         if (auto refused = refuse_longer_clients(size); !refused) {
             co_return refused;
         }

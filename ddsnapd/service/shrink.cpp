@@ -71,7 +71,8 @@ void ServiceCore::end_writers(SnapshotId id)
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         Session& s = c_.sessions[i];
         const bool is_undrained = s.is(Session::State::opening) && !drained(s.hello) &&
-                                  s.hello.kind == wire::Kind::process && recorded(s.hello.client) != nullptr;
+                                  s.hello.kind == wire::Kind::process &&
+                                  attachments.recorded(s.hello.client) != nullptr;
         if (s.writer() && s.of_snapshot(id) && (s.is(Session::State::open) || is_undrained)) {
             c_.sessions.note(Severity::info, s, "closed: what was written to the snapshot is being moved");
             c_.sessions.close(s, "what was written to the snapshot is being moved");
@@ -98,7 +99,7 @@ ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId 
     std::uint64_t probe_again = c_.events.now;
     for (;;) {
         if (c_.events.now >= probe_again) {
-            co_await forget_gone();
+            co_await attachments.forget_gone();
             probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         end_writers(id);

@@ -199,7 +199,7 @@ bool ServiceCore::may_reuse(SnapshotId id) const noexcept
         const bool acked = std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& s) {
             return s->of_client(a.client) && s->invalid == Session::Invalid::acked;
         });
-        if (!acked && (c_.sessions.connected(a.client) || !probe.proven_gone(a))) {
+        if (!acked && attachments.may_act(a)) {
             return false;
         }
     }

@@ -11,8 +11,8 @@
 namespace ddsnap {
 
 ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
-                         const ServiceConfig& config, ClientProbe& its_probe, ServiceLog& log)
-    : common(devices, store_config, config, log, *this, *this), probe(its_probe)
+                         const ServiceConfig& config, ClientProbe& probe, ServiceLog& log)
+    : common(devices, store_config, config, log, *this, *this), attachments(common, probe)
 {
     unreleased.reserve(1024);
     // A WRITE needs three frames: the spawned one, serve_write() and copy_out().
