@@ -60,7 +60,7 @@ ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
         why = fmt::format("origin client {} did not stop writing in time", name);
         result = Verdict::waits;
     };
-    if (copies > 0 && !planted(ServiceBug::grant_of_old_epoch_sent)) {
+    if (origin_writes.copying() && !planted(ServiceBug::grant_of_old_epoch_sent)) {
         why = "the copying of chunks did not end in time";
         result = Verdict::waits;
     }

@@ -5,8 +5,9 @@
 //   volume_service.cpp  entry points; who is told of a message
 //   attachments.h       the record of clients that may write
 //   handshake.cpp       HELLO, WELCOME, REFUSED, BYE
-//   origin.cpp          WRITE and GRANT
-//   snapshots.cpp       SNAP_READ, SNAP_WRITE, UNLOCK; squashes
+//   origin_writes.h     WRITE and GRANT
+//   snapshot_requests.h SNAP_READ, SNAP_WRITE, UNLOCK
+//   squash.h            INVALID, INVALID_ACK
 //   barrier.cpp         create: HOLD, HELD, RESUME; STATE
 //   resize.cpp          the length of the origin
 //   shrink.cpp          the length of the store
@@ -14,8 +15,10 @@
 #pragma once
 
 #include "ddsnapd/service/attachments.h"
-#include "ddsnapd/service/common.h"
+#include "ddsnapd/service/origin_writes.h"
 #include "ddsnapd/service/planted_bugs.h"
+#include "ddsnapd/service/snapshot_requests.h"
+#include "ddsnapd/service/squash.h"
 
 namespace ddsnap {
 
@@ -49,27 +52,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     void on_bye(Session& s);
     Task<void> leave(Session& s);
 
-    // ---- origin.cpp ----
-    void on_write(Session& s, wire::Bytes message);
-    Task<void> serve_write(Session& s, wire::Request request);
-    Task<snapstore::Result<void>> copy_out(snapstore::ChunkRange range);
-    void grant(Session& s, const wire::Request& request, wire::Status status);
-    bool must_wait_for_readers(snapstore::ChunkRange range) const noexcept;
-    bool of_this_epoch(const wire::Request& request) const noexcept;
-
-    // ---- snapshots.cpp ----
-    void on_snapshot_request(Session& s, wire::Bytes message);
-    Task<void> serve_snapshot(Session& s, RequestSlot& slot, wire::Request request);
-    void answer(Session& s, std::uint64_t id, wire::Status status,
-                std::span<const snapstore::Extent> extents);
-    void on_unlock(Session& s, std::uint64_t id);
-    void on_invalid_ack(Session& s);
-    void invalidate(Session& s);
-    void end_unresponsive();
-    void release(RequestSlot& slot) noexcept;
-    bool may_reuse(SnapshotId id) const noexcept;
-    void release_squashed() override;
-
     // ---- barrier.cpp ----
     enum class Verdict : std::uint8_t { ready, waits, out_of_reach };
     Task<ServiceResult<snapstore::SnapshotInfo>> create(snapstore::CreateOptions options,
@@ -82,12 +64,12 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     void on_held(Session& s, wire::Bytes message);
     bool needs_no_grants() const noexcept;
     void announce_state() override;
+    void release_squashed() override { squash.release(); }
 
     // ---- resize.cpp ----
     Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
     Task<ServiceResult<void>> change_origin(snapstore::Sectors size);
     ServiceResult<void> refuse_longer_clients(snapstore::Sectors size) const;
-    void count_origin_chunks();
 
     // ---- shrink.cpp ----
     Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
@@ -104,19 +86,19 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
 
     // ---- StoreObserver ----
-    void squashed(SnapshotId id) noexcept override;
-    bool released(SnapshotId id) noexcept override;
+    void squashed(SnapshotId id) noexcept override { squash.squashed(id); }
+    bool released(SnapshotId id) noexcept override { return squash.released(id); }
     void state_changed() noexcept override { common.events.state_dirty = true; }
     void log(int severity, std::string_view text) noexcept override; // as the store says it: 0 … 2
 
     Common common;
     Common& c_ = common;
     Attachments attachments;
-    std::uint64_t origin_chunks = 0; // valid after open()
+    OriginWrites origin_writes;
+    SnapshotRequests snapshot_requests;
+    Squash squash;
 
-    std::uint32_t hurried = 0;           // quiesce() calls: the sweep goes on whatever the foreground does
-    std::uint32_t copies = 0;            // WRITEs in the engine
-    std::uint32_t snapshot_requests = 0; // SNAP_READs and SNAP_WRITEs in the engine
+    std::uint32_t hurried = 0; // quiesce() calls: the sweep goes on whatever the foreground does
 
     Barrier barrier = Barrier::idle;
     bool creating = false;                     // creates take turns
@@ -129,9 +111,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     std::uint64_t create_deadline = 0;
     bool removing = false; // removes take turns
     SnapshotId removed;    // valid while removing: not to be opened
-    std::uint64_t next_probe = 0;
-    std::uint32_t unacknowledged = 0;   // INVALIDs, at most; 0: none to look for
-    std::vector<SnapshotId> unreleased; // squashed, and the engine waits for their clients
 };
 
 } // namespace ddsnap

@@ -217,7 +217,7 @@ void ServiceCore::welcome(Session& s)
     c_.sessions.note(Severity::info, s, "open");
     c_.sessions.send_message(s, m);
     if (squashed_snapshot && s.alive()) {
-        invalidate(s);
+        squash.invalidate(s);
     }
     if (s.origin_writer() && s.alive() && barrier == Barrier::collecting) {
         hold(s);

@@ -15,13 +15,6 @@ namespace ddsnap {
 using snapstore::Sectors;
 using Code = ServiceError::Code;
 
-void ServiceCore::count_origin_chunks()
-{
-    const auto info = c_.store.info();
-    const std::uint64_t per_chunk = (std::uint64_t{1} << info.chunk_shift) / snapstore::kSectorSize.value;
-    origin_chunks = (info.origin_size.value + per_chunk - 1) / per_chunk;
-}
-
 ServiceResult<void> ServiceCore::refuse_longer_clients(Sectors size) const
 {
     for (const auto& s : c_.sessions) {
@@ -53,7 +46,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::change_origin(Sectors size)
     }
     const auto done = co_await c_.store.resize_origin(size);
     new_end.reset();
-    count_origin_chunks();
+    origin_writes.measure();
     if (!done) {
         ServiceError error = to_service_error(done.error());
         if (error.code == Code::no_space) {

@@ -12,12 +12,9 @@ namespace ddsnap {
 
 ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
                          const ServiceConfig& config, ClientProbe& probe, ServiceLog& log)
-    : common(devices, store_config, config, log, *this, *this), attachments(common, probe)
-{
-    unreleased.reserve(1024);
-    // A WRITE needs three frames: the spawned one, serve_write() and copy_out().
-    frames().reserve(std::size_t{config.origin_credits} * 3, 512);
-}
+    : common(devices, store_config, config, log, *this, *this), attachments(common, probe),
+      origin_writes(common), snapshot_requests(common), squash(common, attachments)
+{}
 
 void ServiceCore::log(int severity, std::string_view text) noexcept
 {
@@ -50,14 +47,14 @@ void ServiceCore::dispatch_open(Session& s, const wire::Header& header, wire::By
     const bool origin = s.hello.role == wire::Role::origin;
     switch (header.type) {
     case Type::write:
-        return origin && s.writer() ? on_write(s, message)
+        return origin && s.writer() ? origin_writes.on_write(s, message)
                                     : c_.sessions.protocol_error(s, "WRITE without the right to write");
     case Type::held:
         return on_held(s, message);
     case Type::snap_read:
     case Type::snap_write:
         return origin ? c_.sessions.protocol_error(s, "snapshot request in an origin session")
-                      : on_snapshot_request(s, message);
+                      : snapshot_requests.on_request(s, message);
     default:
         break;
     }
@@ -67,9 +64,10 @@ void ServiceCore::dispatch_open(Session& s, const wire::Header& header, wire::By
     }
     switch (bare->type) {
     case Type::unlock:
-        return origin ? c_.sessions.protocol_error(s, "UNLOCK in an origin session") : on_unlock(s, bare->id);
+        return origin ? c_.sessions.protocol_error(s, "UNLOCK in an origin session")
+                      : snapshot_requests.on_unlock(s, bare->id);
     case Type::invalid_ack:
-        return on_invalid_ack(s);
+        return squash.on_invalid_ack(s);
     case Type::bye:
         return on_bye(s);
     default:
@@ -95,7 +93,7 @@ snapstore::Task<snapstore::Result<snapstore::OpenReport>> VolumeService::open()
 {
     auto report = co_await core_->common.store.open();
     if (report) {
-        core_->count_origin_chunks();
+        core_->origin_writes.measure();
     }
     co_return report;
 }
@@ -154,11 +152,7 @@ void VolumeService::on_tick(std::uint64_t now_ns)
     if (core_->barrier == ServiceCore::Barrier::collecting || core_->moving) {
         core_->common.events.barrier_moved.raise();
     }
-    if (!core_->unreleased.empty() && now_ns >= core_->next_probe) {
-        core_->next_probe = now_ns + core_->common.config.probe_interval_ns;
-        core_->common.events.release_dirty = true;
-    }
-    core_->end_unresponsive();
+    core_->squash.on_tick();
     core_->common.events.ticked.raise();
     core_->common.store.tick(core_->hurried > 0);
     if (core_->common.store.wants_refill()) {

@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
-// WRITE and GRANT: the daemon's part of an origin write. Nothing here allocates.
-//
-// Invariants:
-//   I1  GRANT follows the durable copy-out (SessionTest.GrantFollowsTheCopy).
-//   A grant is sent only in the epoch it was asked in; the answer to an older WRITE is dropped: RESUME told
-//   the client to ask again (SessionTest.WritesOfAnOldEpochAreDropped).
-//   No grant is sent for a chunk that a snapshot reader has locked. It is enough to look after the
-//   copy-out: once that is durable the store never again answers "origin" for these chunks
-//   (SessionTest.GrantWaitsForReaders). Readers cannot starve a writer: locks that come later are
-//   held only while the store looks up.
-#include "ddsnapd/service/core.h"
+#include "ddsnapd/service/origin_writes.h"
+
+#include "ddsnapd/service/planted_bugs.h"
 
 namespace ddsnap {
 
 using wire::Status;
 
-bool ServiceCore::of_this_epoch(const wire::Request& request) const noexcept
+OriginWrites::OriginWrites(Common& common) : c_(common)
+{
+    // A WRITE needs three frames: the spawned one, serve() and copy_out().
+    frames().reserve(std::size_t{c_.config.origin_credits} * 3, 512);
+}
+
+void OriginWrites::measure()
+{
+    const auto info = c_.store.info();
+    const std::uint64_t per_chunk = (std::uint64_t{1} << info.chunk_shift) / snapstore::kSectorSize.value;
+    chunks_ = (info.origin_size.value + per_chunk - 1) / per_chunk;
+}
+
+bool OriginWrites::of_this_epoch(const wire::Request& request) const noexcept
 {
     return request.epoch == c_.store.epoch() || planted(ServiceBug::grant_of_old_epoch_sent);
 }
 
-bool ServiceCore::must_wait_for_readers(snapstore::ChunkRange range) const noexcept
+bool OriginWrites::must_wait_for_readers(snapstore::ChunkRange range) const noexcept
 {
     return c_.locks.overlaps(range) && !planted(ServiceBug::grant_ignores_read_locks);
 }
 
-void ServiceCore::grant(Session& s, const wire::Request& request, Status status)
+void OriginWrites::grant(Session& s, const wire::Request& request, Status status)
 {
     if (s.outstanding > 0) {
         --s.outstanding;
@@ -36,7 +41,7 @@ void ServiceCore::grant(Session& s, const wire::Request& request, Status status)
     c_.sessions.send_message(s, wire::Grant{request.id, request.range, c_.store.epoch(), status});
 }
 
-void ServiceCore::on_write(Session& s, wire::Bytes message)
+void OriginWrites::on_write(Session& s, wire::Bytes message)
 {
     const auto request = wire::Request::decode(message);
     if (!request) {
@@ -55,30 +60,30 @@ void ServiceCore::on_write(Session& s, wire::Bytes message)
     if (++s.outstanding > c_.config.origin_credits) {
         return c_.sessions.protocol_error(s, "more WRITEs unanswered than the session has credits");
     }
-    if (request->range.end().value > origin_chunks) {
+    if (request->range.end().value > chunks_) {
         return grant(s, *request, Status::range);
     }
     if (c_.store.writable(request->range) && !must_wait_for_readers(request->range)) {
         return grant(s, *request, Status::ok);
     }
-    snapstore::spawn(frames(), serve_write(s, *request));
+    snapstore::spawn(frames(), serve(s, *request));
 }
 
-ServiceCore::Task<snapstore::Result<void>> ServiceCore::copy_out(snapstore::ChunkRange range)
+snapstore::Task<snapstore::Result<void>> OriginWrites::copy_out(snapstore::ChunkRange range)
 {
     // Sessions that come and go may leave more behind than one session's credits.
-    while (copies >= c_.config.origin_credits) {
+    while (copies_ >= c_.config.origin_credits) {
         co_await c_.events.room.wait();
     }
-    ++copies;
+    ++copies_;
     auto done = co_await c_.store.origin_write(range);
-    --copies;
+    --copies_;
     c_.events.room.raise();
     c_.events.barrier_moved.raise();
     co_return done;
 }
 
-ServiceCore::Task<void> ServiceCore::serve_write(Session& s, wire::Request request)
+snapstore::Task<void> OriginWrites::serve(Session& s, wire::Request request)
 {
     const Operation operation(c_.events, &s);
     if (planted(ServiceBug::grant_before_commit)) {
