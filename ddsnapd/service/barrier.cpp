@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-// The epoch barrier: how a snapshot is taken under load.
-//
-//   idle ── create: HOLD to the origin's client ──► collecting ── all HELD, or gone ──► committing
-//    ▲  ◄── RESUME(same epoch): time-out, stop ─────────┘                                   │
-//    └───────────────── RESUME(epoch of the store, new or the same) ◄──── commit ───────────┘
-//
-// Invariants:
-//   The store's create() runs only while every recorded origin client is connected and HELD: none that holds
-//   grants is out of reach (BarrierTest.CreateWaitsForHeld, .CreateFailsWhileTheClientIsAway).
-//   No WRITE of the old epoch is in the engine when the new one begins.
-//   A HELD answers the latest HOLD: a session whose earlier HOLD was taken back unanswered is closed before
-//   the next one, since its HELD may still be on its way (BarrierTest.StrayHeldIsNotTakenForAnAnswer).
-//   A client under NO_SNAPSHOTS is held like any other; RESUME of the new epoch clears the flag.
-//   No client resumes an epoch that may have ended: if the store fails in the commit, its record may be on
-//   disk or not. The origin's clients stay held, disconnected, until a restarted daemon has read which
-//   (BarrierTest.AFailedCommitResumesNobody). Unless all snapshots are given up, durably, that one included:
-//   then it does not matter (StoreFailureTest.ACreateThatFailsLetsTheOriginGoOn).
+#include "ddsnapd/service/barrier.h"
+
 #include <fmt/format.h>
 
-#include "ddsnapd/service/core.h"
+#include "ddsnapd/service/planted_bugs.h"
 
 namespace ddsnap {
 
 using Hold = Session::Hold;
 using Code = ServiceError::Code;
+using snapstore::Epoch;
 
-void ServiceCore::hold(Session& s)
+void Barrier::hold(Session& s)
 {
     if (s.stray_held) {
         c_.sessions.note(Severity::warning, s, "closed: it has not answered an earlier HOLD");
@@ -36,7 +22,7 @@ void ServiceCore::hold(Session& s)
     c_.sessions.send_message(s, wire::EpochMessage{wire::Type::hold, 0, c_.store.epoch(), 0});
 }
 
-void ServiceCore::on_held(Session& s, wire::Bytes message)
+void Barrier::on_held(Session& s, wire::Bytes message)
 {
     const auto held = wire::EpochMessage::decode(message);
     if (!held) {
@@ -53,14 +39,14 @@ void ServiceCore::on_held(Session& s, wire::Bytes message)
     c_.events.barrier_moved.raise();
 }
 
-ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
+Barrier::Verdict Barrier::verdict(std::string& why) const
 {
     Verdict result = Verdict::ready;
     const auto waits_for = [&](std::string_view name) {
         why = fmt::format("origin client {} did not stop writing in time", name);
         result = Verdict::waits;
     };
-    if (origin_writes.copying() && !planted(ServiceBug::grant_of_old_epoch_sent)) {
+    if (origin_writes_.copying() && !planted(ServiceBug::grant_of_old_epoch_sent)) {
         why = "the copying of chunks did not end in time";
         result = Verdict::waits;
     }
@@ -85,11 +71,11 @@ ServiceCore::Verdict ServiceCore::verdict(std::string& why) const
     return result;
 }
 
-// Collects HELD. When it succeeds, `barrier` is committing.
-ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t deadline_ns)
+// Collects HELD. When it succeeds, the phase is committing.
+snapstore::Task<ServiceResult<void>> Barrier::hold_origin(std::uint64_t deadline_ns)
 {
-    barrier = Barrier::collecting;
-    create_deadline = deadline_ns;
+    phase_ = Phase::collecting;
+    deadline_ = deadline_ns;
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         if (c_.sessions[i].is(Session::State::open) && c_.sessions[i].origin_writer()) {
             hold(c_.sessions[i]);
@@ -98,7 +84,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
     std::uint64_t probe_again = c_.events.now;
     for (;;) {
         if (c_.events.now >= probe_again) {
-            co_await attachments.forget_gone();
+            co_await attachments_.forget_gone();
             probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         std::string why;
@@ -107,7 +93,7 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
             co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
         }
         if (v == Verdict::ready) {
-            barrier = Barrier::committing;
+            phase_ = Phase::committing;
             co_return ServiceResult<void>{};
         }
         if (c_.events.now >= deadline_ns) {
@@ -119,9 +105,9 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::hold_origin(std::uint64_t de
 }
 
 // The commit failed with the store: nobody knows which epoch is on disk.
-void ServiceCore::abandon_origin()
+void Barrier::abandon_origin()
 {
-    epoch_unknown = true;
+    epoch_unknown_ = true;
     c_.log.log(Severity::error,
                "the store failed while a snapshot was being recorded: origin writes wait until ddsnapd is "
                "restarted");
@@ -133,7 +119,7 @@ void ServiceCore::abandon_origin()
     }
 }
 
-void ServiceCore::resume_origin(Epoch before)
+void Barrier::resume_origin(Epoch before)
 {
     const Epoch epoch = c_.store.epoch();
     const std::uint32_t flags = needs_no_grants() ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
@@ -153,20 +139,20 @@ void ServiceCore::resume_origin(Epoch before)
     c_.events.unlocked.raise(); // WRITEs of the old epoch that wait for readers end
 }
 
-ServiceCore::Task<ServiceResult<snapstore::SnapshotInfo>>
-ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
+snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> Barrier::create(snapstore::CreateOptions options,
+                                                                        std::uint64_t deadline_ns)
 {
     const Operation operation(c_.events);
-    while (creating && !c_.events.stopping) {
+    while (creating_ && !c_.events.stopping) {
         co_await c_.events.room.wait();
     }
     if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
-    if (resizing) {
+    if (resizing_) {
         co_return tl::unexpected(ServiceError{Code::busy, "the volume is being resized"});
     }
-    creating = true;
+    creating_ = true;
     const Epoch before = c_.store.epoch();
     bool uncertain = false;
     ServiceResult<snapstore::SnapshotInfo> result = tl::unexpected(ServiceError{});
@@ -188,8 +174,8 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
             uncertain = !given_up;
         }
     }
-    barrier = Barrier::idle;
-    creating = false;
+    phase_ = Phase::idle;
+    creating_ = false;
     if (uncertain) {
         abandon_origin();
     } else {
@@ -203,12 +189,41 @@ ServiceCore::create(snapstore::CreateOptions options, std::uint64_t deadline_ns)
 // Readers of the last snapshot, which was squashed under them, may still be reading the origin: what they
 // would get then, before they hear that it is invalid, is what was written since
 // (SmallStoreTest.NobodyWritesUnderTheLastReader).
-bool ServiceCore::needs_no_grants() const noexcept { return c_.store.no_snapshots() && c_.locks.size() == 0; }
+bool Barrier::needs_no_grants() const noexcept { return c_.store.no_snapshots() && c_.locks.size() == 0; }
+
+std::optional<ServiceError> Barrier::begin_resize()
+{
+    if (creating_ || resizing_) {
+        return ServiceError{Code::busy,
+                            resizing_ ? "the volume is being resized" : "a snapshot is being taken"};
+    }
+    resizing_ = true;
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> Barrier::deadline() const noexcept
+{
+    return phase_ == Phase::collecting ? std::optional(deadline_) : std::nullopt;
+}
+
+void Barrier::on_tick()
+{
+    if (phase_ == Phase::collecting) {
+        c_.events.barrier_moved.raise();
+    }
+}
+
+void Barrier::welcomed(Session& s)
+{
+    if (s.origin_writer() && s.alive() && phase_ == Phase::collecting) {
+        hold(s);
+    }
+}
 
 // STATE: the last snapshot is gone, and durably so; origin writes need no grant any more.
-void ServiceCore::announce_state()
+void Barrier::announce_state()
 {
-    if (!needs_no_grants() || barrier == Barrier::committing) {
+    if (!needs_no_grants() || phase_ == Phase::committing) {
         return; // RESUME will carry the flag
     }
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {

@@ -168,7 +168,7 @@ std::vector<ClientInfo> VolumeService::clients() const
 snapstore::Task<ServiceResult<SnapshotInfo>> VolumeService::create(snapstore::CreateOptions options,
                                                                    std::uint64_t deadline_ns)
 {
-    return core_->create(options, deadline_ns);
+    return core_->barrier.create(options, deadline_ns);
 }
 
 snapstore::Task<ServiceResult<void>> VolumeService::remove(SnapshotId id, bool force)

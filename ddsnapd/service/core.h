@@ -8,15 +8,15 @@
 //   origin_writes.h     WRITE and GRANT
 //   snapshot_requests.h SNAP_READ, SNAP_WRITE, UNLOCK
 //   squash.h            INVALID, INVALID_ACK
-//   barrier.cpp         create: HOLD, HELD, RESUME; STATE
+//   barrier.h           create: HOLD, HELD, RESUME; STATE
 //   resize.cpp          the length of the origin
 //   shrink.cpp          the length of the store
 //   control.cpp         the other control operations
 #pragma once
 
 #include "ddsnapd/service/attachments.h"
+#include "ddsnapd/service/barrier.h"
 #include "ddsnapd/service/origin_writes.h"
-#include "ddsnapd/service/planted_bugs.h"
 #include "ddsnapd/service/snapshot_requests.h"
 #include "ddsnapd/service/squash.h"
 
@@ -24,13 +24,8 @@ namespace ddsnap {
 
 struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reactions {
     using SnapshotId = snapstore::SnapshotId;
-    using Epoch = snapstore::Epoch;
     template <class T = void>
     using Task = snapstore::Task<T>;
-
-    // The barrier of create(). collecting: HOLD is out, origin clients may still write. committing: all are
-    // held (or gone) and stay so; nobody is welcomed.
-    enum class Barrier : std::uint8_t { idle, collecting, committing };
 
     ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
                 const ServiceConfig& config, ClientProbe& probe, ServiceLog& log);
@@ -52,20 +47,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     void on_bye(Session& s);
     Task<void> leave(Session& s);
 
-    // ---- barrier.cpp ----
-    enum class Verdict : std::uint8_t { ready, waits, out_of_reach };
-    Task<ServiceResult<snapstore::SnapshotInfo>> create(snapstore::CreateOptions options,
-                                                        std::uint64_t deadline_ns);
-    Task<ServiceResult<void>> hold_origin(std::uint64_t deadline_ns);
-    Verdict verdict(std::string& why) const;
-    void hold(Session& s);
-    void resume_origin(Epoch before);
-    void abandon_origin();
-    void on_held(Session& s, wire::Bytes message);
-    bool needs_no_grants() const noexcept;
-    void announce_state() override;
-    void release_squashed() override { squash.release(); }
-
     // ---- resize.cpp ----
     Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
     Task<ServiceResult<void>> change_origin(snapstore::Sectors size);
@@ -85,6 +66,10 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     Task<ServiceResult<void>> remove(SnapshotId id, bool force);
     Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
 
+    // ---- Reactions ----
+    void announce_state() override { barrier.announce_state(); }
+    void release_squashed() override { squash.release(); }
+
     // ---- StoreObserver ----
     void squashed(SnapshotId id) noexcept override { squash.squashed(id); }
     bool released(SnapshotId id) noexcept override { return squash.released(id); }
@@ -97,20 +82,16 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     OriginWrites origin_writes;
     SnapshotRequests snapshot_requests;
     Squash squash;
+    Barrier barrier;
 
     std::uint32_t hurried = 0; // quiesce() calls: the sweep goes on whatever the foreground does
 
-    Barrier barrier = Barrier::idle;
-    bool creating = false;                     // creates take turns
-    bool resizing = false;                     // the origin; no snapshot is taken meanwhile
     std::optional<snapstore::Sectors> new_end; // of an origin that is being shrunk: no client may be longer
     bool shrinking = false;                    // the store
     std::optional<SnapshotId> moving;          // its private chunks are: writers are not welcomed
     std::optional<ServiceError> shrink_error;  // why writers could not be held
-    bool epoch_unknown = false; // a create's record may be on disk or not: see abandon_origin()
-    std::uint64_t create_deadline = 0;
-    bool removing = false; // removes take turns
-    SnapshotId removed;    // valid while removing: not to be opened
+    bool removing = false;                     // removes take turns
+    SnapshotId removed;                        // valid while removing: not to be opened
 };
 
 } // namespace ddsnap

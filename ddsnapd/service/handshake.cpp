@@ -68,7 +68,7 @@ Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (!origin) {
         return judge_snapshot(hello);
     }
-    if (epoch_unknown) {
+    if (barrier.epoch_unknown()) {
         return {Status::io, "the store failed while a snapshot was being recorded: restart ddsnapd"};
     }
     const auto size = new_end.value_or(info.origin_size);
@@ -161,8 +161,7 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     // what is squashed.
     // A snapshot's writer waits only while its chunks are moved, which waits for nobody.
     c_.events.barrier_moved.raise(); // hold_writers() may have waited for this one
-    while (s.is(Session::State::opening) &&
-           (held_back(s) || (s.origin_writer() && barrier == Barrier::committing))) {
+    while (s.is(Session::State::opening) && (held_back(s) || (s.origin_writer() && barrier.committing()))) {
         co_await c_.events.barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {
@@ -194,7 +193,7 @@ void ServiceCore::welcome(Session& s)
     if (s.hello.role == Role::origin) {
         m.credits = c_.config.origin_credits;
         m.sectors = info.origin_size;
-        s.told_no_snapshots = needs_no_grants();
+        s.told_no_snapshots = barrier.needs_no_grants();
         m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     } else {
         const auto snapshot = c_.store.find(s.hello.snapshot);
@@ -219,9 +218,7 @@ void ServiceCore::welcome(Session& s)
     if (squashed_snapshot && s.alive()) {
         squash.invalidate(s);
     }
-    if (s.origin_writer() && s.alive() && barrier == Barrier::collecting) {
-        hold(s);
-    }
+    barrier.welcomed(s);
     c_.events.barrier_moved.raise();
 }
 

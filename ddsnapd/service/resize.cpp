@@ -69,13 +69,11 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_origin(Sectors size)
     if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
-    if (creating || resizing) {
-        co_return tl::unexpected(
-            ServiceError{Code::busy, resizing ? "the volume is being resized" : "a snapshot is being taken"});
+    if (auto busy = barrier.begin_resize()) {
+        co_return tl::unexpected(std::move(*busy));
     }
-    resizing = true;
     auto result = co_await change_origin(size);
-    resizing = false;
+    barrier.end_resize();
     co_return result;
 }
 

@@ -13,7 +13,8 @@ namespace ddsnap {
 ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
                          const ServiceConfig& config, ClientProbe& probe, ServiceLog& log)
     : common(devices, store_config, config, log, *this, *this), attachments(common, probe),
-      origin_writes(common), snapshot_requests(common), squash(common, attachments)
+      origin_writes(common), snapshot_requests(common), squash(common, attachments),
+      barrier(common, attachments, origin_writes)
 {}
 
 void ServiceCore::log(int severity, std::string_view text) noexcept
@@ -50,7 +51,7 @@ void ServiceCore::dispatch_open(Session& s, const wire::Header& header, wire::By
         return origin && s.writer() ? origin_writes.on_write(s, message)
                                     : c_.sessions.protocol_error(s, "WRITE without the right to write");
     case Type::held:
-        return on_held(s, message);
+        return barrier.on_held(s, message);
     case Type::snap_read:
     case Type::snap_write:
         return origin ? c_.sessions.protocol_error(s, "snapshot request in an origin session")
@@ -149,7 +150,8 @@ void VolumeService::on_disconnect(Session& session, std::string_view reason)
 void VolumeService::on_tick(std::uint64_t now_ns)
 {
     core_->common.events.now = now_ns;
-    if (core_->barrier == ServiceCore::Barrier::collecting || core_->moving) {
+    core_->barrier.on_tick();
+    if (core_->moving) {
         core_->common.events.barrier_moved.raise();
     }
     core_->squash.on_tick();
@@ -164,10 +166,7 @@ void VolumeService::on_tick(std::uint64_t now_ns)
 
 std::optional<std::uint64_t> VolumeService::next_deadline() const noexcept
 {
-    if (core_->barrier != ServiceCore::Barrier::collecting) {
-        return std::nullopt;
-    }
-    return core_->create_deadline;
+    return core_->barrier.deadline();
 }
 
 } // namespace ddsnap
