@@ -9,20 +9,24 @@
 //   snapshot_requests.h SNAP_READ, SNAP_WRITE, UNLOCK
 //   squash.h            INVALID, INVALID_ACK
 //   barrier.h           create: HOLD, HELD, RESUME; STATE
-//   resize.cpp          the length of the origin
-//   shrink.cpp          the length of the store
-//   control.cpp         the other control operations
+//   origin_resize.h     the length of the origin
+//   store_resize.h      the length of the store
+//   removal.h           the deletion of a snapshot
+//   control.cpp         what the control socket asks for
 #pragma once
 
 #include "ddsnapd/service/attachments.h"
 #include "ddsnapd/service/barrier.h"
+#include "ddsnapd/service/origin_resize.h"
 #include "ddsnapd/service/origin_writes.h"
+#include "ddsnapd/service/removal.h"
 #include "ddsnapd/service/snapshot_requests.h"
 #include "ddsnapd/service/squash.h"
+#include "ddsnapd/service/store_resize.h"
 
 namespace ddsnap {
 
-struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reactions {
+struct ServiceCore final : snapstore::StoreObserver, Reactions {
     using SnapshotId = snapstore::SnapshotId;
     template <class T = void>
     using Task = snapstore::Task<T>;
@@ -47,25 +51,6 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     void on_bye(Session& s);
     Task<void> leave(Session& s);
 
-    // ---- resize.cpp ----
-    Task<ServiceResult<void>> resize_origin(snapstore::Sectors size);
-    Task<ServiceResult<void>> change_origin(snapstore::Sectors size);
-    ServiceResult<void> refuse_longer_clients(snapstore::Sectors size) const;
-
-    // ---- shrink.cpp ----
-    Task<ServiceResult<void>> resize_store(snapstore::Bytes size);
-    bool held_back(const Session& s) const noexcept; // is not to be welcomed now
-    std::optional<ServiceError> writes_on(SnapshotId id) const;
-    void end_writers(SnapshotId id);
-    ServiceError explain_shrink(const snapstore::Error& error) const;
-    Task<snapstore::Result<void>> hold_writers(SnapshotId id) override; // PlaceUsers
-    void release_writers(SnapshotId id) noexcept override;
-    void revoke_places() noexcept override;
-
-    // ---- control.cpp ----
-    Task<ServiceResult<void>> remove(SnapshotId id, bool force);
-    Task<ServiceResult<void>> remove_unused(SnapshotId id, bool force);
-
     // ---- Reactions ----
     void announce_state() override { barrier.announce_state(); }
     void release_squashed() override { squash.release(); }
@@ -83,15 +68,11 @@ struct ServiceCore final : snapstore::StoreObserver, snapstore::PlaceUsers, Reac
     SnapshotRequests snapshot_requests;
     Squash squash;
     Barrier barrier;
+    OriginResize origin_resize;
+    StoreResize store_resize;
+    Removal removal;
 
     std::uint32_t hurried = 0; // quiesce() calls: the sweep goes on whatever the foreground does
-
-    std::optional<snapstore::Sectors> new_end; // of an origin that is being shrunk: no client may be longer
-    bool shrinking = false;                    // the store
-    std::optional<SnapshotId> moving;          // its private chunks are: writers are not welcomed
-    std::optional<ServiceError> shrink_error;  // why writers could not be held
-    bool removing = false;                     // removes take turns
-    SnapshotId removed;                        // valid while removing: not to be opened
 };
 
 } // namespace ddsnap

@@ -30,7 +30,7 @@ Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
         return {Status::no_snapshot,
                 fmt::format("another snapshot has the number {} now", hello.snapshot.value)};
     }
-    if (removing && removed == hello.snapshot) {
+    if (removal.removes(hello.snapshot)) {
         return {Status::busy, fmt::format("snapshot {} is being deleted", hello.snapshot.value)};
     }
     if (hello.sectors > info->size) {
@@ -71,7 +71,7 @@ Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (barrier.epoch_unknown()) {
         return {Status::io, "the store failed while a snapshot was being recorded: restart ddsnapd"};
     }
-    const auto size = new_end.value_or(info.origin_size);
+    const auto size = origin_resize.limit(info.origin_size);
     if (hello.sectors > size) {
         return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}", size.value,
                                           hello.sectors.value)};
@@ -161,7 +161,8 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     // what is squashed.
     // A snapshot's writer waits only while its chunks are moved, which waits for nobody.
     c_.events.barrier_moved.raise(); // hold_writers() may have waited for this one
-    while (s.is(Session::State::opening) && (held_back(s) || (s.origin_writer() && barrier.committing()))) {
+    while (s.is(Session::State::opening) &&
+           (store_resize.held_back(s) || (s.origin_writer() && barrier.committing()))) {
         co_await c_.events.barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {

@@ -14,7 +14,8 @@ ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfi
                          const ServiceConfig& config, ClientProbe& probe, ServiceLog& log)
     : common(devices, store_config, config, log, *this, *this), attachments(common, probe),
       origin_writes(common), snapshot_requests(common), squash(common, attachments),
-      barrier(common, attachments, origin_writes)
+      barrier(common, attachments, origin_writes), origin_resize(common, attachments, origin_writes, barrier),
+      store_resize(common, attachments), removal(common, attachments)
 {}
 
 void ServiceCore::log(int severity, std::string_view text) noexcept
@@ -151,9 +152,7 @@ void VolumeService::on_tick(std::uint64_t now_ns)
 {
     core_->common.events.now = now_ns;
     core_->barrier.on_tick();
-    if (core_->moving) {
-        core_->common.events.barrier_moved.raise();
-    }
+    core_->store_resize.on_tick();
     core_->squash.on_tick();
     core_->common.events.ticked.raise();
     core_->common.store.tick(core_->hurried > 0);

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ddsnapd/service/service_error.h"
 #include "ddsnapd/service/service_log.h"
 #include "snapstore/store.h"
 
@@ -63,33 +64,6 @@ struct ServiceConfig {
     std::uint64_t hold_patience_ns = 10'000'000'000;
     std::uint64_t probe_interval_ns = 1'000'000'000; // how often a client out of reach is looked for
 };
-
-// A failure of a control operation: docs/control.md's code and a sentence.
-struct ServiceError {
-    enum class Code : std::uint8_t {
-        not_found,
-        exists,
-        busy,
-        squashed,
-        invalid,
-        no_space,
-        io_error,
-        corrupt,
-        failed,
-        stopping,
-        timeout,
-        detached,
-        unsupported,
-    };
-    Code code = Code::failed;
-    std::string message;
-};
-
-std::string_view name_of(ServiceError::Code code) noexcept;
-ServiceError to_service_error(const snapstore::Error& error);
-
-template <class T>
-using ServiceResult = tl::expected<T, ServiceError>;
 
 struct ServiceCounters {
     std::uint64_t messages_in = 0;

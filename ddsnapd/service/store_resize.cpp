@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// How much of the store's device is used. The store does the work; what is left, when it becomes smaller, is
-// to keep clients away from places of which they have been told.
-//
-// No message says "forget that": sessions do. I/O on an extent that ends when its session is over is asked
-// for and done again (docs/protocol.md), and a session begins without extents.
-//
-// Invariants:
-//   While a snapshot's private chunks are moved no client has a session in which it may write to it, and none
-//   still writes from an earlier one: a HELLO that says DRAINED came from the client that is recorded.
-//   It is answered when the move is durable (ShrinkServiceTest.WritersAreHeldWhileTheirChunksMove).
-//   A client that does not come back, or cannot say that its writes have ended, is not waited for
-//   for ever: the shrink is refused (ShrinkServiceTest.AWriterOutOfReachIsNamed).
-//   When the store gives old places up, every session that may know of them is over
-//   (ShrinkServiceTest.ReadersForgetOldPlaces).
+#include "ddsnapd/service/store_resize.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
-
-#include "ddsnapd/service/core.h"
 
 namespace ddsnap {
 
@@ -30,13 +16,20 @@ namespace {
 bool drained(const wire::Hello& hello) noexcept { return (hello.features & DDSNAP_FEATURE_DRAINED) != 0; }
 } // namespace
 
-bool ServiceCore::held_back(const Session& s) const noexcept
+void StoreResize::on_tick()
 {
-    return moving && s.writer() && s.of_snapshot(*moving);
+    if (moving_) {
+        c_.events.barrier_moved.raise();
+    }
+}
+
+bool StoreResize::held_back(const Session& s) const noexcept
+{
+    return moving_ && s.writer() && s.of_snapshot(*moving_);
 }
 
 // Why the snapshot's writers are not held yet; nothing: they are.
-std::optional<ServiceError> ServiceCore::writes_on(SnapshotId id) const
+std::optional<ServiceError> StoreResize::writes_on(SnapshotId id) const
 {
     for (const auto& s : c_.sessions) {
         if (s->alive() && held_back(*s) && !s->is(Session::State::opening)) {
@@ -66,13 +59,13 @@ std::optional<ServiceError> ServiceCore::writes_on(SnapshotId id) const
 
 // Sessions in which the snapshot's places may be written to, or whose client is not drained: that may be so
 // the next time.
-void ServiceCore::end_writers(SnapshotId id)
+void StoreResize::end_writers(SnapshotId id)
 {
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         Session& s = c_.sessions[i];
         const bool is_undrained = s.is(Session::State::opening) && !drained(s.hello) &&
                                   s.hello.kind == wire::Kind::process &&
-                                  attachments.recorded(s.hello.client) != nullptr;
+                                  attachments_.recorded(s.hello.client) != nullptr;
         if (s.writer() && s.of_snapshot(id) && (s.is(Session::State::open) || is_undrained)) {
             c_.sessions.note(Severity::info, s, "closed: what was written to the snapshot is being moved");
             c_.sessions.close(s, "what was written to the snapshot is being moved");
@@ -80,13 +73,13 @@ void ServiceCore::end_writers(SnapshotId id)
     }
 }
 
-ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId id)
+snapstore::Task<snapstore::Result<void>> StoreResize::hold_writers(SnapshotId id)
 {
     for (const auto& s : c_.sessions) {
         const bool too_old =
             s->writer() && s->of_snapshot(id) && s->hello.kind == wire::Kind::kernel && !drained(s->hello);
         if (too_old) {
-            shrink_error = ServiceError{
+            error_ = ServiceError{
                 Code::busy,
                 fmt::format("client {} has snapshot {} open and cannot be held, as its dm-ddsnap is "
                             "older than ddsnapd: close it first",
@@ -94,12 +87,12 @@ ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId 
             co_return snapstore::fail(Errc::busy, "a client cannot be held");
         }
     }
-    moving = id;
+    moving_ = id;
     const std::uint64_t deadline = c_.events.now + c_.config.hold_patience_ns;
     std::uint64_t probe_again = c_.events.now;
     for (;;) {
         if (c_.events.now >= probe_again) {
-            co_await attachments.forget_gone();
+            co_await attachments_.forget_gone();
             probe_again = c_.events.now + c_.config.probe_interval_ns;
         }
         end_writers(id);
@@ -108,7 +101,7 @@ ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId 
             co_return snapstore::Result<void>{};
         }
         if (c_.events.stopping || c_.store.shrink_stopped() || c_.events.now >= deadline) {
-            shrink_error = std::move(why);
+            error_ = std::move(why);
             release_writers(id);
             co_return snapstore::fail(Errc::busy, "a client cannot be held");
         }
@@ -116,14 +109,14 @@ ServiceCore::Task<snapstore::Result<void>> ServiceCore::hold_writers(SnapshotId 
     }
 }
 
-void ServiceCore::release_writers(SnapshotId) noexcept
+void StoreResize::release_writers(SnapshotId) noexcept
 {
-    moving.reset();
+    moving_.reset();
     c_.events.barrier_moved.raise();
 }
 
 // Also sessions that have been sent INVALID and have not acknowledged it: reads may be under way.
-void ServiceCore::revoke_places() noexcept
+void StoreResize::revoke_places() noexcept
 {
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         Session& s = c_.sessions[i];
@@ -134,13 +127,13 @@ void ServiceCore::revoke_places() noexcept
     }
 }
 
-ServiceError ServiceCore::explain_shrink(const snapstore::Error& error) const
+ServiceError StoreResize::explain(const snapstore::Error& error) const
 {
     const auto info = c_.store.info();
     const std::uint64_t chunk = std::uint64_t{1} << info.chunk_shift;
     ServiceError result = to_service_error(error);
-    if (error.code == Errc::busy && shrink_error) {
-        return *shrink_error;
+    if (error.code == Errc::busy && error_) {
+        return *error_;
     }
     if (error.code == Errc::no_space && error.where > 0) {
         const std::uint64_t least = std::max<std::uint64_t>(error.where, snapstore::kMinStoreChunks);
@@ -152,7 +145,7 @@ ServiceError ServiceCore::explain_shrink(const snapstore::Error& error) const
     return result;
 }
 
-ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
+snapstore::Task<ServiceResult<void>> StoreResize::resize(Bytes size)
 {
     const Operation operation(c_.events);
     if (c_.events.stopping) {
@@ -169,21 +162,31 @@ ServiceCore::Task<ServiceResult<void>> ServiceCore::resize_store(Bytes size)
         }
         co_return done ? ServiceResult<void>{} : tl::unexpected(to_service_error(done.error()));
     }
-    if (shrinking) {
+    if (shrinking_) {
         co_return tl::unexpected(ServiceError{Code::busy, "the snapshot store is being made smaller"});
     }
-    shrinking = true;
-    shrink_error.reset();
+    shrinking_ = true;
+    error_.reset();
     const auto done = co_await c_.store.shrink_store(size, *this);
-    shrinking = false;
-    co_return done ? ServiceResult<void>{} : tl::unexpected(explain_shrink(done.error()));
+    shrinking_ = false;
+    co_return done ? ServiceResult<void>{} : tl::unexpected(explain(done.error()));
 }
 
-snapstore::Task<ServiceResult<void>> VolumeService::resize_store(Bytes size)
+snapstore::Task<ServiceResult<void>> StoreResize::resize_meta(Bytes size)
 {
-    return core_->resize_store(size);
+    const Operation operation(c_.events);
+    if (c_.events.stopping) {
+        co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
+    }
+    const auto done = co_await c_.store.resize_meta(size);
+    if (done) {
+        co_return ServiceResult<void>{};
+    }
+    ServiceError error = to_service_error(done.error());
+    if (error.code == Code::no_space && done.error().where > 0) {
+        error.message += fmt::format(": a metadata device of {} bytes at the least", done.error().where);
+    }
+    co_return tl::unexpected(std::move(error));
 }
-
-bool VolumeService::shrinking() const noexcept { return core_->shrinking; }
 
 } // namespace ddsnap

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ddsnapd/service/service_error.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace ddsnap {
+
+using Code = ServiceError::Code;
+
+std::string_view name_of(ServiceError::Code code) noexcept
+{
+    static constexpr std::array<std::string_view, 13> kNames{
+        "not_found", "exists", "busy",     "squashed", "invalid",  "no_space",   "io_error",
+        "corrupt",   "failed", "stopping", "timeout",  "detached", "unsupported"};
+    return kNames[static_cast<std::size_t>(code)];
+}
+
+ServiceError to_service_error(const snapstore::Error& error)
+{
+    using snapstore::Errc;
+    const auto code = [&]() {
+        switch (error.code) {
+        case Errc::io_error:
+            return Code::io_error;
+        case Errc::no_space:
+            return Code::no_space;
+        case Errc::not_found:
+            return Code::not_found;
+        case Errc::exists:
+            return Code::exists;
+        case Errc::busy:
+            return Code::busy;
+        case Errc::squashed:
+            return Code::squashed;
+        case Errc::corrupt:
+            return Code::corrupt;
+        case Errc::unsupported:
+            return Code::unsupported;
+        case Errc::invalid:
+        case Errc::too_small:
+        case Errc::mismatch:
+        case Errc::not_a_store:
+        case Errc::other_origin:
+            return Code::invalid;
+        case Errc::stopping:
+            return Code::stopping;
+        case Errc::failed:
+            return Code::failed;
+        }
+        return Code::failed;
+    };
+    const bool placed = error.code == Errc::io_error || error.code == Errc::corrupt ||
+                        (error.code == Errc::failed && error.where != 0);
+    return {code(),
+            placed ? fmt::format("{} (at byte {})", error.what, error.where) : std::string(error.what)};
+}
+
+ServiceResult<void> converted(const snapstore::Result<void>& result)
+{
+    if (!result) {
+        return tl::unexpected(to_service_error(result.error()));
+    }
+    return {};
+}
+
+ServiceResult<snapstore::SnapshotInfo> find_snapshot(const snapstore::Store& store, snapstore::SnapshotId id)
+{
+    if (auto info = store.find(id)) {
+        return std::move(*info);
+    }
+    return tl::unexpected(ServiceError{Code::not_found, fmt::format("there is no snapshot {}", id.value)});
+}
+
+} // namespace ddsnap
