@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// The beginning and the orderly end of a session.
-//
-// Who may open what:
-//   origin     one client that may write; any number that only read.
-//   snapshot   one client that may write; any number that only read. A reader may cache (MAY_CACHE) if no
-//              client that may write is connected or recorded when it comes; while a reader that may cache
-//              is connected, a new writer is refused BUSY. So whoever caches knows that nobody else can
-//              change where the snapshot's chunks are. A squashed snapshot may be opened by anyone: all
-//              I/O fails.
+#include "ddsnapd/service/handshake.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
-
-#include "ddsnapd/service/core.h"
 
 namespace ddsnap {
 
@@ -20,7 +11,14 @@ using snapstore::SnapshotState;
 using wire::Role;
 using wire::Status;
 
-Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
+Handshake::Handshake(Common& common, Attachments& attachments, Squash& squash, Barrier& barrier,
+                     const OriginResize& origin_resize, const StoreResize& store_resize,
+                     const Removal& removal) noexcept
+    : c_(common), attachments_(attachments), squash_(squash), barrier_(barrier),
+      origin_resize_(origin_resize), store_resize_(store_resize), removal_(removal)
+{}
+
+Refusal Handshake::judge_snapshot(const wire::Hello& hello) const
 {
     const auto info = c_.store.find(hello.snapshot);
     if (!info || info->state == SnapshotState::deleting) {
@@ -30,7 +28,7 @@ Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
         return {Status::no_snapshot,
                 fmt::format("another snapshot has the number {} now", hello.snapshot.value)};
     }
-    if (removal.removes(hello.snapshot)) {
+    if (removal_.removes(hello.snapshot)) {
         return {Status::busy, fmt::format("snapshot {} is being deleted", hello.snapshot.value)};
     }
     if (hello.sectors > info->size) {
@@ -40,7 +38,7 @@ Refusal ServiceCore::judge_snapshot(const wire::Hello& hello) const
     return {};
 }
 
-Refusal ServiceCore::judge(const wire::Hello& hello) const
+Refusal Handshake::judge(const wire::Hello& hello) const
 {
     if (c_.events.stopping) {
         return {Status::stopping, "the daemon is stopping"};
@@ -57,7 +55,7 @@ Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (hello.client == snapstore::Uuid{}) {
         return {Status::invalid, "the client's id is all zero"};
     }
-    const snapstore::Attachment* known = attachments.recorded(hello.client);
+    const snapstore::Attachment* known = attachments_.recorded(hello.client);
     const bool origin = hello.role == Role::origin;
     if (known != nullptr && (known->origin != origin || (!origin && known->snapshot != hello.snapshot))) {
         return {Status::invalid, "the client's id belongs to another device"};
@@ -68,10 +66,10 @@ Refusal ServiceCore::judge(const wire::Hello& hello) const
     if (!origin) {
         return judge_snapshot(hello);
     }
-    if (barrier.epoch_unknown()) {
+    if (barrier_.epoch_unknown()) {
         return {Status::io, "the store failed while a snapshot was being recorded: restart ddsnapd"};
     }
-    const auto size = origin_resize.limit(info.origin_size);
+    const auto size = origin_resize_.limit(info.origin_size);
     if (hello.sectors > size) {
         return {Status::size, fmt::format("the origin has {} sectors, fewer than the device's {}", size.value,
                                           hello.sectors.value)};
@@ -79,8 +77,7 @@ Refusal ServiceCore::judge(const wire::Hello& hello) const
     return {};
 }
 
-// Other connected clients that stand in the way.
-Refusal ServiceCore::judge_rivals(const Session& s) const
+Refusal Handshake::judge_rivals(const Session& s) const
 {
     for (const auto& other : c_.sessions) {
         const bool same_place = other->alive() && other.get() != &s &&
@@ -98,7 +95,7 @@ Refusal ServiceCore::judge_rivals(const Session& s) const
     return {};
 }
 
-void ServiceCore::refuse(Session& s, const Refusal& refusal)
+void Handshake::refuse(Session& s, const Refusal& refusal)
 {
     ++c_.counters.refused;
     c_.sessions.note(Severity::warning, s, fmt::format("refused: {}", refusal.text));
@@ -110,7 +107,7 @@ void ServiceCore::refuse(Session& s, const Refusal& refusal)
     c_.sessions.close(s, refusal.text);
 }
 
-void ServiceCore::on_hello(Session& s, wire::Bytes message)
+void Handshake::on_hello(Session& s, wire::Bytes message)
 {
     const auto hello = wire::Hello::decode(message);
     if (!hello) {
@@ -145,7 +142,7 @@ void ServiceCore::on_hello(Session& s, wire::Bytes message)
     }
 }
 
-ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
+snapstore::Task<void> Handshake::open_writer(Session& s)
 {
     const Operation operation(c_.events, &s);
     const bool dead_snapshot =
@@ -153,16 +150,11 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
         c_.store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
     Refusal refusal;
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
-        refusal = co_await attachments.attach(s);
+        refusal = co_await attachments_.attach(s);
     }
-    // Invariant: no origin client is welcomed while a snapshot is being committed: its epoch and flags would
-    // be wrong a moment later (BarrierTest.NobodyIsWelcomedDuringACommit). Snapshot clients must not
-    // wait: the commit may wait for a copy-out, that for space, and that for this very client to release
-    // what is squashed.
-    // A snapshot's writer waits only while its chunks are moved, which waits for nobody.
     c_.events.barrier_moved.raise(); // hold_writers() may have waited for this one
     while (s.is(Session::State::opening) &&
-           (store_resize.held_back(s) || (s.origin_writer() && barrier.committing()))) {
+           (store_resize_.held_back(s) || (s.origin_writer() && barrier_.committing()))) {
         co_await c_.events.barrier_moved.wait();
     }
     if (!s.is(Session::State::opening)) {
@@ -178,7 +170,7 @@ ServiceCore::Task<void> ServiceCore::open_writer(Session& s)
     welcome(s);
 }
 
-void ServiceCore::welcome(Session& s)
+void Handshake::welcome(Session& s)
 {
     const auto info = c_.store.info();
     wire::Welcome m;
@@ -194,7 +186,7 @@ void ServiceCore::welcome(Session& s)
     if (s.hello.role == Role::origin) {
         m.credits = c_.config.origin_credits;
         m.sectors = info.origin_size;
-        s.told_no_snapshots = barrier.needs_no_grants();
+        s.told_no_snapshots = barrier_.needs_no_grants();
         m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     } else {
         const auto snapshot = c_.store.find(s.hello.snapshot);
@@ -203,7 +195,7 @@ void ServiceCore::welcome(Session& s)
         m.snapshot_uuid = snapshot ? snapshot->uuid : snapstore::Uuid{};
         squashed_snapshot = !snapshot || snapshot->state != SnapshotState::normal;
         const bool other_writer =
-            !s.writer() && (attachments.writer_recorded(s.hello.snapshot) ||
+            !s.writer() && (attachments_.writer_recorded(s.hello.snapshot) ||
                             std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& other) {
                                 return other.get() != &s && other->of_snapshot(s.hello.snapshot) &&
                                        other->writer();
@@ -217,22 +209,22 @@ void ServiceCore::welcome(Session& s)
     c_.sessions.note(Severity::info, s, "open");
     c_.sessions.send_message(s, m);
     if (squashed_snapshot && s.alive()) {
-        squash.invalidate(s);
+        squash_.invalidate(s);
     }
-    barrier.welcomed(s);
+    barrier_.welcomed(s);
     c_.events.barrier_moved.raise();
 }
 
-void ServiceCore::on_bye(Session& s)
+void Handshake::on_bye(Session& s)
 {
     s.state = Session::State::leaving;
     snapstore::spawn(frames(), leave(s));
 }
 
-ServiceCore::Task<void> ServiceCore::leave(Session& s)
+snapstore::Task<void> Handshake::leave(Session& s)
 {
     const Operation operation(c_.events, &s);
-    if (attachments.recorded(s.hello.client) != nullptr) {
+    if (attachments_.recorded(s.hello.client) != nullptr) {
         if (const auto done = co_await c_.store.detach(s.hello.client); !done) {
             c_.sessions.note(Severity::error, s,
                              fmt::format("cannot record that the client leaves: {}", done.error().what));

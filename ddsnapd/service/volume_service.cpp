@@ -15,7 +15,8 @@ ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfi
     : common(devices, store_config, config, log, *this, *this), attachments(common, probe),
       origin_writes(common), snapshot_requests(common), squash(common, attachments),
       barrier(common, attachments, origin_writes), origin_resize(common, attachments, origin_writes, barrier),
-      store_resize(common, attachments), removal(common, attachments)
+      store_resize(common, attachments), removal(common, attachments),
+      handshake(common, attachments, squash, barrier, origin_resize, store_resize, removal)
 {}
 
 void ServiceCore::log(int severity, std::string_view text) noexcept
@@ -29,17 +30,17 @@ void ServiceCore::dispatch(Session& s, wire::Bytes message)
     switch (s.state) {
     case Session::State::greeting:
         if (header->type != wire::Type::hello) {
-            c_.sessions.protocol_error(
+            common.sessions.protocol_error(
                 s, fmt::format("the first message is {}, not HELLO", wire::name_of(header->type)));
             return;
         }
-        on_hello(s, message);
+        handshake.on_hello(s, message);
         return;
     case Session::State::open:
         dispatch_open(s, *header, message);
         return;
     default:
-        c_.sessions.protocol_error(s, fmt::format("{} out of order", wire::name_of(header->type)));
+        common.sessions.protocol_error(s, fmt::format("{} out of order", wire::name_of(header->type)));
     }
 }
 
@@ -50,30 +51,31 @@ void ServiceCore::dispatch_open(Session& s, const wire::Header& header, wire::By
     switch (header.type) {
     case Type::write:
         return origin && s.writer() ? origin_writes.on_write(s, message)
-                                    : c_.sessions.protocol_error(s, "WRITE without the right to write");
+                                    : common.sessions.protocol_error(s, "WRITE without the right to write");
     case Type::held:
         return barrier.on_held(s, message);
     case Type::snap_read:
     case Type::snap_write:
-        return origin ? c_.sessions.protocol_error(s, "snapshot request in an origin session")
+        return origin ? common.sessions.protocol_error(s, "snapshot request in an origin session")
                       : snapshot_requests.on_request(s, message);
     default:
         break;
     }
     const auto bare = wire::Bare::decode(message);
     if (!bare) {
-        return c_.sessions.protocol_error(s, fmt::format("{}: {}", wire::name_of(header.type), bare.error()));
+        return common.sessions.protocol_error(
+            s, fmt::format("{}: {}", wire::name_of(header.type), bare.error()));
     }
     switch (bare->type) {
     case Type::unlock:
-        return origin ? c_.sessions.protocol_error(s, "UNLOCK in an origin session")
+        return origin ? common.sessions.protocol_error(s, "UNLOCK in an origin session")
                       : snapshot_requests.on_unlock(s, bare->id);
     case Type::invalid_ack:
         return squash.on_invalid_ack(s);
     case Type::bye:
-        return on_bye(s);
+        return handshake.on_bye(s);
     default:
-        return c_.sessions.protocol_error(
+        return common.sessions.protocol_error(
             s, fmt::format("{} is not a client's to send", wire::name_of(header.type)));
     }
 }
