@@ -7,7 +7,6 @@
 
 namespace ddsnap {
 
-using Hold = Session::Hold;
 using Code = ServiceError::Code;
 using snapstore::Epoch;
 

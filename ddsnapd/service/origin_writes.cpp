@@ -47,7 +47,7 @@ void OriginWrites::on_write(Session& s, wire::Bytes message)
     if (!request) {
         return c_.sessions.protocol_error(s, request.error());
     }
-    if (s.hold == Session::Hold::held) {
+    if (s.hold == Hold::held) {
         return c_.sessions.protocol_error(s, "WRITE between HELD and RESUME");
     }
     if (request->range.count > c_.config.max_range) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // One connection of a client, from its HELLO to its end. Data only: what happens is in the files of the
-// volume service (handshake, origin, snapshots, barrier).
+// volume service (core.h).
 //
 //   greeting ── HELLO ──► opening ── WELCOME ──► open ── BYE ──► leaving ── BYE_ACK ──► dead
 //       └──────────────────── error, REFUSED, disconnection ─────────────────────────────┘
@@ -26,11 +26,13 @@ struct RequestSlot {
     ReadLock lock;
 };
 
+// How far HOLD and HELD, INVALID and INVALID_ACK have come.
+enum class Hold : std::uint8_t { none, asked, held };
+enum class Invalid : std::uint8_t { none, sent, acked };
+
 class Session {
 public:
     enum class State : std::uint8_t { greeting, opening, open, leaving, dead };
-    enum class Hold : std::uint8_t { none, asked, held };
-    enum class Invalid : std::uint8_t { none, sent, acked };
 
     Session(std::uint64_t session_number, Transport& its_transport, const Peer& its_peer)
         : number(session_number), transport(&its_transport), peer(its_peer)

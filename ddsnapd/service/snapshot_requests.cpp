@@ -35,7 +35,7 @@ void SnapshotRequests::on_request(Session& s, wire::Bytes message)
         return c_.sessions.protocol_error(s,
                                           "more requests unanswered or locked than the session has credits");
     }
-    if (s.invalid != Session::Invalid::none) {
+    if (s.invalid != Invalid::none) {
         return answer(s, request->id, Status::squashed, {});
     }
     free_slot->used = true;
@@ -82,13 +82,13 @@ snapstore::Task<void> SnapshotRequests::serve(Session& s, RequestSlot& slot, wir
     }
     --in_engine_;
     c_.events.unlocked.raise();
-    if (!s.is(Session::State::open) || s.invalid != Session::Invalid::none || !found || *found == 0) {
+    if (!s.is(Session::State::open) || s.invalid != Invalid::none || !found || *found == 0) {
         release(slot);
         if (s.is(Session::State::open)) {
             answer(s, request.id,
-                   s.invalid != Session::Invalid::none ? Status::squashed
-                   : found                             ? Status::io
-                                                       : wire::status_of(found.error().code),
+                   s.invalid != Invalid::none ? Status::squashed
+                   : found                    ? Status::io
+                                              : wire::status_of(found.error().code),
                    {});
         }
         co_return;

@@ -14,7 +14,7 @@ Squash::Squash(Common& common, Attachments& attachments) : c_(common), attachmen
 
 void Squash::invalidate(Session& s)
 {
-    s.invalid = Session::Invalid::sent;
+    s.invalid = Invalid::sent;
     s.invalid_since = c_.events.now;
     ++unacknowledged_;
     c_.sessions.send_message(s, wire::Bare{wire::Type::invalid, 0});
@@ -22,10 +22,10 @@ void Squash::invalidate(Session& s)
 
 void Squash::on_invalid_ack(Session& s)
 {
-    if (s.invalid != Session::Invalid::sent) {
+    if (s.invalid != Invalid::sent) {
         return c_.sessions.protocol_error(s, "INVALID_ACK without INVALID");
     }
-    s.invalid = Session::Invalid::acked;
+    s.invalid = Invalid::acked;
     c_.events.release_dirty = true;
 }
 
@@ -39,7 +39,7 @@ void Squash::end_unresponsive()
     unacknowledged_ = 0;
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         Session& s = c_.sessions[i];
-        if (!s.is(Session::State::open) || s.invalid != Session::Invalid::sent) {
+        if (!s.is(Session::State::open) || s.invalid != Invalid::sent) {
             continue;
         }
         if (c_.events.now - s.invalid_since >= c_.config.invalid_patience_ns) {
@@ -64,7 +64,7 @@ void Squash::squashed(SnapshotId id) noexcept
 {
     for (std::size_t i = 0; i < c_.sessions.size(); ++i) {
         Session& s = c_.sessions[i];
-        if (s.of_snapshot(id) && s.is(Session::State::open) && s.invalid == Session::Invalid::none) {
+        if (s.of_snapshot(id) && s.is(Session::State::open) && s.invalid == Invalid::none) {
             s.may_cache = false;
             invalidate(s);
         }
@@ -76,7 +76,7 @@ bool Squash::may_reuse(SnapshotId id) const noexcept
 {
     for (const auto& s : c_.sessions) {
         if (s->of_snapshot(id) && s->is(Session::State::open) && s->knows_places &&
-            s->invalid != Session::Invalid::acked) {
+            s->invalid != Invalid::acked) {
             return false;
         }
     }
@@ -85,7 +85,7 @@ bool Squash::may_reuse(SnapshotId id) const noexcept
             continue;
         }
         const bool acked = std::any_of(c_.sessions.begin(), c_.sessions.end(), [&](const auto& s) {
-            return s->of_client(a.client) && s->invalid == Session::Invalid::acked;
+            return s->of_client(a.client) && s->invalid == Invalid::acked;
         });
         if (!acked && attachments_.may_act(a)) {
             return false;

@@ -100,8 +100,6 @@ public:
     VolumeService(snapstore::Devices devices, const snapstore::StoreConfig& store_config,
                   const ServiceConfig& config, ClientProbe& probe, ServiceLog& log);
     ~VolumeService();
-    VolumeService(const VolumeService&) = delete;
-    VolumeService& operator=(const VolumeService&) = delete;
 
     snapstore::Store& store() noexcept;
     snapstore::FramePool& frames() noexcept;
