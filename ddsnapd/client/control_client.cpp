@@ -12,8 +12,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ddsnapd/protocol/control_words.h"
+
 namespace ddsnap::client {
 namespace {
+
+namespace fields = control::fields;
 
 using Kind = ControlError::Kind;
 
@@ -159,7 +163,7 @@ tl::expected<nlohmann::json, ControlError> ControlClient::call(const nlohmann::j
         return tl::unexpected(std::move(answer_line).error());
     }
     auto answer = nlohmann::json::parse(*answer_line, nullptr, false);
-    const auto ok = answer.is_object() ? answer.find("ok") : answer.end();
+    const auto ok = answer.is_object() ? answer.find(fields::ok) : answer.end();
     if (!answer.is_object() || ok == answer.end() || !ok->is_boolean()) {
         socket_.reset();
         return error(Kind::broken, "the daemon's answer is not an answer");
@@ -167,14 +171,14 @@ tl::expected<nlohmann::json, ControlError> ControlClient::call(const nlohmann::j
     if (ok->get<bool>()) {
         return answer;
     }
-    const auto& details = answer["error"];
+    const auto& details = answer[fields::error];
     const auto text = [&](const char* field, const char* otherwise) {
         return details.is_object() && details.contains(field) && details[field].is_string()
                    ? details[field].get<std::string>()
                    : std::string(otherwise);
     };
-    return tl::unexpected(
-        ControlError{Kind::refused, text("code", "failed"), text("message", "the daemon gave no reason")});
+    return tl::unexpected(ControlError{Kind::refused, text(fields::code, control::codes::failed),
+                                       text(fields::message, "the daemon gave no reason")});
 }
 
 tl::expected<nlohmann::json, ControlError> control_call(const std::string& socket_path,

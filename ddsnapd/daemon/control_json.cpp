@@ -12,6 +12,8 @@
 
 namespace ddsnap::daemon {
 
+namespace fields = control::fields;
+namespace values = control::values;
 using nlohmann::json;
 using snapstore::SnapshotState;
 
@@ -30,15 +32,15 @@ std::string rfc3339(std::uint64_t ns)
 json client_json(const ClientInfo& client)
 {
     const bool kernel = client.kind == DDSNAP_CLIENT_KERNEL;
-    return {{"role", client.origin ? "origin" : "snapshot"},
-            {"snapshot", client.origin ? json() : json(client.snapshot.value)},
-            {"kind", kernel ? "kernel" : "process"},
-            {"name", client.name},
-            {"device", kernel ? json(fmt::format("{}:{}", client.major_or_pid, client.minor)) : json()},
-            {"pid", kernel ? json() : json(client.major_or_pid)},
-            {"sectors", client.connected ? json(client.sectors.value) : json()},
-            {"connected", client.connected},
-            {"attached", client.attached}};
+    return {{fields::role, client.origin ? values::origin : values::snapshot},
+            {fields::snapshot, client.origin ? json() : json(client.snapshot.value)},
+            {fields::kind, kernel ? values::kernel : values::process},
+            {fields::name, client.name},
+            {fields::device, kernel ? json(fmt::format("{}:{}", client.major_or_pid, client.minor)) : json()},
+            {fields::pid, kernel ? json() : json(client.major_or_pid)},
+            {fields::sectors, client.connected ? json(client.sectors.value) : json()},
+            {fields::connected, client.connected},
+            {fields::attached, client.attached}};
 }
 
 } // namespace
@@ -78,9 +80,9 @@ std::int64_t integer_field(const json& request, const char* name, std::optional<
 
 std::int8_t priority_field(const json& request, std::optional<std::int8_t> otherwise)
 {
-    const std::int64_t priority = integer_field(request, "priority", otherwise);
+    const std::int64_t priority = integer_field(request, fields::priority, otherwise);
     if (priority < -128 || priority > 127) {
-        throw BadRequest("\"priority\" must be between -128 and 127");
+        throw BadRequest(fmt::format("\"{}\" must be between -128 and 127", fields::priority));
     }
     return static_cast<std::int8_t>(priority);
 }
@@ -152,18 +154,18 @@ std::string tag_field(const json& request, const char* name)
 
 json snapshot_json(const ControlContext& context, const snapstore::SnapshotInfo& info)
 {
-    return {{"id", info.id.value},
-            {"epoch", info.epoch.value},
-            {"uuid", format_uuid(info.uuid)},
-            {"name", info.name},
-            {"tag", info.tag},
-            {"created", rfc3339(info.created_ns)},
-            {"created_ns", info.created_ns},
-            {"sectors", info.size.value},
-            {"priority", info.priority},
-            {"use_count", info.use_count},
-            {"state", info.state == SnapshotState::normal ? "normal" : "squashed"},
-            {"clients", context.service.sessions_of(info.id)}};
+    return {{fields::id, info.id.value},
+            {fields::epoch, info.epoch.value},
+            {fields::uuid, format_uuid(info.uuid)},
+            {fields::name, info.name},
+            {fields::tag, info.tag},
+            {fields::created, rfc3339(info.created_ns)},
+            {fields::created_ns, info.created_ns},
+            {fields::sectors, info.size.value},
+            {fields::priority, info.priority},
+            {fields::use_count, info.use_count},
+            {fields::state, info.state == SnapshotState::normal ? values::normal : values::squashed},
+            {fields::clients, context.service.sessions_of(info.id)}};
 }
 
 // As many as an administrator looks at; the number of all is beside it.
@@ -179,7 +181,7 @@ json lost_json(const ControlContext& context)
         for (const snapstore::SnapshotId id : lost.snapshots) {
             snapshots.push_back(id.value);
         }
-        list.push_back({{"chunk", lost.chunk.value}, {"snapshots", std::move(snapshots)}});
+        list.push_back({{fields::chunk, lost.chunk.value}, {fields::snapshots, std::move(snapshots)}});
     }
     return list;
 }
@@ -195,32 +197,32 @@ json volume_json(const ControlContext& context)
     for (const ClientInfo& client : context.service.clients()) {
         clients.push_back(client_json(client));
     }
-    return {{"uuid", format_uuid(info.uuid)},
-            {"origin_sectors", info.origin_size.value},
-            {"chunk_size", std::uint64_t{1} << info.chunk_shift},
-            {"epoch", info.epoch.value},
-            {"store_bytes", info.store_size.value},
-            {"store_chunks", info.store_chunks},
-            {"free_chunks", info.free_chunks},
-            {"pending_chunks", info.pending_chunks},
-            {"meta_blocks", info.meta_blocks},
-            {"free_meta_blocks", info.free_meta_blocks},
-            {"journal_blocks", info.journal_blocks},
-            {"journal_used", info.journal_used},
-            {"exceptions", info.exceptions},
-            {"snapshots", info.snapshots},
-            {"sweeping", info.sweeping},
-            {"state", info.failed ? "failed" : "normal"},
-            {"failure", info.failed ? json(info.failure) : json()},
-            {"given_up", info.given_up},
-            {"lost_chunks", info.lost_chunks},
-            {"lost", lost_json(context)},
-            {"bad_chunks", info.bad_chunks},
-            {"origin_samples", info.origin_samples},
-            {"policy", context.snapshot_first ? "snapshot-first" : "origin-first"},
-            {"uptime_ms", (context.now() - context.started_ns) / 1'000'000},
-            {"counters", std::move(counters)},
-            {"clients", std::move(clients)}};
+    return {{fields::uuid, format_uuid(info.uuid)},
+            {fields::origin_sectors, info.origin_size.value},
+            {fields::chunk_size, std::uint64_t{1} << info.chunk_shift},
+            {fields::epoch, info.epoch.value},
+            {fields::store_bytes, info.store_size.value},
+            {fields::store_chunks, info.store_chunks},
+            {fields::free_chunks, info.free_chunks},
+            {fields::pending_chunks, info.pending_chunks},
+            {fields::meta_blocks, info.meta_blocks},
+            {fields::free_meta_blocks, info.free_meta_blocks},
+            {fields::journal_blocks, info.journal_blocks},
+            {fields::journal_used, info.journal_used},
+            {fields::exceptions, info.exceptions},
+            {fields::snapshots, info.snapshots},
+            {fields::sweeping, info.sweeping},
+            {fields::state, info.failed ? values::failed : values::normal},
+            {fields::failure, info.failed ? json(info.failure) : json()},
+            {fields::given_up, info.given_up},
+            {fields::lost_chunks, info.lost_chunks},
+            {fields::lost, lost_json(context)},
+            {fields::bad_chunks, info.bad_chunks},
+            {fields::origin_samples, info.origin_samples},
+            {fields::policy, context.snapshot_first ? values::snapshot_first : values::origin_first},
+            {fields::uptime_ms, (context.now() - context.started_ns) / 1'000'000},
+            {fields::counters, std::move(counters)},
+            {fields::clients, std::move(clients)}};
 }
 
 json delta_json(const snapstore::DeltaPart& part, std::span<const snapstore::ChunkRange> ranges)
@@ -229,24 +231,26 @@ json delta_json(const snapstore::DeltaPart& part, std::span<const snapstore::Chu
     for (const snapstore::ChunkRange& range : ranges) {
         list.push_back(json::array({range.first.value, range.count}));
     }
-    return {{"ranges", std::move(list)},
-            {"next", part.next.value},
-            {"done", part.complete},
-            {"from_epoch", part.from.value},
-            {"to_epoch", part.to.value == 0 ? json() : json(part.to.value)}};
+    return {{fields::ranges, std::move(list)},
+            {fields::next, part.next.value},
+            {fields::done, part.complete},
+            {fields::from_epoch, part.from.value},
+            {fields::to_epoch, part.to.value == 0 ? json() : json(part.to.value)}};
 }
 
 json check_json(const snapstore::CheckReport& report)
 {
     json damage = json::array();
     for (const auto& d : report.damage) {
-        damage.push_back(
-            {{"what", d.what}, {"where", d.where}, {"chunk", d.chunk.value}, {"epoch", d.epoch.value}});
+        damage.push_back({{fields::what, d.what},
+                          {fields::where, d.where},
+                          {fields::chunk, d.chunk.value},
+                          {fields::epoch, d.epoch.value}});
     }
-    return {{"exceptions", report.exceptions},
-            {"data_verified", report.data_verified},
-            {"leaked_chunks", report.leaked_chunks},
-            {"damage", std::move(damage)}};
+    return {{fields::exceptions, report.exceptions},
+            {fields::data_verified, report.data_verified},
+            {fields::leaked_chunks, report.leaked_chunks},
+            {fields::damage, std::move(damage)}};
 }
 
 } // namespace ddsnap::daemon

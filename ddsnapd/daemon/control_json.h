@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ddsnapd/daemon/control_ops.h"
+#include "ddsnapd/protocol/control_words.h"
 
 namespace ddsnap::daemon {
 
@@ -21,7 +22,7 @@ public:
 };
 
 snapstore::SnapshotId snapshot_field(const nlohmann::json& request,
-                                     const char* name = "snapshot"); // required
+                                     const char* name = control::fields::snapshot); // required
 // Absent or null: none.
 std::optional<snapstore::SnapshotId> optional_snapshot_field(const nlohmann::json& request, const char* name);
 std::int8_t priority_field(const nlohmann::json& request, std::optional<std::int8_t> otherwise);

@@ -17,28 +17,31 @@
 
 namespace ddsnap::daemon {
 
+namespace fields = control::fields;
+namespace ops = control::ops;
 using nlohmann::json;
 using snapstore::Task;
 using Code = ServiceError::Code;
 
 json control_error(Code code, const std::string& message)
 {
-    return {{"ok", false}, {"error", {{"code", name_of(code)}, {"message", message}}}};
+    return {{fields::ok, false},
+            {fields::error, {{fields::code, name_of(code)}, {fields::message, message}}}};
 }
 
 namespace {
 
 json refused(const ServiceError& error) { return control_error(error.code, error.message); }
 
-json okay(json fields = json::object())
+json okay(json answer = json::object())
 {
-    fields["ok"] = true;
-    return fields;
+    answer[fields::ok] = true;
+    return answer;
 }
 
 json one_snapshot(const ControlContext& c, const ServiceResult<snapstore::SnapshotInfo>& result)
 {
-    return result ? okay({{"snapshot", snapshot_json(c, *result)}}) : refused(result.error());
+    return result ? okay({{fields::snapshot, snapshot_json(c, *result)}}) : refused(result.error());
 }
 
 // Each operation is a coroutine that may throw BadRequest before its first suspension only; see call().
@@ -46,15 +49,15 @@ using Operation = Task<json> (*)(ControlContext&, const json&);
 
 Task<json> op_hello(ControlContext& c, const json&)
 {
-    co_return okay({{"daemon", "ddsnapd"},
-                    {"version", ZUMASTOR_VERSION},
-                    {"protocol", 1},
-                    {"pid", ::getpid()},
-                    {"volume", format_uuid(c.service.store().info().uuid)},
-                    {"store", c.store},
-                    {"origin", c.origin},
-                    {"meta", c.meta ? json(*c.meta) : json()},
-                    {"data_socket", c.data_socket}});
+    co_return okay({{fields::daemon, control::values::ddsnapd},
+                    {fields::version, ZUMASTOR_VERSION},
+                    {fields::protocol, 1},
+                    {fields::pid, ::getpid()},
+                    {fields::volume, format_uuid(c.service.store().info().uuid)},
+                    {fields::store, c.store},
+                    {fields::origin, c.origin},
+                    {fields::meta, c.meta ? json(*c.meta) : json()},
+                    {fields::data_socket, c.data_socket}});
 }
 
 std::uint64_t deadline(const ControlContext& c, std::int64_t timeout_ms)
@@ -75,20 +78,20 @@ Task<json> create(ControlContext& c, snapstore::CreateOptions options, std::stri
 Task<json> op_create(ControlContext& c, const json& request)
 {
     snapstore::CreateOptions options;
-    options.id = optional_snapshot_field(request, "snapshot");
+    options.id = optional_snapshot_field(request, fields::snapshot);
     // A replica's snapshot is the same snapshot as the one that was sent.
-    options.uuid = uuid_field(request, "uuid").value_or(random_uuid());
+    options.uuid = uuid_field(request, fields::uuid).value_or(random_uuid());
     for (const auto& info : c.service.store().list()) {
         if (info.uuid == options.uuid) {
             throw BadRequest(fmt::format("snapshot {} has this UUID", info.id.value));
         }
     }
     const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-    options.created_ns = static_cast<std::uint64_t>(integer_field(request, "created_ns", now));
+    options.created_ns = static_cast<std::uint64_t>(integer_field(request, fields::created_ns, now));
     options.priority = priority_field(request, std::int8_t{0});
-    auto name = name_field(request, "name");
-    auto tag = tag_field(request, "tag");
-    const auto until = deadline(c, integer_field(request, "timeout_ms", 30'000));
+    auto name = name_field(request, fields::name);
+    auto tag = tag_field(request, fields::tag);
+    const auto until = deadline(c, integer_field(request, fields::timeout_ms, 30'000));
     return create(c, options, std::move(name), std::move(tag), until);
 }
 
@@ -100,7 +103,7 @@ Task<json> remove(ControlContext& c, snapstore::SnapshotId id, bool force)
 
 Task<json> op_delete(ControlContext& c, const json& request)
 {
-    return remove(c, snapshot_field(request), flag_field(request, "force"));
+    return remove(c, snapshot_field(request), flag_field(request, fields::force));
 }
 
 Task<json> op_list(ControlContext& c, const json&)
@@ -109,13 +112,13 @@ Task<json> op_list(ControlContext& c, const json&)
     for (const auto& info : c.service.store().list()) {
         all.push_back(snapshot_json(c, info));
     }
-    co_return okay({{"snapshots", std::move(all)}});
+    co_return okay({{fields::snapshots, std::move(all)}});
 }
 
 Task<json> get(ControlContext& c, snapstore::SnapshotId id)
 {
     const auto info = c.service.store().find(id);
-    co_return info ? okay({{"snapshot", snapshot_json(c, *info)}})
+    co_return info ? okay({{fields::snapshot, snapshot_json(c, *info)}})
                    : control_error(Code::not_found, fmt::format("there is no snapshot {}", id.value));
 }
 
@@ -135,15 +138,15 @@ Task<json> op_priority(ControlContext& c, const json& request)
 Task<json> add_use(ControlContext& c, snapstore::SnapshotId id, std::int64_t difference)
 {
     const auto result = co_await c.service.add_use(id, difference);
-    co_return result ? okay({{"use_count", *result}}) : refused(result.error());
+    co_return result ? okay({{fields::use_count, *result}}) : refused(result.error());
 }
 
 Task<json> op_usecount(ControlContext& c, const json& request)
 {
-    return add_use(c, snapshot_field(request), integer_field(request, "diff", 0));
+    return add_use(c, snapshot_field(request), integer_field(request, fields::diff, 0));
 }
 
-Task<json> op_status(ControlContext& c, const json&) { co_return okay({{"volume", volume_json(c)}}); }
+Task<json> op_status(ControlContext& c, const json&) { co_return okay({{fields::volume, volume_json(c)}}); }
 
 Task<json> op_checkpoint(ControlContext& c, const json&)
 {
@@ -159,7 +162,7 @@ Task<json> quiesce(ControlContext& c, std::uint64_t until)
 
 Task<json> op_quiesce(ControlContext& c, const json& request)
 {
-    return quiesce(c, deadline(c, integer_field(request, "timeout_ms", 30'000)));
+    return quiesce(c, deadline(c, integer_field(request, fields::timeout_ms, 30'000)));
 }
 
 Task<json> check(ControlContext& c, bool data)
@@ -168,7 +171,10 @@ Task<json> check(ControlContext& c, bool data)
     co_return result ? okay(check_json(*result)) : refused(result.error());
 }
 
-Task<json> op_check(ControlContext& c, const json& request) { return check(c, flag_field(request, "data")); }
+Task<json> op_check(ControlContext& c, const json& request)
+{
+    return check(c, flag_field(request, fields::data));
+}
 
 Task<json> delta(ControlContext& c, snapstore::SnapshotId from, std::optional<snapstore::SnapshotId> to,
                  snapstore::Chunk start, std::size_t limit)
@@ -183,12 +189,12 @@ Task<json> delta(ControlContext& c, snapstore::SnapshotId from, std::optional<sn
 Task<json> op_delta(ControlContext& c, const json& request)
 {
     constexpr std::int64_t kMostRanges = 1024; // at most 30 bytes each: the answer stays below 64 KiB
-    const std::int64_t start = integer_field(request, "start", 0);
-    const std::int64_t limit = integer_field(request, "limit", kMostRanges);
+    const std::int64_t start = integer_field(request, fields::start, 0);
+    const std::int64_t limit = integer_field(request, fields::limit, kMostRanges);
     if (start < 0 || limit < 1) {
         throw BadRequest("\"start\" must not be negative, \"limit\" must be positive");
     }
-    return delta(c, snapshot_field(request, "from"), optional_snapshot_field(request, "to"),
+    return delta(c, snapshot_field(request, fields::from), optional_snapshot_field(request, fields::to),
                  snapstore::Chunk{static_cast<std::uint64_t>(start)},
                  static_cast<std::size_t>(std::min(limit, kMostRanges)));
 }
@@ -220,14 +226,14 @@ Task<json> resize(ControlContext& c, NewSizes sizes)
             co_return refused(done.error());
         }
     }
-    co_return okay({{"volume", volume_json(c)}});
+    co_return okay({{fields::volume, volume_json(c)}});
 }
 
 Task<json> op_resize(ControlContext& c, const json& request)
 {
-    const std::int64_t origin = integer_field(request, "origin_sectors", 0);
-    const std::int64_t store = integer_field(request, "store_bytes", 0);
-    const std::int64_t meta = integer_field(request, "meta_bytes", 0);
+    const std::int64_t origin = integer_field(request, fields::origin_sectors, 0);
+    const std::int64_t store = integer_field(request, fields::store_bytes, 0);
+    const std::int64_t meta = integer_field(request, fields::meta_bytes, 0);
     if (std::min({origin, store, meta}) < 0 || std::max({origin, store, meta}) == 0) {
         throw BadRequest("\"origin_sectors\", \"store_bytes\" or \"meta_bytes\" must be positive");
     }
@@ -244,7 +250,7 @@ Task<json> op_resize(ControlContext& c, const json& request)
     return resize(c, sizes);
 }
 
-Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{"text", metrics_text(c)}}); }
+Task<json> op_metrics(ControlContext& c, const json&) { co_return okay({{fields::text, metrics_text(c)}}); }
 
 Task<json> op_shutdown(ControlContext& c, const json&)
 {
@@ -257,11 +263,11 @@ Task<json> answer(ControlContext&, json ready) { co_return ready; }
 const std::map<std::string_view, Operation>& operations()
 {
     static const std::map<std::string_view, Operation> kAll{
-        {"hello", op_hello},       {"create", op_create},     {"delete", op_delete},
-        {"list", op_list},         {"get", op_get},           {"priority", op_priority},
-        {"usecount", op_usecount}, {"status", op_status},     {"checkpoint", op_checkpoint},
-        {"quiesce", op_quiesce},   {"check", op_check},       {"delta", op_delta},
-        {"metrics", op_metrics},   {"shutdown", op_shutdown}, {"resize", op_resize},
+        {ops::hello, op_hello},       {ops::create, op_create},     {ops::remove, op_delete},
+        {ops::list, op_list},         {ops::get, op_get},           {ops::priority, op_priority},
+        {ops::usecount, op_usecount}, {ops::status, op_status},     {ops::checkpoint, op_checkpoint},
+        {ops::quiesce, op_quiesce},   {ops::check, op_check},       {ops::delta, op_delta},
+        {ops::metrics, op_metrics},   {ops::shutdown, op_shutdown}, {ops::resize, op_resize},
     };
     return kAll;
 }
@@ -274,7 +280,7 @@ Task<json> call(ControlContext& c, const json& request)
         return answer(c, control_error(Code::stopping, "the daemon is stopping"));
     }
     try {
-        const auto name = request.find("op");
+        const auto name = request.find(fields::op);
         if (name == request.end() || !name->is_string()) {
             return answer(c, control_error(Code::invalid, "the request has no \"op\""));
         }

@@ -5,15 +5,19 @@
 
 #include <fmt/format.h>
 
+#include "ddsnapd/protocol/control_words.h"
+
 namespace ddsnap {
 
 using Code = ServiceError::Code;
 
 std::string_view name_of(ServiceError::Code code) noexcept
 {
-    static constexpr std::array<std::string_view, 13> kNames{
-        "not_found", "exists", "busy",     "squashed", "invalid",  "no_space",   "io_error",
-        "corrupt",   "failed", "stopping", "timeout",  "detached", "unsupported"};
+    namespace codes = control::codes;
+    static constexpr std::array kNames{codes::not_found,  codes::exists,   codes::busy,     codes::squashed,
+                                       codes::invalid,    codes::no_space, codes::io_error, codes::corrupt,
+                                       codes::failed,     codes::stopping, codes::timeout,  codes::detached,
+                                       codes::unsupported};
     return kNames[static_cast<std::size_t>(code)];
 }
 

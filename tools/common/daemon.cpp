@@ -9,12 +9,17 @@
 #include <nlohmann/json.hpp>
 
 #include "ddsnapd/client/control_client.h"
+#include "ddsnapd/protocol/control_words.h"
 #include "tools/common/failure.h"
 #include "tools/common/text.h"
 
 namespace zumastor {
 namespace {
 
+namespace codes = ::ddsnap::control::codes;
+namespace fields = ::ddsnap::control::fields;
+namespace ops = ::ddsnap::control::ops;
+namespace values = ::ddsnap::control::values;
 using ddsnap::client::ControlClient;
 using ddsnap::client::ControlError;
 using nlohmann::json;
@@ -30,9 +35,10 @@ Exit exit_of(const std::string& code)
         Exit exit;
     };
     static constexpr std::array kRows{
-        Row{"not_found", Exit::not_found}, Row{"exists", Exit::exists},    Row{"busy", Exit::busy},
-        Row{"detached", Exit::busy},       Row{"timeout", Exit::busy},     Row{"no_space", Exit::store_full},
-        Row{"stopping", Exit::missing},    Row{"corrupt", Exit::mismatch},
+        Row{codes::not_found, Exit::not_found}, Row{codes::exists, Exit::exists},
+        Row{codes::busy, Exit::busy},           Row{codes::detached, Exit::busy},
+        Row{codes::timeout, Exit::busy},        Row{codes::no_space, Exit::store_full},
+        Row{codes::stopping, Exit::missing},    Row{codes::corrupt, Exit::mismatch},
     };
     for (const Row& row : kRows) {
         if (row.code == code) {
@@ -44,10 +50,10 @@ Exit exit_of(const std::string& code)
 
 std::string advice_for(const std::string& code)
 {
-    if (code == "timeout") {
+    if (code == codes::timeout) {
         return "the origin device did not drain its writes in time: is its disk stalled?";
     }
-    if (code == "detached") {
+    if (code == codes::detached) {
         return "reconnect that device, or remove it (dmsetup remove): until then its writes are not under "
                "control";
     }
@@ -80,30 +86,30 @@ T field(const json& object, const char* name, T otherwise = {})
 SnapshotEntry snapshot_of(const json& object)
 {
     SnapshotEntry entry;
-    entry.id = object.at("id").get<std::uint64_t>();
-    entry.epoch = field<std::uint64_t>(object, "epoch");
-    entry.uuid = UuidText::need(field<std::string>(object, "uuid"));
-    entry.name = SnapshotName::from(field<std::string>(object, "name")).value_or(SnapshotName{});
-    entry.tag = SnapshotTag::from(field<std::string>(object, "tag")).value_or(SnapshotTag{});
-    entry.created_ns = field<std::uint64_t>(object, "created_ns");
-    entry.sectors = field<std::uint64_t>(object, "sectors");
-    entry.priority = field<int>(object, "priority");
-    entry.use_count = field<std::uint64_t>(object, "use_count");
-    entry.squashed = field<std::string>(object, "state") == "squashed";
-    entry.clients = field<std::uint64_t>(object, "clients");
+    entry.id = object.at(fields::id).get<std::uint64_t>();
+    entry.epoch = field<std::uint64_t>(object, fields::epoch);
+    entry.uuid = UuidText::need(field<std::string>(object, fields::uuid));
+    entry.name = SnapshotName::from(field<std::string>(object, fields::name)).value_or(SnapshotName{});
+    entry.tag = SnapshotTag::from(field<std::string>(object, fields::tag)).value_or(SnapshotTag{});
+    entry.created_ns = field<std::uint64_t>(object, fields::created_ns);
+    entry.sectors = field<std::uint64_t>(object, fields::sectors);
+    entry.priority = field<int>(object, fields::priority);
+    entry.use_count = field<std::uint64_t>(object, fields::use_count);
+    entry.squashed = field<std::string>(object, fields::state) == values::squashed;
+    entry.clients = field<std::uint64_t>(object, fields::clients);
     return entry;
 }
 
 ClientEntry client_of(const json& object)
 {
     ClientEntry entry;
-    entry.origin = field<std::string>(object, "role") == "origin";
-    entry.snapshot = field<std::uint64_t>(object, "snapshot");
-    entry.name = field<std::string>(object, "name");
-    entry.device = field<std::string>(object, "device");
-    entry.sectors = field<std::uint64_t>(object, "sectors");
-    entry.connected = field<bool>(object, "connected");
-    entry.attached = field<bool>(object, "attached");
+    entry.origin = field<std::string>(object, fields::role) == values::origin;
+    entry.snapshot = field<std::uint64_t>(object, fields::snapshot);
+    entry.name = field<std::string>(object, fields::name);
+    entry.device = field<std::string>(object, fields::device);
+    entry.sectors = field<std::uint64_t>(object, fields::sectors);
+    entry.connected = field<bool>(object, fields::connected);
+    entry.attached = field<bool>(object, fields::attached);
     return entry;
 }
 
@@ -111,39 +117,39 @@ VolumeEntry volume_of(const json& object)
 {
     VolumeEntry entry;
     const auto number = [&](const char* name) { return field<std::uint64_t>(object, name); };
-    entry.uuid = UuidText::need(field<std::string>(object, "uuid"));
-    entry.origin_sectors = number("origin_sectors");
-    entry.chunk_bytes = number("chunk_size");
-    entry.store_bytes = number("store_bytes");
-    entry.store_chunks = number("store_chunks");
-    entry.free_chunks = number("free_chunks");
-    entry.pending_chunks = number("pending_chunks");
-    entry.meta_blocks = number("meta_blocks");
-    entry.free_meta_blocks = number("free_meta_blocks");
-    entry.journal_blocks = number("journal_blocks");
-    entry.journal_used = number("journal_used");
-    entry.exceptions = number("exceptions");
-    entry.snapshots = number("snapshots");
-    entry.sweeping = field<bool>(object, "sweeping");
-    entry.failed = field<std::string>(object, "state") == "failed";
+    entry.uuid = UuidText::need(field<std::string>(object, fields::uuid));
+    entry.origin_sectors = number(fields::origin_sectors);
+    entry.chunk_bytes = number(fields::chunk_size);
+    entry.store_bytes = number(fields::store_bytes);
+    entry.store_chunks = number(fields::store_chunks);
+    entry.free_chunks = number(fields::free_chunks);
+    entry.pending_chunks = number(fields::pending_chunks);
+    entry.meta_blocks = number(fields::meta_blocks);
+    entry.free_meta_blocks = number(fields::free_meta_blocks);
+    entry.journal_blocks = number(fields::journal_blocks);
+    entry.journal_used = number(fields::journal_used);
+    entry.exceptions = number(fields::exceptions);
+    entry.snapshots = number(fields::snapshots);
+    entry.sweeping = field<bool>(object, fields::sweeping);
+    entry.failed = field<std::string>(object, fields::state) == values::failed;
     // A daemon that was not restarted since an upgrade does not tell these.
-    if (const auto failure = object.find("failure"); failure != object.end() && failure->is_string()) {
+    if (const auto failure = object.find(fields::failure); failure != object.end() && failure->is_string()) {
         entry.failure = failure->get<std::string>();
     }
-    entry.given_up = object.value("given_up", false);
-    entry.snapshot_first = object.value("policy", std::string()) == "snapshot-first";
-    entry.lost_chunks = object.value("lost_chunks", std::uint64_t{0});
-    entry.bad_chunks = object.value("bad_chunks", std::uint64_t{0});
-    entry.origin_samples = object.value("origin_samples", std::uint64_t{0});
-    for (const json& lost : object.value("lost", json::array())) {
-        entry.lost.push_back(
-            {field<std::uint64_t>(lost, "chunk"), field<std::vector<std::uint64_t>>(lost, "snapshots")});
+    entry.given_up = object.value(fields::given_up, false);
+    entry.snapshot_first = object.value(fields::policy, std::string()) == values::snapshot_first;
+    entry.lost_chunks = object.value(fields::lost_chunks, std::uint64_t{0});
+    entry.bad_chunks = object.value(fields::bad_chunks, std::uint64_t{0});
+    entry.origin_samples = object.value(fields::origin_samples, std::uint64_t{0});
+    for (const json& lost : object.value(fields::lost, json::array())) {
+        entry.lost.push_back({field<std::uint64_t>(lost, fields::chunk),
+                              field<std::vector<std::uint64_t>>(lost, fields::snapshots)});
     }
-    entry.uptime_ms = number("uptime_ms");
-    for (const json& client : object.value("clients", json::array())) {
+    entry.uptime_ms = number(fields::uptime_ms);
+    for (const json& client : object.value(fields::clients, json::array())) {
         entry.clients.push_back(client_of(client));
     }
-    const json counters = object.value("counters", json::object());
+    const json counters = object.value(fields::counters, json::object());
     for (const auto& [name, value] : counters.items()) {
         if (value.is_number_unsigned()) {
             entry.counters.emplace_back(name, value.get<std::uint64_t>());
@@ -208,24 +214,25 @@ Known<Daemon> Daemon::ask(const std::string& socket, const std::string& what)
 
 HelloEntry Daemon::hello()
 {
-    return impl_->read(impl_->call({{"op", "hello"}}), [](const json& answer) {
-        return HelloEntry{field<std::string>(answer, "version"),  answer.at("pid").get<int>(),
-                          answer.at("volume").get<std::string>(), field<std::string>(answer, "store"),
-                          field<std::string>(answer, "origin"),   field<std::string>(answer, "data_socket")};
+    return impl_->read(impl_->call({{fields::op, ops::hello}}), [](const json& answer) {
+        return HelloEntry{
+            field<std::string>(answer, fields::version),  answer.at(fields::pid).get<int>(),
+            answer.at(fields::volume).get<std::string>(), field<std::string>(answer, fields::store),
+            field<std::string>(answer, fields::origin),   field<std::string>(answer, fields::data_socket)};
     });
 }
 
 VolumeEntry Daemon::status()
 {
-    return impl_->read(impl_->call({{"op", "status"}}),
-                       [](const json& answer) { return volume_of(answer.at("volume")); });
+    return impl_->read(impl_->call({{fields::op, ops::status}}),
+                       [](const json& answer) { return volume_of(answer.at(fields::volume)); });
 }
 
 std::vector<SnapshotEntry> Daemon::list()
 {
-    return impl_->read(impl_->call({{"op", "list"}}), [](const json& answer) {
+    return impl_->read(impl_->call({{fields::op, ops::list}}), [](const json& answer) {
         std::vector<SnapshotEntry> entries;
-        for (const json& object : answer.at("snapshots")) {
+        for (const json& object : answer.at(fields::snapshots)) {
             entries.push_back(snapshot_of(object));
         }
         return entries;
@@ -234,102 +241,103 @@ std::vector<SnapshotEntry> Daemon::list()
 
 std::optional<SnapshotEntry> Daemon::find(std::uint64_t id)
 {
-    auto answer = impl_->client.call({{"op", "get"}, {"snapshot", id}});
+    auto answer = impl_->client.call({{fields::op, ops::get}, {fields::snapshot, id}});
     if (!answer) {
-        if (answer.error().code == "not_found") {
+        if (answer.error().code == codes::not_found) {
             return std::nullopt;
         }
         throw failure_of(answer.error(), impl_->what);
     }
-    return impl_->read(*answer, [](const json& object) { return snapshot_of(object.at("snapshot")); });
+    return impl_->read(*answer, [](const json& object) { return snapshot_of(object.at(fields::snapshot)); });
 }
 
 SnapshotEntry Daemon::create(const NewSnapshot& wanted, milliseconds limit)
 {
-    json request{{"op", "create"}, {"timeout_ms", limit.count()}, {"priority", wanted.priority}};
+    json request{
+        {fields::op, ops::create}, {fields::timeout_ms, limit.count()}, {fields::priority, wanted.priority}};
     if (wanted.id) {
-        request["snapshot"] = *wanted.id;
+        request[fields::snapshot] = *wanted.id;
     }
     if (!wanted.tag.empty()) {
-        request["tag"] = wanted.tag.str();
+        request[fields::tag] = wanted.tag.str();
     }
     if (!wanted.name.empty()) {
-        request["name"] = wanted.name.str();
+        request[fields::name] = wanted.name.str();
     }
     return impl_->read(impl_->call(request, limit + kGrace),
-                       [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
+                       [](const json& answer) { return snapshot_of(answer.at(fields::snapshot)); });
 }
 
 SnapshotEntry Daemon::create(const ReceivedSnapshot& received, milliseconds limit)
 {
-    const json request{{"op", "create"},
-                       {"timeout_ms", limit.count()},
-                       {"uuid", received.uuid.str()},
-                       {"name", received.name.str()},
-                       {"tag", received.tag.str()},
-                       {"created_ns", received.created_ns}};
+    const json request{{fields::op, ops::create},           {fields::timeout_ms, limit.count()},
+                       {fields::uuid, received.uuid.str()}, {fields::name, received.name.str()},
+                       {fields::tag, received.tag.str()},   {fields::created_ns, received.created_ns}};
     return impl_->read(impl_->call(request, limit + kGrace),
-                       [](const json& answer) { return snapshot_of(answer.at("snapshot")); });
+                       [](const json& answer) { return snapshot_of(answer.at(fields::snapshot)); });
 }
 
-void Daemon::remove(std::uint64_t id) { impl_->call({{"op", "delete"}, {"snapshot", id}}); }
+void Daemon::remove(std::uint64_t id) { impl_->call({{fields::op, ops::remove}, {fields::snapshot, id}}); }
 
 void Daemon::set_priority(std::uint64_t id, int priority)
 {
-    impl_->call({{"op", "priority"}, {"snapshot", id}, {"priority", priority}});
+    impl_->call({{fields::op, ops::priority}, {fields::snapshot, id}, {fields::priority, priority}});
 }
 
 std::uint64_t Daemon::add_use(std::uint64_t id, std::int64_t difference)
 {
-    return impl_->read(impl_->call({{"op", "usecount"}, {"snapshot", id}, {"diff", difference}}),
-                       [](const json& answer) { return answer.at("use_count").get<std::uint64_t>(); });
+    return impl_->read(
+        impl_->call({{fields::op, ops::usecount}, {fields::snapshot, id}, {fields::diff, difference}}),
+        [](const json& answer) { return answer.at(fields::use_count).get<std::uint64_t>(); });
 }
 
 void Daemon::resize(std::optional<std::uint64_t> origin_sectors, std::optional<std::uint64_t> store_bytes,
                     std::optional<std::uint64_t> meta_bytes)
 {
-    json request{{"op", "resize"}};
+    json request{{fields::op, ops::resize}};
     if (origin_sectors) {
-        request["origin_sectors"] = *origin_sectors;
+        request[fields::origin_sectors] = *origin_sectors;
     }
     if (store_bytes) {
-        request["store_bytes"] = *store_bytes;
+        request[fields::store_bytes] = *store_bytes;
     }
     if (meta_bytes) {
-        request["meta_bytes"] = *meta_bytes;
+        request[fields::meta_bytes] = *meta_bytes;
     }
     impl_->call(request, kCheckLimit);
 }
 
 CheckEntry Daemon::check(bool data)
 {
-    return impl_->read(impl_->call({{"op", "check"}, {"data", data}}, kCheckLimit), [](const json& answer) {
-        CheckEntry entry{
-            field<std::uint64_t>(answer, "exceptions"), field<std::uint64_t>(answer, "data_verified"), {}};
-        for (const json& damage : answer.value("damage", json::array())) {
-            entry.damage.push_back(
-                {field<std::string>(damage, "what"), field<std::uint64_t>(damage, "where")});
-        }
-        return entry;
-    });
+    return impl_->read(impl_->call({{fields::op, ops::check}, {fields::data, data}}, kCheckLimit),
+                       [](const json& answer) {
+                           CheckEntry entry{field<std::uint64_t>(answer, fields::exceptions),
+                                            field<std::uint64_t>(answer, fields::data_verified),
+                                            {}};
+                           for (const json& damage : answer.value(fields::damage, json::array())) {
+                               entry.damage.push_back({field<std::string>(damage, fields::what),
+                                                       field<std::uint64_t>(damage, fields::where)});
+                           }
+                           return entry;
+                       });
 }
 
 DeltaEntry Daemon::delta_step(const SnapshotEntry& from, const std::optional<SnapshotEntry>& to,
                               std::uint64_t start)
 {
-    json request{{"op", "delta"}, {"from", from.id}, {"start", start}};
+    json request{{fields::op, ops::delta}, {fields::from, from.id}, {fields::start, start}};
     if (to) {
-        request["to"] = to->id;
+        request[fields::to] = to->id;
     }
     DeltaEntry entry = impl_->read(impl_->call(request), [](const json& answer) {
         DeltaEntry step;
-        for (const json& range : answer.at("ranges")) {
+        for (const json& range : answer.at(fields::ranges)) {
             step.ranges.push_back({range.at(0).get<std::uint64_t>(), range.at(1).get<std::uint64_t>()});
         }
-        step.next = answer.at("next").get<std::uint64_t>();
-        step.done = answer.at("done").get<bool>();
-        step.from_epoch = answer.at("from_epoch").get<std::uint64_t>();
-        step.to_epoch = field<std::uint64_t>(answer, "to_epoch");
+        step.next = answer.at(fields::next).get<std::uint64_t>();
+        step.done = answer.at(fields::done).get<bool>();
+        step.from_epoch = answer.at(fields::from_epoch).get<std::uint64_t>();
+        step.to_epoch = field<std::uint64_t>(answer, fields::to_epoch);
         return step;
     });
     if (entry.from_epoch != from.epoch || entry.to_epoch != (to ? to->epoch : 0)) {
@@ -367,6 +375,6 @@ void Daemon::delta(const SnapshotEntry& from, const std::optional<SnapshotEntry>
     }
 }
 
-void Daemon::shutdown() { impl_->call({{"op", "shutdown"}}); }
+void Daemon::shutdown() { impl_->call({{fields::op, ops::shutdown}}); }
 
 } // namespace zumastor
