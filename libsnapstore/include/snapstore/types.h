@@ -50,7 +50,7 @@ inline constexpr Bytes kSectorSize{512};
 // Chunks have 4 KiB to 1 MiB: the base-2 logarithm of their size in bytes.
 inline constexpr std::uint32_t kMinChunkShift = 12;
 inline constexpr std::uint32_t kMaxChunkShift = 20;
-constexpr bool is_chunk_shift(std::uint32_t shift)
+constexpr bool is_chunk_shift(std::uint64_t shift)
 {
     return shift >= kMinChunkShift && shift <= kMaxChunkShift;
 }
