@@ -27,8 +27,8 @@ using ddsnap::UniqueFd;
 using snapstore::Bytes;
 using snapstore::Errc;
 
-constexpr std::uint64_t kMinChunk = 4096;
-constexpr std::uint64_t kMaxChunk = 1u << 20;
+constexpr std::uint64_t kMinChunk = 1u << snapstore::kMinChunkShift;
+constexpr std::uint64_t kMaxChunk = 1u << snapstore::kMaxChunkShift;
 
 std::string format_uuid(const snapstore::Uuid& uuid)
 {
