@@ -8,14 +8,19 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include "snapstore/store.h"
+
 namespace zumastor::stream {
+
+using snapstore::SnapshotInfo;
+
 namespace {
 
 // Offsets of the header's fields.
 constexpr std::size_t kHeaderHash = kHeaderBytes - 8;
 constexpr std::size_t kNameAt = 104;
-constexpr std::size_t kTagAt = kNameAt + kMaxName + 1;
-constexpr std::size_t kCreatedAt = kTagAt + kMaxTag + 1;
+constexpr std::size_t kTagAt = kNameAt + SnapshotInfo::kMaxName + 1;
+constexpr std::size_t kCreatedAt = kTagAt + SnapshotInfo::kMaxTag + 1;
 static_assert(kCreatedAt == 200);
 
 class Writer {
@@ -82,7 +87,7 @@ Result<std::string> decode_text(Bytes field, std::size_t offset, const char* wha
 
 Result<void> check(const Header& header)
 {
-    if (header.chunk_shift < 12 || header.chunk_shift > 20) {
+    if (!snapstore::is_chunk_shift(header.chunk_shift)) {
         return refuse(12, fmt::format("chunks of 2^{} bytes are not possible", header.chunk_shift));
     }
     if (header.to == Uuid{}) {
@@ -122,9 +127,9 @@ std::array<std::byte, kHeaderBytes> encode(const Header& header)
     w.put(header.sectors);
     w.put(header.chunks);
     w.put(header.first_chunk);
-    w.put_bytes(header.name.c_str(), std::min(header.name.size(), kMaxName));
+    w.put_bytes(header.name.c_str(), std::min(header.name.size(), SnapshotInfo::kMaxName));
     w.seek(kTagAt);
-    w.put_bytes(header.tag.c_str(), std::min(header.tag.size(), kMaxTag));
+    w.put_bytes(header.tag.c_str(), std::min(header.tag.size(), SnapshotInfo::kMaxTag));
     w.seek(kCreatedAt);
     w.put(header.created_ns);
     w.seek(kHeaderHash);
@@ -165,19 +170,20 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
     header.sectors = r.get<std::uint64_t>();
     header.chunks = r.get<std::uint64_t>();
     header.first_chunk = r.get<std::uint64_t>();
-    auto name = decode_text(Bytes(bytes).subspan(kNameAt, kMaxName + 1), kNameAt, "name");
-    auto tag = decode_text(Bytes(bytes).subspan(kTagAt, kMaxTag + 1), kTagAt, "kind");
+    auto name = decode_text(Bytes(bytes).subspan(kNameAt, SnapshotInfo::kMaxName + 1), kNameAt, "name");
+    auto tag = decode_text(Bytes(bytes).subspan(kTagAt, SnapshotInfo::kMaxTag + 1), kTagAt, "kind");
     if (!name || !tag) {
         return tl::unexpected(name ? tag.error() : name.error());
     }
     auto checked_name = SnapshotName::from(*name);
     auto checked_tag = SnapshotTag::from(*tag);
     if (!checked_name) {
-        return refuse(kNameAt, fmt::format("a snapshot cannot be called '{}'", shown(*name, 4 * kMaxName)));
+        return refuse(kNameAt, fmt::format("a snapshot cannot be called '{}'",
+                                           shown(*name, 4 * SnapshotInfo::kMaxName)));
     }
     if (!checked_tag) {
-        return refuse(kTagAt,
-                      fmt::format("a snapshot cannot be of the kinds '{}'", shown(*tag, 4 * kMaxTag)));
+        return refuse(kTagAt, fmt::format("a snapshot cannot be of the kinds '{}'",
+                                          shown(*tag, 4 * SnapshotInfo::kMaxTag)));
     }
     header.name = std::move(*checked_name);
     header.tag = std::move(*checked_tag);

@@ -27,8 +27,6 @@ constexpr std::uint16_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 256;
 constexpr std::size_t kRecordBytes = 40;
 constexpr std::size_t kEndPayloadBytes = 32;
-constexpr std::size_t kMaxName = 63; // bytes, UTF-8, no NUL
-constexpr std::size_t kMaxTag = 31;
 // The most that one record expands to: bounds the memory of both ends. A multiple of every chunk size.
 constexpr std::uint32_t kMaxDataBytes = 1u << 20;
 // What patches are made of: no device's sectors are larger, and filesystems write no less.
@@ -45,7 +43,7 @@ template <class T>
 using Result = tl::expected<T, Error>;
 
 struct Header {
-    std::uint32_t chunk_shift = 14; // 12 … 20
+    std::uint32_t chunk_shift = 14; // kMinChunkShift … kMaxChunkShift
     Uuid lineage{};                 // the volume whose history this is: handed on along chains
     Uuid from{};                    // base snapshot; all zero: a full stream, which covers every chunk
     Uuid to{};                      // the snapshot that the receiver has afterwards
