@@ -3,12 +3,9 @@
 
 #include <systemd/sd-daemon.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <optional>
-#include <set>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -19,13 +16,13 @@
 #include "ddsnapd/daemon/allocations.h"
 #include "ddsnapd/daemon/control_server.h"
 #include "ddsnapd/daemon/data_server.h"
-#include "ddsnapd/daemon/fill_watch.h"
+#include "ddsnapd/daemon/disks.h"
 #include "ddsnapd/daemon/host.h"
-#include "ddsnapd/daemon/io_ring.h"
 #include "ddsnapd/daemon/log.h"
+#include "ddsnapd/daemon/open_report.h"
 #include "ddsnapd/daemon/opening_watch.h"
 #include "ddsnapd/daemon/start_failure.h"
-#include "ddsnapd/daemon/witness.h"
+#include "ddsnapd/daemon/store_watch.h"
 #include "ddsnapd/disk/origin_identity.h"
 
 namespace ddsnap::daemon {
@@ -36,7 +33,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kLockPatience{10'000};
 constexpr milliseconds kOpeningTick{1000};
 constexpr milliseconds kTick{100};
 constexpr milliseconds kBusyTick{5}; // while a snapshot is taken, deleted ones are swept, the store shrinks
@@ -45,77 +41,6 @@ std::uint64_t steady_ns()
 {
     return static_cast<std::uint64_t>(
         std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
-struct Disks {
-    DiskFile origin;
-    DiskFile store;
-    std::optional<DiskFile> meta;
-    std::optional<DiskFile> witness;
-    IoRing ring;
-
-    // As they are in the ring: in the order in which open_disks() gives them to it.
-    snapstore::Devices devices()
-    {
-        std::size_t next = 2;
-        snapstore::BlockDevice* metadata = meta ? &ring.disk(next++) : nullptr;
-        return {&ring.disk(0), &ring.disk(1), metadata, witness ? &ring.disk(next) : nullptr};
-    }
-};
-
-tl::expected<void, StartFailure> open_disks(const Options& options, Disks& disks, ServiceLog& log)
-{
-    const auto open_into = [&](DiskFile& to, const std::string& path, Exclusive exclusive) {
-        auto disk = open_disk(path, exclusive, kLockPatience);
-        if (!disk) {
-            return tl::expected<void, StartFailure>{tl::unexpected(disk.error())};
-        }
-        if (!disk->direct) {
-            log.log(Severity::warning,
-                    path + ": O_DIRECT is not possible here; I/O goes through the page cache");
-        }
-        to = std::move(*disk);
-        return exclusive == Exclusive::no ? tl::expected<void, StartFailure>{} : lock_disk(to, kLockPatience);
-    };
-    if (auto done = open_into(disks.origin, options.origin, Exclusive::no); !done) {
-        return done;
-    }
-    if (auto done = open_into(disks.store, options.store, Exclusive::lock); !done) {
-        return done;
-    }
-    std::vector<const DiskFile*> files{&disks.origin, &disks.store};
-    if (options.meta) {
-        disks.meta.emplace();
-        if (auto done = open_into(*disks.meta, *options.meta, Exclusive::alone); !done) {
-            return done;
-        }
-        files.push_back(&*disks.meta);
-    }
-    auto witness = open_witness(options.witness, *files.back(), disks.origin, disks.store, log);
-    if (!witness) {
-        return tl::unexpected(witness.error());
-    }
-    disks.witness = std::move(*witness);
-    if (disks.witness) {
-        files.push_back(&*disks.witness);
-    }
-    return disks.ring.open(files);
-}
-
-std::string measure_disks(Disks& disks)
-{
-    std::vector<const DiskFile*> files{&disks.origin, &disks.store}; // as in open_disks()
-    if (disks.meta) {
-        files.push_back(&*disks.meta);
-    }
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        const auto size = measure_disk(*files[i]);
-        if (!size) {
-            return size.error();
-        }
-        disks.ring.set_size(i, *size);
-    }
-    return {};
 }
 
 class Daemon {
@@ -130,16 +55,12 @@ private:
     void turn();
     void run_until(const bool& done);
     snapstore::Task<void> open_store(bool& done);
-    std::string cannot_open(const snapstore::Error& error);
-    void tell_opened(const snapstore::OpenReport& report);
     snapstore::Task<void> close_store(bool& done);
     void wait_for_disks();
     void wait_for_signal();
     void tell_opening();
     void wait_for_hangup();
     void schedule_tick();
-    void watch_store();
-    void tell_squashed();
     void say_ready();
     void stop();
 
@@ -161,10 +82,7 @@ private:
     std::optional<std::string> failure_;
     std::uint64_t watchdog_ns_ = 0; // how often systemd wants to hear of us; 0 = never
     std::uint64_t next_watchdog_ = 0;
-    FillWatch chunks_watch_;
-    FillWatch metadata_watch_;
-    std::uint64_t squashes_told_ = 0;
-    std::set<std::uint64_t> squashed_; // those that are known
+    StoreWatch watch_;
     OpeningWatch opening_;
     bool stopping_ = false;
     bool closed_ = false; // the store: nothing may be asked of it any more
@@ -183,22 +101,22 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     : options_(options), disks_(disks), log_(log), disk_events_(io_, ::dup(disks.ring.event_fd())),
       tick_(io_), signals_(io_, SIGTERM, SIGINT), hangup_(io_, SIGHUP), probe_(host, disks.origin.device),
       service_(disks.devices(), store_config(options, disks), ServiceConfig{}, probe_, log),
-      context_{service_,
-               options.snapshot_first,
-               options.store,
-               options.origin,
-               options.meta,
-               options.data_socket,
-               steady_ns(),
-               steady_ns,
-               [this]() { return stopping_; },
-               [this]() { stopping_ = true; },
-               [this]() { return measure_disks(disks_); },
-               [this]() { return log_.dropped(); },
-               [this]() { return disks_.ring.errors(); },
-               allocation_counter()},
-      data_(io_, service_, log, host), control_(io_, context_, log, host), chunks_watch_(options.warn_at),
-      metadata_watch_(options.warn_at)
+      context_{.service = service_,
+               .snapshot_first = options.snapshot_first,
+               .store = options.store,
+               .origin = options.origin,
+               .meta = options.meta,
+               .data_socket = options.data_socket,
+               .started_ns = steady_ns(),
+               .now = steady_ns,
+               .stopping = [this]() { return stopping_; },
+               .shut_down = [this]() { stopping_ = true; },
+               .measure = [this]() { return measure_disks(disks_); },
+               .log_dropped = [this]() { return log_.dropped(); },
+               .io_errors = [this]() { return disks_.ring.errors(); },
+               .allocations = allocation_counter()},
+      data_(io_, service_, log, host), control_(io_, context_, log, host),
+      watch_(service_.store(), options, log)
 {
     std::uint64_t watchdog_us = 0;
     if (::sd_watchdog_enabled(0, &watchdog_us) > 0) {
@@ -206,57 +124,15 @@ Daemon::Daemon(const Options& options, Disks& disks, Log& log, const Host& host)
     }
 }
 
-std::string Daemon::cannot_open(const snapstore::Error& error)
-{
-    if (error.code != snapstore::Errc::other_origin) {
-        return fmt::format("cannot open the store {}: {}", options_.store, to_service_error(error).message);
-    }
-    const std::string now = identity_of_device(disks_.origin.fd.get());
-    const std::string_view before = service_.store().origin_identity();
-    return fmt::format(
-        "store {} on origin {}: {} (it is: {}; it was: {}). Was a disk renamed? If it is meant, a "
-        "restored disk for example: zumastor accept origin VOL",
-        options_.store, options_.origin, error.what, now.empty() ? "not known" : now,
-        before.empty() ? "not known" : before);
-}
-
-void Daemon::tell_opened(const snapstore::OpenReport& report)
-{
-    if (!report.clean) {
-        log_.log(Severity::info, "Replaying journal");
-        log_.log(Severity::info, fmt::format("{} records replayed, {} blocks discarded",
-                                             report.replayed_records, report.discarded_blocks));
-    }
-    if (report.lost > 0) {
-        log_.log(
-            Severity::error,
-            fmt::format("{} snapshots are lost: the store had failed, and the origin was written without "
-                        "copies",
-                        report.lost));
-    }
-    if (report.origin_differing > 0) {
-        log_.log(Severity::error,
-                 fmt::format("the origin {} has changed while it was not served: {} of {} places that were "
-                             "compared hold something else. Was it written past the volume? Snapshots "
-                             "are wrong where they share them",
-                             options_.origin, report.origin_differing, report.origin_compared));
-    }
-    if (report.origin_renamed) {
-        log_.log(Severity::info,
-                 fmt::format("the origin {} is another device than before, with the same content",
-                             options_.origin));
-    }
-}
-
 snapstore::Task<void> Daemon::open_store(bool& done)
 {
     const auto report = co_await service_.open();
     if (report) {
-        tell_opened(*report);
+        tell_opened(*report, options_, log_);
     } else if (report.error().code == snapstore::Errc::stopping) {
         closed_ = true; // it has never been open
     } else {
-        failure_ = cannot_open(report.error());
+        failure_ = cannot_open(report.error(), service_.store(), options_, disks_);
     }
     done = true;
 }
@@ -329,56 +205,13 @@ void Daemon::schedule_tick()
         }
         const std::uint64_t now = steady_ns();
         service_.on_tick(now);
-        watch_store();
+        watch_.look();
         if (watchdog_ns_ != 0 && now >= next_watchdog_) {
             next_watchdog_ = now + watchdog_ns_;
             (void)::sd_notify(0, "WATCHDOG=1");
         }
         schedule_tick();
     });
-}
-
-// Warnings while something can still be done, and what happened if nothing was.
-void Daemon::watch_store()
-{
-    const auto info = service_.store().info();
-    const std::uint64_t chunks = info.store_chunks - info.free_chunks - info.pending_chunks;
-    const char* then = options_.snapshot_first ? "writes to the origin fail" : "snapshots are given up";
-    if (const auto mark = chunks_watch_.look(chunks, info.store_chunks)) {
-        log_.log(
-            Severity::warning,
-            fmt::format("the snapshot store is {} % full: {} of {} chunks are used. When it is full, {}; "
-                        "delete some snapshots, or enlarge it",
-                        *mark, chunks, info.store_chunks, then));
-    }
-    const std::uint64_t blocks = info.meta_blocks - info.free_meta_blocks;
-    if (const auto mark = metadata_watch_.look(blocks, info.meta_blocks)) {
-        log_.log(Severity::warning,
-                 fmt::format(
-                     "the snapshot store's metadata are {} % full: {} of {} blocks are used. When they are "
-                     "full, {}; delete some snapshots",
-                     *mark, blocks, info.meta_blocks, then));
-    }
-    if (service_.store().counters().squashed != squashes_told_) {
-        squashes_told_ = service_.store().counters().squashed;
-        tell_squashed();
-    }
-}
-
-void Daemon::tell_squashed()
-{
-    const char* why = service_.store().info().failed ? "the store failed" : "the store had no room for it";
-    std::set<std::uint64_t> now;
-    for (const auto& snapshot : service_.store().list()) {
-        if (snapshot.state == snapstore::SnapshotState::squashed) {
-            now.insert(snapshot.id.value);
-            if (squashed_.count(snapshot.id.value) == 0) {
-                log_.log(Severity::error,
-                         fmt::format("snapshot {} was given up: {}", snapshot.id.value, why));
-            }
-        }
-    }
-    squashed_ = std::move(now);
 }
 
 void Daemon::turn()
@@ -413,12 +246,7 @@ tl::expected<void, StartFailure> Daemon::start()
         return {};
     }
     service_.on_tick(steady_ns());
-    for (const auto& snapshot : service_.store().list()) {
-        if (snapshot.state == snapstore::SnapshotState::squashed) {
-            squashed_.insert(snapshot.id.value); // told by the daemon that was there then
-        }
-    }
-    squashes_told_ = service_.store().counters().squashed;
+    watch_.begin();
     schedule_tick();
     auto data = SocketFile::listen(options_.data_socket);
     if (!data) {

@@ -9,7 +9,7 @@
 
 #include <tl/expected.hpp>
 
-#include "ddsnapd/service/volume_service.h"
+#include "ddsnapd/service/service_log.h"
 
 namespace ddsnap::daemon {
 

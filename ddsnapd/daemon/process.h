@@ -8,7 +8,7 @@
 #include <tl/expected.hpp>
 
 #include "ddsnapd/disk/unique_fd.h"
-#include "ddsnapd/service/volume_service.h"
+#include "ddsnapd/service/service_log.h"
 
 namespace ddsnap::daemon {
 
