@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "ddsnapd/service/volume_service.h"
+#include "ddsnapd/service/service_types.h"
 #include "kernel/ddsnap-protocol.h"
 
 namespace ddsnap::daemon {

@@ -25,6 +25,7 @@
 
 #include "ddsnapd/service/attachments.h"
 #include "ddsnapd/service/origin_writes.h"
+#include "ddsnapd/service/service_error.h"
 
 namespace ddsnap {
 

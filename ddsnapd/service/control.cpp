@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // What the control socket asks for.
+#include "ddsnapd/service/volume_service.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "ddsnapd/service/barrier.h"
+#include "ddsnapd/service/service_error.h"
 
 namespace ddsnap {
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "ddsnapd/service/attachments.h"
+#include "ddsnapd/service/service_error.h"
 
 namespace ddsnap {
 

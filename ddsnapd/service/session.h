@@ -13,7 +13,7 @@
 
 #include "ddsnapd/protocol/wire.h"
 #include "ddsnapd/service/read_locks.h"
-#include "ddsnapd/service/volume_service.h"
+#include "ddsnapd/service/service_types.h"
 
 namespace ddsnap {
 

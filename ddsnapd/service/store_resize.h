@@ -20,6 +20,7 @@
 #include <optional>
 
 #include "ddsnapd/service/attachments.h"
+#include "ddsnapd/service/service_error.h"
 
 namespace ddsnap {
 
