@@ -30,11 +30,11 @@
 #include "ddsnapd/client/devices.h"
 #include "tests/native/volume.h"
 #include "tools/common/daemon.h"
+#include "tools/common/uuid_text.h"
 #include "tools/stream/aligned_memory.h"
 #include "tools/stream/devices.h"
 #include "tools/stream/receiver.h"
 #include "tools/stream/sender.h"
-#include "tools/common/uuid_text.h"
 #include "tools/zumastor/replication/progress.h"
 
 namespace {

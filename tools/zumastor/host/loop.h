@@ -14,8 +14,8 @@ std::optional<std::string> find(const std::string& file);
 std::string attach(const std::string& file);
 // The file's length has changed: its loop device, if it is on one, gets it, too.
 void refresh(const std::string& file);
-// Takes the file off its loop device, if it is on one. Throws Exit::busy if that is in use. Somebody who only looks into
-// the device is waited for, some seconds; should he stay, a note names him.
+// Takes the file off its loop device, if it is on one. Throws Exit::busy if that is in use. Somebody who only
+// looks into the device is waited for, some seconds; should he stay, a note names him.
 void detach(const std::string& file);
 
 // Makes a new sparse file. Throws Exit::exists if there is one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// A volume's mounts, and the links beside those of its snapshots. Every operation looks at what is there and does what
-// is missing, so that each can be repeated after an interruption. All want the volume's lock, but for those that only
-// look.
+// A volume's mounts, and the links beside those of its snapshots. Every operation looks at what is there and
+// does what is missing, so that each can be repeated after an interruption. All want the volume's lock, but
+// for those that only look.
 //
 //   mount_all: origin filesystem → snapshots → links         unmount_all: the reverse
 #pragma once
@@ -46,11 +46,11 @@ void mount_snapshots(const Volume& volume, const std::vector<SnapshotEntry>& sna
 void unmount_snapshots(const Volume& volume);
 // Makes the KIND.N links those of `snapshots`.
 void refresh_links(const Volume& volume, const std::vector<SnapshotEntry>& snapshots);
-// A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old one goes on
-// reading it.
+// A replica's newest snapshot instead of what is mounted at the mount point now. Who reads the old one goes
+// on reading it.
 void show_snapshot(const Volume& volume, const SnapshotEntry& snapshot);
-// Unmounts and unmaps it, wherever it is shown, so that what it holds may be written. Throws Exit::busy, naming
-// who reads it.
+// Unmounts and unmaps it, wherever it is shown, so that what it holds may be written. Throws Exit::busy,
+// naming who reads it.
 void hide_snapshot(const Volume& volume, std::uint64_t id);
 // Unmounts, unmaps and deletes one snapshot. Throws Exit::busy if it is in use.
 void drop_snapshot(const Volume& volume, Daemon& daemon, std::uint64_t id);
