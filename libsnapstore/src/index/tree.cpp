@@ -10,6 +10,14 @@ namespace snapstore {
 
 Tree::Tree(NodePool& pool, Allocator& blocks, Area zone) : nodes_(pool, blocks, zone) {}
 
+unsigned Tree::position(const node_disk& page, const Key& key) noexcept
+{
+    const auto* begin = page.entries.data();
+    const auto* found = std::lower_bound(begin, begin + page.count, key,
+                                         [](const entry_disk& e, const Key& k) { return key_of(e) < k; });
+    return static_cast<unsigned>(found - begin);
+}
+
 unsigned Tree::child_index(const node_disk& page, const Key& key) noexcept
 {
     const unsigned i = position(page, key);
