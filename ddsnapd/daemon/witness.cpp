@@ -9,6 +9,7 @@
 
 #include "ddsnapd/daemon/io_ring.h"
 #include "ddsnapd/disk/witness_file.h"
+#include "snapstore/store.h"
 
 namespace ddsnap::daemon {
 
