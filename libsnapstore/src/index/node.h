@@ -75,7 +75,7 @@ private:
 // Nodes from slabs. get() never allocates; grow() does.
 class NodePool {
 public:
-    // Invariant: free() only shrinks by get(). (StoreTest.WritesAllocateNothing)
+    // Invariant: free() only shrinks by get(). (AllocationTest.WritesAllocateNothing)
     Node* get() noexcept; // null if there is none
     void put(Node* node) noexcept;
     void grow(std::size_t nodes);
