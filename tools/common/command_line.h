@@ -67,8 +67,7 @@ Parsed parse_command_line(const ToolSpec& tool, int argc, const char* const* arg
 // Puts what was given into the options that the spec's functions are for.
 void fill_options(const CommandSpec& spec, const Args& given, void* options);
 
-// Parses, runs, reports failures; the value for main(). For packages and shells there are, besides the
-// commands,
+// Parses, runs, reports failures; the value for main(). For packages and shells there are, besides commands,
 //   TOOL --manual DIR          writes the manual pages (manual.h)
 //   TOOL --complete WORD...    prints what the last word can become
 int run_tool(const ToolSpec& tool, int argc, const char* const* argv);

@@ -313,24 +313,32 @@ public:
     // no room for all of it (each chunk counted, zero ones too; what was copied by then stays). The
     // caller sees to it that nobody writes beyond the new end, and waits for readers that were told `origin`.
     Task<Result<void>> resize_origin(Sectors size);
-    // The part of the store device that is used; the data area grows to it. Durable when it completes. Errc::
-    // too_small: the device is smaller; invalid: fewer chunks than there are; busy: it is being shrunk. The
+    // The part of the store device that is used; the data area grows to it. Durable when it completes. The
     // metadata zone stays as it is.
+    //   too_small   the device is smaller
+    //   invalid     fewer chunks than there are
+    //   busy        it is being shrunk
     Task<Result<void>> resize_store(Bytes size);
     // How much of a separate metadata device is used: more for more exceptions, or less. What lies beyond a
     // new end is written anew below it; everything else goes on meanwhile. Durable when it completes, and
     // nothing beyond the end is read or written from then on; a crash leaves the old length or the new one.
-    // Errc:: too_small: the device is smaller; unsupported: there is no such device; no_space: a store of
-    // this size, or what it holds, needs more (where: how much, in bytes), or writes have needed the room
-    // meanwhile; busy: it is under way already. After an error all of it is used as before.
+    // After an error all of it is used as before.
+    //   too_small     the device is smaller
+    //   unsupported   there is no such device
+    //   no_space      a store of this size, or what it holds, needs more (where: how much, in bytes), or
+    //                 writes have needed the room meanwhile
+    //   busy          it is under way already
     Task<Result<void>> resize_meta(Bytes size);
     // As resize_store(), for a smaller part: moves what lies beyond its end. Everything else goes on
     // meanwhile. Durable when it completes, and nothing beyond the end is read or written from then on; a
-    // crash leaves the old length or the new one. No snapshot is given up for it. no_space: more chunks are
-    // in use (where: how many), or writes have needed the room meanwhile; too_small: there would be fewer
-    // than 16 chunks; invalid: it is not smaller; busy: it is under way already; corrupt, io_error: a chunk
-    // that is to be moved cannot be read (where: the byte); else the error of users.hold_writers(). After an
-    // error all of the store is used as before.
+    // crash leaves the old length or the new one. No snapshot is given up for it. After an error all of the
+    // store is used as before.
+    //   no_space            more chunks are in use (where: how many), or writes have needed the room meanwhile
+    //   too_small           there would be fewer than 16 chunks
+    //   invalid             it is not smaller
+    //   busy                it is under way already
+    //   corrupt, io_error   a chunk that is to be moved cannot be read (where: the byte)
+    //   other               the error of users.hold_writers()
     Task<Result<void>> shrink_store(Bytes size, PlaceUsers& users);
     // Has a shrink_store() or resize_meta() under way end soon, mostly with an error (stopping).
     void stop_shrinking();
@@ -338,9 +346,8 @@ public:
 
     // Which chunks may differ between the snapshot `from` and a newer one, or the origin (`to` none): each
     // that was copied out between the two, or that was written to in one of them. Every chunk that differs is
-    // among them; one that was overwritten with what it held is, too. So are all
-    // that the older one does not have, or not whole, because the origin has grown since; and none that the
-    // newer one does not have.
+    // among them; one that was overwritten with what it held is, too. So are all that the older one does not
+    // have, or not whole, because the origin has grown since; and none that the newer one does not have.
     //
     // Found from chunk `start` on, in order, in `out`: ranges of chunks, merged where adjacent within one
     // call. A call does a bounded amount of work (kDeltaNodes nodes of the tree) and no I/O, allocates

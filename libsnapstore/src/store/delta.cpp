@@ -8,8 +8,7 @@
 // 1. Nothing that differs is missing. A chunk without private exceptions of a and b is read from the lowest
 //    shared exception x >= a, or x >= b, or else from the origin. If none lies in [a, b), these are the
 //    same place.
-// 2. The sweep takes nothing out of the set. Let y be the lowest shared exception of c in [a, b), and prev
-// the
+// 2. The sweep takes nothing out of the set. Let y be the lowest shared exception of c in [a, b), and prev the
 //    next lower one of c. Then prev < a, else prev would be the lowest; so prev < a <= y: y serves a and is
 //    kept as long as a lives. What else lies in [a, b) may well be garbage (prev >= a: no snapshot is left in
 //    (prev, x]), but c is in the set because of y all the same. Erasing an exception below a changes prev
@@ -19,8 +18,7 @@
 //    Such a copy was not granted in the epoch that it belongs to, so c is the same in a and b: too much, not
 //    too little.
 //
-// 4. Sizes. All this is about chunks that both a and b have whole. The one that a ends in, and those that
-// only
+// 4. Sizes. All this is about chunks that both a and b have whole. The one that a ends in, and those that only
 //    b has, are added without looking: while no live snapshot has them, writes to them are not copied out.
 //    Those that only a has are left out: b has nothing there. A chunk that a and b have, but a snapshot
 //    between them had not, was copied out for a when the origin was shrunk.
