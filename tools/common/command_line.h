@@ -34,6 +34,13 @@ private:
     std::map<std::string, Values, std::less<>> values_;
 };
 
+// What a manual page has besides arguments, options and exit statuses.
+struct Page {
+    std::string_view description; // after the summary
+    std::string_view
+        examples; // lines; those that begin with "$ " are commands, others say what the next ones do
+};
+
 // Made by command() in command_table.h.
 struct CommandSpec {
     std::string_view name;      // words: "define volume"
@@ -42,6 +49,7 @@ struct CommandSpec {
     std::span<const OptionSpec> options;
     std::span<const Put> argument_puts; // one for each argument
     Exit (*run)(const CommandSpec& spec, const Args& given) = nullptr;
+    Page page{};
 };
 
 // What there is of an argument ("VOL") or of an option's value, given the volume or the like that the first
@@ -49,11 +57,18 @@ struct CommandSpec {
 // found out; empty: files may be meant.
 using Names = std::vector<std::string> (*)(const std::string& argument, const std::string& first);
 
+// A file, or several of a pattern, that a tool is about: for its manual pages.
+struct FileSpec {
+    std::string_view path;
+    std::string_view what;
+};
+
 struct ToolSpec {
     std::string_view name;
     std::string_view summary;
     std::span<const CommandSpec* const> commands;
     Names names = nullptr;
+    std::span<const FileSpec> files{};
 };
 
 // What `argv` asks for. `text` is set if it is only to be printed (help, version); a usage error throws.

@@ -163,21 +163,21 @@ Exit run_with_options(const CommandSpec& spec, const Args& given)
 
 // `options` lives as long as the command.
 template <auto Run, auto... Members, std::size_t N>
-constexpr CommandSpec command(std::string_view name, Arguments<Members...> arguments,
-                              std::string_view summary,
-                              const OptionTable<typename OptionsOf<decltype(Run)>::type, N>& options)
+constexpr CommandSpec
+command(std::string_view name, Arguments<Members...> arguments, std::string_view summary,
+        const OptionTable<typename OptionsOf<decltype(Run)>::type, N>& options, const Page& page = {})
 {
     using Options = typename OptionsOf<decltype(Run)>::type;
-    return {
-        name, arguments.words, summary, options.specs, kPuts<Options, Members...>, &run_with_options<Run>};
+    return {name, arguments.words, summary, options.specs, kPuts<Options, Members...>, &run_with_options<Run>,
+            page};
 }
 
 template <auto Run, auto... Members>
 constexpr CommandSpec command(std::string_view name, Arguments<Members...> arguments,
-                              std::string_view summary)
+                              std::string_view summary, const Page& page = {})
 {
     using Options = typename OptionsOf<decltype(Run)>::type;
-    return {name, arguments.words, summary, {}, kPuts<Options, Members...>, &run_with_options<Run>};
+    return {name, arguments.words, summary, {}, kPuts<Options, Members...>, &run_with_options<Run>, page};
 }
 
 } // namespace zumastor

@@ -115,6 +115,32 @@ std::string options_section(std::span<const OptionSpec> options)
     return text;
 }
 
+// Text as it is: commands bold, each on a line of its own.
+std::string examples_section(const Page& page)
+{
+    if (page.examples.empty()) {
+        return {};
+    }
+    std::string text = ".SH EXAMPLES\n";
+    for (const std::string& line : split(page.examples, '\n')) {
+        text += line.starts_with("$ ") ? ".PP\n.RS 4\n.B " + escaped(line.substr(2)) + "\n.RE\n"
+                                       : ".PP\n" + escaped(line) + "\n";
+    }
+    return text;
+}
+
+std::string files_section(const ToolSpec& tool)
+{
+    if (tool.files.empty()) {
+        return {};
+    }
+    std::string text = ".SH FILES\n";
+    for (const FileSpec& file : tool.files) {
+        text += ".TP\n.I " + escaped(file.path) + "\n" + escaped(file.what) + "\n";
+    }
+    return text;
+}
+
 std::string exit_section()
 {
     std::string text = ".SH EXIT STATUS\n";
@@ -242,19 +268,21 @@ std::string manual_page(const ToolSpec& tool)
 {
     std::string text = head(std::string(tool.name), tool.summary);
     text += ".SH SYNOPSIS\n.B " + escaped(tool.name) + "\n.I COMMAND\n.RI [ options ]\n.I ARGUMENTS\n";
-    text += ".SH COMMANDS\n";
+    text += ".SH DESCRIPTION\n" + escaped(tool.summary) + "\n.SH COMMANDS\n";
     for (const CommandSpec* command : tool.commands) {
         text += ".TP\n\\fB" + escaped(command->name) + "\\fR \\fI" + escaped(command->arguments) + "\\fR\n" +
                 escaped(command->summary) + " See \\fB" + escaped(page_name(tool, *command)) + "\\fR(8).\n";
     }
-    return text + exit_section();
+    return text + files_section(tool) + exit_section();
 }
 
 std::string manual_page(const ToolSpec& tool, const CommandSpec& command)
 {
     return head(page_name(tool, command), command.summary) + synopsis(tool, command) + ".SH DESCRIPTION\n" +
-           escaped(command.summary) + "\n" + options_section(command.options) + exit_section() +
-           see_also(tool, command);
+           escaped(command.summary) + "\n" +
+           (command.page.description.empty() ? "" : ".PP\n" + escaped(command.page.description) + "\n") +
+           options_section(command.options) + examples_section(command.page) + files_section(tool) +
+           exit_section() + see_also(tool, command);
 }
 
 void write_manual(const ToolSpec& tool, const std::string& directory)

@@ -190,9 +190,14 @@ constexpr auto kDeltaCreateOptions = option_table<DeltaCreate>(kLevelOption);
 constexpr CommandSpec kDeltaCreate = command<delta_create>(
     "delta create",
     arguments<&DeltaCreate::changelist, &DeltaCreate::delta, &DeltaCreate::stem>("CHANGELIST DELTA DEVSTEM"),
-    "Make a delta of a change list, with what DEVSTEM@S2 holds.", kDeltaCreateOptions);
+    "Make a delta of a change list, with what DEVSTEM@S2 holds.", kDeltaCreateOptions,
+    Page{"Reads DEVSTEM@S2 where the list says so. The delta is a stream as zumastor "
+         "receive takes it.",
+         "$ ddsnap delta create changes delta /dev/mapper/data"});
 constexpr CommandSpec kDeltaApply =
     command<delta_apply>("delta apply", arguments<&DeltaApply::delta, &DeltaApply::stem>("DELTA DEVSTEM"),
-                         "Write a delta to the device DEVSTEM, which must hold snapshot S1.");
+                         "Write a delta to the device DEVSTEM, which must hold snapshot S1.",
+                         Page{"All of the delta is checked before anything is written.",
+                              "$ ddsnap delta apply delta /dev/mapper/copy"});
 
 } // namespace zumastor::ddsnap

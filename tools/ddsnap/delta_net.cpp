@@ -405,12 +405,17 @@ constexpr auto kTransmitOptions = option_table<Transmit>(
 constexpr CommandSpec kDeltaListen = command<delta_listen>(
     "delta listen", arguments<&DeltaListen::stem, &DeltaListen::address>("DEVSTEM [ADDRESS]"),
     "Take deltas from connections to a socket (/run/ddsnap-delta.sock), or to HOST[:PORT], unauthenticated.",
-    kDeltaListenOptions);
+    kDeltaListenOptions,
+    Page{"On a socket that only root reaches, unless an address is given; then nobody "
+         "is authenticated, and nothing encrypted.",
+         "$ ddsnap delta listen /dev/mapper/copy --once"});
 constexpr CommandSpec kTransmit = command<transmit>(
     "transmit",
     arguments<&Transmit::socket, &Transmit::host, &Transmit::from, &Transmit::to>(
         "SERVERSOCK HOST [FROM] TO"),
     "Send a snapshot, or what changed since FROM, to a listener at HOST[:PORT], or at a socket's path.",
-    kTransmitOptions);
+    kTransmitOptions,
+    Page{"Without FROM all of the snapshot is sent.",
+         "$ ddsnap transmit /run/zumastor/data/server /run/tunnel.sock 7 8"});
 
 } // namespace zumastor::ddsnap

@@ -14,7 +14,12 @@ constexpr std::array kCommands{
     &kDeltaListen, &kTransmit, &kAcceptOrigin, &kDump,   &kCheck,
 };
 
-constexpr ToolSpec kTool{"ddsnap", "The snapshot layer below zumastor: one daemon, one store.", kCommands};
+constexpr std::array kFiles{
+    FileSpec{"/run/zumastor/VOL/server", "SERVERSOCK of a volume of zumastor's"},
+    FileSpec{"/run/ddsnap-delta.sock", "where delta listen takes connections"},
+};
+constexpr ToolSpec kTool{"ddsnap", "The snapshot layer below zumastor: one daemon, one store.", kCommands,
+                         nullptr, kFiles};
 
 } // namespace
 } // namespace zumastor::ddsnap

@@ -211,17 +211,29 @@ constexpr auto kCheckOptions = option_table<Check>(
 constexpr CommandSpec kInitialize = command<initialize>(
     "initialize",
     arguments<&Initialize::store, &Initialize::origin, &Initialize::meta>("SNAPDEV ORIGDEV [METADEV]"),
-    "Make a new, empty snapshot store.", kInitializeOptions);
+    "Make a new, empty snapshot store.", kInitializeOptions,
+    Page{"Data found on SNAPDEV or METADEV are named, and asked about. The store of a "
+         "volume of zumastor's is refused.",
+         "$ ddsnap initialize /dev/sdc1 /dev/sdb1"});
 constexpr CommandSpec kAcceptOrigin = command<accept_other_origin>(
     "accept-origin",
     arguments<&AcceptOrigin::store, &AcceptOrigin::origin, &AcceptOrigin::meta>("SNAPDEV ORIGDEV [METADEV]"),
-    "A store's origin is another one, restored for example, and this is meant.", kAcceptOriginOptions);
+    "A store's origin is another one, restored for example, and this is meant.", kAcceptOriginOptions,
+    Page{"The store must not be in use. The snapshots are given up; with "
+         "--keep-snapshots they stay, and show the new origin's content where they "
+         "shared chunks with the old one.",
+         "$ ddsnap accept-origin /dev/sdc1 /dev/sdb1"});
 constexpr CommandSpec kDump = command<dump>(
     "dump", arguments<&Devices::store, &Devices::origin, &Devices::meta>("SNAPDEV ORIGDEV [METADEV]"),
-    "Print the metadata of a store that is not in use.");
+    "Print the metadata of a store that is not in use.",
+    Page{"The store must not be in use, and is only read.", "$ ddsnap dump /dev/sdc1 /dev/sdb1"});
 constexpr CommandSpec kCheck = command<check>(
     "check",
     arguments<&Check::first, &Check::origin, &Check::meta>("SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]"),
-    "Check a store completely: offline, or through the daemon that has it.", kCheckOptions);
+    "Check a store completely: offline, or through the daemon that has it.", kCheckOptions,
+    Page{"Metadata and their checksums; with --data, all chunks, too. Through a daemon "
+         "it is done while the store is in use. Exit status 9 if something is damaged.",
+         "$ ddsnap check /dev/sdc1 /dev/sdb1 --data\n"
+         "$ ddsnap check /run/zumastor/data/server"});
 
 } // namespace zumastor::ddsnap

@@ -303,29 +303,50 @@ std::uint64_t snapshot_number(const std::string& text)
 
 constexpr CommandSpec kCreate = command<create_snapshot>(
     "create", arguments<&OneSnapshot::socket, &OneSnapshot::snapshot>("SERVERSOCK SNAP"),
-    "Take a snapshot with a number of your choice.");
+    "Take a snapshot with a number of your choice.",
+    Page{"The filesystem is not frozen: zumastor snapshot does that.",
+         "$ ddsnap create /run/zumastor/data/server 7"});
 constexpr CommandSpec kDelete = command<delete_snapshot>(
     "delete", arguments<&OneSnapshot::socket, &OneSnapshot::snapshot>("SERVERSOCK SNAP"),
-    "Delete a snapshot.");
-constexpr CommandSpec kList = command<list_snapshots>("list", arguments<&OfDaemon::socket>("SERVERSOCK"),
-                                                      "List the snapshots, oldest first.");
+    "Delete a snapshot.",
+    Page{"Refused while the snapshot is open, or its use count is not 0. Its space "
+         "becomes free in the background.",
+         "$ ddsnap delete /run/zumastor/data/server 7"});
+constexpr CommandSpec kList = command<list_snapshots>(
+    "list", arguments<&OfDaemon::socket>("SERVERSOCK"), "List the snapshots, oldest first.",
+    Page{"Number, time, size, priority, use count, state, clients, kinds and name.",
+         "$ ddsnap list /run/zumastor/data/server"});
 constexpr CommandSpec kPriority = command<priority>(
     "priority", arguments<&Priority::socket, &Priority::snapshot, &Priority::priority>("SERVERSOCK SNAP N"),
-    "Set what is given up last when the store is full (-128 … 127; 127: never).");
+    "Set what is given up last when the store is full (-128 … 127; 127: never).",
+    Page{"A full store gives up snapshots of low priority first.",
+         "$ ddsnap priority /run/zumastor/data/server 7 127"});
 constexpr CommandSpec kUsecount = command<usecount>(
     "usecount",
     arguments<&Usecount::socket, &Usecount::snapshot, &Usecount::difference>("SERVERSOCK SNAP [DIFF]"),
-    "Change (+1, -1) and print the use count.");
+    "Change (+1, -1) and print the use count.",
+    Page{"A snapshot whose count is not 0 cannot be deleted, and is given up after all "
+         "others of its priority.",
+         "$ ddsnap usecount /run/zumastor/data/server 7 +1"});
 constexpr CommandSpec kResize =
     command<resize>("resize", arguments<&Resize::socket>("SERVERSOCK"),
-                    "Change the size of the origin or the snapshot store.", kResizeOptions);
+                    "Change the size of the origin or the snapshot store.", kResizeOptions,
+                    Page{"The daemon follows a device that has become larger, or makes room on one that "
+                         "is to become smaller. It does not change the device.",
+                         "$ ddsnap resize /run/zumastor/data/server --snapshot 40G"});
 constexpr CommandSpec kStatus =
     command<status>("status", arguments<&Status::socket, &Status::snapshot>("SERVERSOCK [SNAP]"),
-                    "Show store and snapshots.", kStatusOptions);
+                    "Show store and snapshots.", kStatusOptions,
+                    Page{"With --state the answer is the exit status: 0 normal, 1 absent, 2 squashed, 9 "
+                         "error.",
+                         "$ ddsnap status /run/zumastor/data/server\n"
+                         "$ ddsnap status /run/zumastor/data/server 7 --state"});
 constexpr CommandSpec kDeltaChangelist = command<delta_changelist>(
     "delta changelist",
     arguments<&DeltaChangelist::socket, &DeltaChangelist::file, &DeltaChangelist::from, &DeltaChangelist::to>(
         "SERVERSOCK FILE S1 S2"),
-    "Write to FILE which chunks may differ between two snapshots, the older one first.");
+    "Write to FILE which chunks may differ between two snapshots, the older one first.",
+    Page{"The list comes from the store's index; data are not read.",
+         "$ ddsnap delta changelist /run/zumastor/data/server changes 7 8"});
 
 } // namespace zumastor::ddsnap

@@ -81,6 +81,10 @@ Exit revert(const Revert& given)
 
 constexpr CommandSpec kRevert =
     command<revert>("revert", arguments<&Revert::socket, &Revert::snapshot>("SERVERSOCK SNAP"),
-                    "Make the origin what a snapshot holds, through its device, which nobody uses.");
+                    "Make the origin what a snapshot holds, through its device, which nobody uses.",
+                    Page{"Nobody may use the origin's device. Only what changed is written. What the "
+                         "origin held is kept by other snapshots only: take one first. After an "
+                         "interruption, repeat the command.",
+                         "$ ddsnap revert /run/zumastor/data/server 7"});
 
 } // namespace zumastor::ddsnap

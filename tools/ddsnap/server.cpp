@@ -102,9 +102,14 @@ constexpr CommandSpec kServer = command<server>(
     "server",
     arguments<&Server::store, &Server::origin, &Server::meta, &Server::agent, &Server::socket>(
         "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK"),
-    "Run ddsnapd; it detaches when both sockets accept.", kServerOptions);
+    "Run ddsnapd; it detaches when both sockets accept.", kServerOptions,
+    Page{"Executes ddsnapd(8). zumastor does it through systemd.",
+         "$ ddsnap server /dev/sdc1 /dev/sdb1 /run/agent /run/server --logfile "
+         "/var/log/ddsnap.log"});
 constexpr CommandSpec kAgent =
     command<agent>("agent", arguments<&Agent::agent>("AGENTSOCK"),
-                   "For old scripts: the server owns this socket now.", kAgentOptions);
+                   "For old scripts: the server owns this socket now.", kAgentOptions,
+                   Page{"Does nothing but check the socket's place: the server listens there by itself.",
+                        "$ ddsnap agent /run/agent"});
 
 } // namespace zumastor::ddsnap

@@ -40,11 +40,13 @@ constexpr CommandSpec kVolume = command<does_nothing>(
 constexpr CommandSpec kMaster =
     command<does_nothing>("define master", arguments<&Given::volume>("VOL"), "Mount it.");
 constexpr CommandSpec kSending = command<does_nothing>(
-    "send", arguments<&Given::volume, &Given::snapshot>("VOL [SNAP]"), "Write a snapshot.", kManualOptions);
+    "send", arguments<&Given::volume, &Given::snapshot>("VOL [SNAP]"), "Write a snapshot.", kManualOptions,
+    Page{"To standard output.", "All of it:\n$ tool send data >file"});
 constexpr CommandSpec kLetting =
     command<does_nothing>("gate", arguments<&Given::volumes>("VOL..."), "Let through.");
 constexpr std::array kManualCommands{&kVolume, &kMaster, &kSending, &kLetting};
-constexpr ToolSpec kManualTool{"tool", "What it is for.", kManualCommands, names};
+constexpr std::array kManualFiles{FileSpec{"/etc/tool", "what it knows"}};
+constexpr ToolSpec kManualTool{"tool", "What it is for.", kManualCommands, names, kManualFiles};
 
 using Words = std::vector<std::string>;
 
@@ -82,7 +84,10 @@ TEST(Manual, AllThatTheTableHas)
     for (const char* part :
          {"tool\\-send \\- write a snapshot\n", ".I VOL\n", ".I [SNAP]\n",
           "\\fB\\-c\\fR, \\fB\\-\\-compress\\fR \\fIMETHOD\\fR\nhow to compress: \\e is a backslash\n",
-          "\\fB\\-\\-full\\fR\n\\&.everything\n", ".B 130\n", ".BR tool (8)\n"}) {
+          "\\fB\\-\\-full\\fR\n\\&.everything\n", ".B 130\n", ".BR tool (8)\n",
+          ".SH DESCRIPTION\nWrite a snapshot.\n.PP\nTo standard output.\n",
+          ".SH EXAMPLES\n.PP\nAll of it:\n.PP\n.RS 4\n.B tool send data >file\n.RE\n",
+          ".SH FILES\n.TP\n.I /etc/tool\nwhat it knows\n"}) {
         EXPECT_NE(page.find(part), std::string::npos) << part << "\n" << page;
     }
     EXPECT_NE(manual_page(kManualTool, kVolume).find(".BR tool\\-define\\-master (8)"), std::string::npos);

@@ -64,6 +64,13 @@ constexpr auto kAcceptOriginOptions = option_table<AcceptOrigin>(
 
 constexpr CommandSpec kAcceptOrigin = command<accept_volume_origin>(
     "accept origin", arguments<&AcceptOrigin::volume>("VOL"),
-    "The volume's origin is another disk, restored for example, and this is meant.", kAcceptOriginOptions);
+    "The volume's origin is another disk, restored for example, and this is meant.", kAcceptOriginOptions,
+    Page{"A volume whose origin is not the one that its store knows is refused at "
+         "start: its snapshots would be wrong. This command says that the exchange is "
+         "meant. The snapshots are given up, as they shared chunks with the old origin; "
+         "with --keep-snapshots they stay, and show the new origin's content there. The "
+         "volume must be stopped.",
+         "After the origin was restored from a backup:\n"
+         "$ zumastor accept origin data"});
 
 } // namespace zumastor

@@ -325,6 +325,17 @@ constexpr auto kCreateOptions = option_table<Create>(
 
 constexpr CommandSpec kCreate =
     command<create_volume>("create", arguments<&Create::volume, &Create::dir>("VOL [DIR]"),
-                           "Make a volume, its store and its mounts at one go.", kCreateOptions);
+                           "Make a volume, its store and its mounts at one go.", kCreateOptions,
+                           Page{"Does what define volume, define master and define schedule do, and takes it "
+                                "back if a step fails. A filesystem on the origin is kept; where there is "
+                                "none, --fstype has one made. Everything on the store is overwritten: data "
+                                "found there are named, and asked about. With --file the volume is in two "
+                                "sparse files. With --replica-of it becomes a replica, which is filled by "
+                                "replicate.",
+                                "A filesystem that you have, with a store on another disk, and hourly "
+                                "snapshots for a day:\n"
+                                "$ zumastor create data --origin /dev/sdb1 --store /dev/sdc1 --hourly 24\n"
+                                "A volume to try things with:\n"
+                                "$ zumastor create demo --file 1G"});
 
 } // namespace zumastor

@@ -116,6 +116,12 @@ constexpr auto kDefineMasterOptions = option_table<DefineMaster>(
 
 constexpr CommandSpec kDefineMaster = command<define_master>(
     "define master", arguments<&DefineMaster::volume>("VOL"),
-    "Mount the volume and its snapshots; repeating it resets the options.", kDefineMasterOptions);
+    "Mount the volume and its snapshots; repeating it resets the options.", kDefineMasterOptions,
+    Page{"Mounts the volume's filesystem, its snapshots below the snapshot directory, "
+         "and the links hourly.0 and so on. The options are those of this command: what "
+         "is not given any more is off. Of a replica it makes a master, as promote does.",
+         "$ zumastor define master data\n"
+         "With snapshots for NFS clients, and in .snapshot:\n"
+         "$ zumastor define master data --export --dotsnapshot"});
 
 } // namespace zumastor

@@ -97,8 +97,12 @@ constexpr auto kDefineSourceOptions = option_table<DefineSource>(
 
 } // namespace
 
-constexpr CommandSpec kDefineSource = command<define_source>(
-    "define source", arguments<&DefineSource::volume, &DefineSource::host>("VOL HOST"),
-    "Make this volume a replica of HOST's ([USER@]HOST[:PORT]).", kDefineSourceOptions);
+constexpr CommandSpec kDefineSource =
+    command<define_source>("define source", arguments<&DefineSource::volume, &DefineSource::host>("VOL HOST"),
+                           "Make this volume a replica of HOST's ([USER@]HOST[:PORT]).", kDefineSourceOptions,
+                           Page{"What the volume holds is overwritten by the first cycle; it is asked about. "
+                                "Of a master, a snapshot of what only it holds is kept. The replica's newest "
+                                "snapshot is mounted at the volume's mount point, read-only.",
+                                "$ zumastor define source data upstream.example.com --period 600"});
 
 } // namespace zumastor

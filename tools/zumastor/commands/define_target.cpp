@@ -70,6 +70,12 @@ constexpr auto kDefineTargetOptions = option_table<DefineTarget>(
 
 constexpr CommandSpec kDefineTarget = command<define_target>(
     "define target", arguments<&DefineTarget::volume, &DefineTarget::host>("VOL HOST"),
-    "Name a host ([USER@]HOST[:PORT]) that this volume is replicated to.", kDefineTargetOptions);
+    "Name a host ([USER@]HOST[:PORT]) that this volume is replicated to.", kDefineTargetOptions,
+    Page{"The host needs a volume that is a replica of this one (define source there), "
+         "and an ssh key without a passphrase. Options that are not given are reset.",
+         "A cycle every ten minutes:\n"
+         "$ zumastor define target data replica.example.com --period 600\n"
+         "Another name there, and a slow link:\n"
+         "$ zumastor define target data backup@replica --name data-copy --ratelimit 2M"});
 
 } // namespace zumastor

@@ -151,6 +151,11 @@ constexpr auto kDefineVolumeOptions = option_table<DefineVolume>(
 constexpr CommandSpec kDefineVolume = command<define_volume>(
     "define volume",
     arguments<&DefineVolume::volume, &DefineVolume::origin, &DefineVolume::store>("VOL ORIGIN SNAPSTORE"),
-    "Make a volume of an origin and a snapshot store.", kDefineVolumeOptions);
+    "Make a volume of an origin and a snapshot store.", kDefineVolumeOptions,
+    Page{"The origin keeps what it holds. With --initialize the store is made anew, and "
+         "asked about if it holds anything; without, the store that is there is used, "
+         "which must be this origin's. The volume is started, and is /dev/mapper/VOL. "
+         "Nothing is mounted: define master does that.",
+         "$ zumastor define volume data /dev/sdb1 /dev/sdc1 --initialize"});
 
 } // namespace zumastor

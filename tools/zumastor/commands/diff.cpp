@@ -139,6 +139,11 @@ constexpr auto kDiffOptions = option_table<Diff>(
 
 constexpr CommandSpec kDiff = command<show_diff>(
     "diff", arguments<&Diff::volume, &Diff::snapshot1, &Diff::snapshot2>("VOL SNAP1 [SNAP2]"),
-    "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiffOptions);
+    "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiffOptions,
+    Page{"The ranges come from the store's index; data are not read. A range that is "
+         "listed may have been overwritten with the same content. Without SNAP2 the "
+         "snapshot is compared with the volume as it is.",
+         "$ zumastor diff data hourly.1 hourly.0\n"
+         "$ zumastor diff data hourly.0 --json"});
 
 } // namespace zumastor

@@ -69,6 +69,11 @@ constexpr auto kImportOptions = option_table<Import>(flag<&Import::yes>(
 
 constexpr CommandSpec kImport =
     command<import_old>("import", arguments<&Import::dir>("[DIR]"),
-                        "Print the commands that define the volumes of zumastor 0.8 anew.", kImportOptions);
+                        "Print the commands that define the volumes of zumastor 0.8 anew.", kImportOptions,
+                        Page{"Reads what zumastor 0.8 kept in DIR (/var/lib/zumastor/volumes) and prints a "
+                             "script. Nothing is changed. The snapshots in the old stores are not taken "
+                             "over.",
+                             "$ zumastor import >volumes.sh\n"
+                             "$ sh -e volumes.sh"});
 
 } // namespace zumastor

@@ -132,17 +132,33 @@ Exit forget_volume(const OneVolume& given)
 
 constexpr CommandSpec kStartVolume =
     command<start_volume>("start volume", arguments<&OneVolume::volume>("VOL"),
-                          "Start the daemon and create /dev/mapper/VOL.", kOneVolume);
+                          "Start the daemon and create /dev/mapper/VOL.", kOneVolume,
+                          Page{"Starts the volume's daemon and its device. Nothing is mounted. Can be "
+                               "repeated.",
+                               "$ zumastor start volume data"});
 constexpr CommandSpec kStartMaster =
     command<start_master>("start master", arguments<&OneVolume::volume>("VOL"),
-                          "The same, and mount the volume and its snapshots.", kOneVolume);
+                          "The same, and mount the volume and its snapshots.", kOneVolume,
+                          Page{"Starts the volume if it is not started, and mounts it as define master said. "
+                               "At boot systemd does it.",
+                               "$ zumastor start master data"});
 constexpr CommandSpec kStopVolume =
     command<stop_volume>("stop volume", arguments<&OneVolume::volume>("VOL"),
-                         "Unmount all, remove the devices, end the daemon.", kOneVolume);
-constexpr CommandSpec kStopMaster = command<stop_master>("stop master", arguments<&OneVolume::volume>("VOL"),
-                                                         "Unmount the volume and its snapshots.", kOneVolume);
+                         "Unmount all, remove the devices, end the daemon.", kOneVolume,
+                         Page{"Refuses, changing nothing, while anybody uses the volume or a snapshot, in "
+                              "any mount namespace, and says who. With systemd it stays stopped until the "
+                              "next boot, or until it is started.",
+                              "$ zumastor stop volume data"});
+constexpr CommandSpec kStopMaster = command<stop_master>(
+    "stop master", arguments<&OneVolume::volume>("VOL"), "Unmount the volume and its snapshots.", kOneVolume,
+    Page{"Unmounts the volume and its snapshots; device and daemon stay. Refuses, "
+         "changing nothing, while anybody uses them, and says who.",
+         "$ zumastor stop master data"});
 constexpr CommandSpec kForgetVolume =
     command<forget_volume>("forget volume", arguments<&OneVolume::volume>("VOL"),
-                           "Stop the volume and forget it; its data stay.", kOneVolume);
+                           "Stop the volume and forget it; its data stay.", kOneVolume,
+                           Page{"Stops the volume and removes its configuration. Origin and store keep what "
+                                "they hold: define volume without --initialize takes them again.",
+                                "$ zumastor forget volume data"});
 
 } // namespace zumastor

@@ -53,8 +53,17 @@ constexpr std::array kCommands{
     &kDoctor,
     &kStatus,
 };
+constexpr std::array kFiles{
+    FileSpec{"/etc/zumastor/VOL.toml", "what the administrator wants of a volume: zumastor-volume(5)"},
+    FileSpec{"/run/zumastor/VOL/", "sockets and process id of its daemon"},
+    FileSpec{"/run/zumastor/mount/VOL, /run/zumastor/snapshot/VOL",
+             "where volume and snapshots are mounted unless another place is named"},
+    FileSpec{"/var/lib/zumastor/.state/VOL/", "what replication and revert remember"},
+    FileSpec{"/var/log/zumastor/VOL/server.log",
+             "the daemon's log, where systemd's journal does not have it"},
+};
 constexpr ToolSpec kTool{"zumastor", "Snapshots of volumes: taken, rotated, mounted and replicated.",
-                         kCommands, names_of};
+                         kCommands, names_of, kFiles};
 
 } // namespace
 } // namespace zumastor

@@ -22,6 +22,10 @@ constexpr auto kPromoteOptions = option_table<Promote>(kForceOption, kYesOption,
 
 constexpr CommandSpec kPromote =
     command<run_promote>("promote", arguments<&Promote::volume>("VOL"),
-                         "Make a replica the master, with its last complete snapshot.", kPromoteOptions);
+                         "Make a replica the master, with its last complete snapshot.", kPromoteOptions,
+                         Page{"An unfinished cycle is taken back. The replica's users must leave, or are cut "
+                              "off with --force. The snapshot that both sides have is kept, so that the old "
+                              "master can come back with reverse.",
+                              "$ zumastor promote data"});
 
 } // namespace zumastor

@@ -104,8 +104,15 @@ constexpr auto kReceiveOptions = option_table<Receive>(
 
 } // namespace
 
-constexpr CommandSpec kReceive =
-    command<receive_stream>("receive", arguments<&Receive::volume>("VOL"),
-                            "Make a snapshot of a stream from standard input.", kReceiveOptions);
+constexpr CommandSpec kReceive = command<receive_stream>(
+    "receive", arguments<&Receive::volume>("VOL"), "Make a snapshot of a stream from standard input.",
+    kReceiveOptions,
+    Page{"The stream is applied to the origin, and its snapshot taken, when all of it "
+         "was found right. Other snapshots of the replica do not change. A stream that "
+         "broke off can be gone on with.",
+         "$ zumastor receive data <changes\n"
+         "Where a broken stream can go on, and what takes it back:\n"
+         "$ zumastor receive data --resume-token\n"
+         "$ zumastor receive data --abort"});
 
 } // namespace zumastor

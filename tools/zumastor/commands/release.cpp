@@ -68,6 +68,9 @@ constexpr auto kReleaseOptions =
 
 constexpr CommandSpec kRelease = command<release_kept>(
     "release", arguments<&Release::volume, &Release::snapshot>("VOL SNAP"),
-    "Delete a snapshot that was kept of what revert, reverse or receive --abort overwrote.", kReleaseOptions);
+    "Delete a snapshot that was kept of what revert, reverse or receive --abort overwrote.", kReleaseOptions,
+    Page{"No schedule deletes such a snapshot, and a full store does not give it up: "
+         "what it holds may be nowhere else. The doctor lists them.",
+         "$ zumastor release data 17"});
 
 } // namespace zumastor

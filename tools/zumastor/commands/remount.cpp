@@ -175,6 +175,10 @@ constexpr auto kRemountOptions = option_table<Remount>(kDryRunOption);
 
 constexpr CommandSpec kRemount =
     command<remount>("remount", arguments<&Remount::volume, &Remount::dir, &Remount::opts>("VOL DIR [OPTS]"),
-                     "Change the mount point, the mount options, or both ('-': as it is).", kRemountOptions);
+                     "Change the mount point, the mount options, or both ('-': as it is).", kRemountOptions,
+                     Page{"A mounted volume is mounted there at once, and at every later start. '-' "
+                          "leaves mount point or options as they are.",
+                          "$ zumastor remount data /srv/data\n"
+                          "$ zumastor remount data - noatime"});
 
 } // namespace zumastor

@@ -69,6 +69,11 @@ constexpr auto kReplicateOptions = option_table<Replicate>(
 
 constexpr CommandSpec kReplicate =
     command<replicate>("replicate", arguments<&Replicate::volume, &Replicate::host>("VOL [HOST]"),
-                       "Bring a replica up to date: one cycle.", kReplicateOptions);
+                       "Bring a replica up to date: one cycle.", kReplicateOptions,
+                       Page{"From the master to its targets, or from the source to a replica. What changed "
+                            "since the last cycle is sent; a cycle that broke off is gone on with. Without "
+                            "HOST all targets get a cycle.",
+                            "$ zumastor replicate data\n"
+                            "$ zumastor replicate data replica --nowait"});
 
 } // namespace zumastor

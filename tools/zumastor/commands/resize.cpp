@@ -272,6 +272,11 @@ constexpr auto kResizeOptions = option_table<Resize>(
 
 constexpr CommandSpec kResize = command<resize_volume>(
     "resize", arguments<&Resize::volume>("VOL"),
-    "Change the size of the volume, or of its store; snapshots keep theirs.", kResizeOptions);
+    "Change the size of the volume, or of its store; snapshots keep theirs.", kResizeOptions,
+    Page{"The device below must have the room already; to shrink, it is made smaller "
+         "afterwards. Everything goes on meanwhile. Snapshots keep their size and "
+         "content.",
+         "$ zumastor resize data --origin max\n"
+         "$ zumastor resize data --snapshot 40G"});
 
 } // namespace zumastor

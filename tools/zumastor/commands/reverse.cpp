@@ -262,6 +262,10 @@ constexpr auto kReverseOptions = option_table<Reverse>(kYesOption, kProgressOpti
 
 constexpr CommandSpec kReverse =
     command<reverse>("reverse", arguments<&Reverse::volume, &Reverse::host>("VOL [HOST]"),
-                     "Make an old master a replica of the promoted one: only a delta.", kReverseOptions);
+                     "Make an old master a replica of the promoted one: only a delta.", kReverseOptions,
+                     Page{"On the old master, when its replica was promoted. What only it holds is kept "
+                          "in a snapshot. Then it goes back to the newest snapshot that both have, and "
+                          "gets what changed since.",
+                          "$ zumastor reverse data replica"});
 
 } // namespace zumastor

@@ -164,8 +164,15 @@ constexpr auto kRevertOptions =
 
 } // namespace
 
-constexpr CommandSpec kRevert = command<revert>(
-    "revert", arguments<&Revert::volume, &Revert::snapshot>("VOL SNAP"),
-    "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevertOptions);
+constexpr CommandSpec kRevert =
+    command<revert>("revert", arguments<&Revert::volume, &Revert::snapshot>("VOL SNAP"),
+                    "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevertOptions,
+                    Page{"The volume must be started, and not mounted. Only what changed is written. A "
+                         "snapshot of what is overwritten is taken first, and kept until it is "
+                         "released. After an interruption the volume is not mounted until the same "
+                         "command has come to its end.",
+                         "$ zumastor stop master data\n"
+                         "$ zumastor revert data hourly.3\n"
+                         "$ zumastor start master data"});
 
 } // namespace zumastor

@@ -33,9 +33,15 @@ Exit scheduled_snapshot(const Scheduled& given)
 } // namespace
 
 constexpr CommandSpec kScheduledCycle = command<scheduled_cycle>(
-    "scheduled cycle", arguments<&Scheduled::instance>("INSTANCE"), "What zumastor-replicate@.service runs.");
-constexpr CommandSpec kScheduledSnapshot =
-    command<scheduled_snapshot>("scheduled snapshot", arguments<&Scheduled::instance>("INSTANCE"),
-                                "What zumastor-snapshot@.service runs.");
+    "scheduled cycle", arguments<&Scheduled::instance>("INSTANCE"), "What zumastor-replicate@.service runs.",
+    Page{"For zumastor-replicate@.service, which a timer starts. INSTANCE is the "
+         "volume, and after a slash the host or the kind.",
+         "$ zumastor scheduled cycle data/replica"});
+constexpr CommandSpec kScheduledSnapshot = command<scheduled_snapshot>(
+    "scheduled snapshot", arguments<&Scheduled::instance>("INSTANCE"),
+    "What zumastor-snapshot@.service runs.",
+    Page{"For zumastor-snapshot@.service, which a timer starts. INSTANCE is the volume, "
+         "and after a slash the host or the kind.",
+         "$ zumastor scheduled snapshot data/hourly"});
 
 } // namespace zumastor

@@ -145,6 +145,11 @@ constexpr auto kSendOptions = option_table<Send>(
 
 constexpr CommandSpec kSend =
     command<send_stream>("send", arguments<&Send::volume, &Send::snapshot>("VOL [SNAP]"),
-                         "Write a snapshot, or what changed since another, as a stream.", kSendOptions);
+                         "Write a snapshot, or what changed since another, as a stream.", kSendOptions,
+                         Page{"The stream is written to standard output. Without --from it has all of the "
+                              "snapshot (the newest, if none is named). replicate does the same between two "
+                              "hosts, and remembers what they have in common.",
+                              "$ zumastor send data hourly.0 | ssh replica zumastor receive data\n"
+                              "$ zumastor send data hourly.0 --from hourly.1 >changes"});
 
 } // namespace zumastor

@@ -140,12 +140,24 @@ Exit service_shutdown(const AllVolumes& /*given*/)
 } // namespace
 
 constexpr CommandSpec kServiceDaemon = command<service_daemon>(
-    "service daemon", arguments<&Service::volume>("VOL"), "What ddsnapd@.service runs.");
+    "service daemon", arguments<&Service::volume>("VOL"), "What ddsnapd@.service runs.",
+    Page{"For ddsnapd@.service. Use systemctl or zumastor start and stop instead. A "
+         "failure is one line in the journal.",
+         "$ zumastor service daemon data"});
 constexpr CommandSpec kServiceStart = command<service_start>(
-    "service start", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to start a volume.");
-constexpr CommandSpec kServiceStop = command<service_stop>("service stop", arguments<&Service::volume>("VOL"),
-                                                           "What zumastor@.service runs to stop it.");
+    "service start", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to start a volume.",
+    Page{"For zumastor@.service. Use systemctl or zumastor start and stop instead. A "
+         "failure is one line in the journal.",
+         "$ zumastor service start data"});
+constexpr CommandSpec kServiceStop = command<service_stop>(
+    "service stop", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to stop it.",
+    Page{"For zumastor@.service. Use systemctl or zumastor start and stop instead. A "
+         "failure is one line in the journal.",
+         "$ zumastor service stop data"});
 constexpr CommandSpec kServiceShutdown =
-    command<service_shutdown>("service shutdown", arguments<>(""), "What zumastor-shutdown.service runs.");
+    command<service_shutdown>("service shutdown", arguments<>(""), "What zumastor-shutdown.service runs.",
+                              Page{"For zumastor-shutdown.service. Use systemctl or zumastor start and stop "
+                                   "instead. A failure is one line in the journal.",
+                                   "$ zumastor service shutdown"});
 
 } // namespace zumastor

@@ -124,12 +124,21 @@ Exit stop_source(const OneVolume& given)
 
 constexpr CommandSpec kStartSource = command<start_source>(
     "start source", arguments<&OneVolume::volume>("VOL"),
-    "Start a replica, mount its newest snapshot; its cycles go on at their period.", kOneVolume);
+    "Start a replica, mount its newest snapshot; its cycles go on at their period.", kOneVolume,
+    Page{"Starts the replica if it is not started, mounts its newest complete snapshot, "
+         "and lets its timer begin cycles again.",
+         "$ zumastor start source data"});
 constexpr CommandSpec kStopSource =
     command<stop_source>("stop source", arguments<&OneVolume::volume>("VOL"),
-                         "Unmount a replica; no cycles by themselves until it is started.", kOneVolume);
-constexpr CommandSpec kForgetSource =
-    command<forget_source>("forget source", arguments<&OneVolume::volume>("VOL"),
-                           "Make the volume a replica no longer; its snapshots stay.", kOneVolume);
+                         "Unmount a replica; no cycles by themselves until it is started.", kOneVolume,
+                         Page{"Ends a cycle that is at work, unmounts the replica, and lets its timer begin "
+                              "no more.",
+                              "$ zumastor stop source data"});
+constexpr CommandSpec kForgetSource = command<forget_source>(
+    "forget source", arguments<&OneVolume::volume>("VOL"),
+    "Make the volume a replica no longer; its snapshots stay.", kOneVolume,
+    Page{"The volume keeps its content and its snapshots. On a promoted master it gives "
+         "up the way back: the snapshot that was kept for reverse goes.",
+         "$ zumastor forget source data"});
 
 } // namespace zumastor

@@ -61,6 +61,10 @@ constexpr auto kGateOptions =
 
 constexpr CommandSpec kGate =
     command<ssh_gate>("ssh-gate", arguments<&Gate::volumes>("VOL..."),
-                      "The forced command of a key that is for replication only.", kGateOptions);
+                      "The forced command of a key that is for replication only.", kGateOptions,
+                      Page{"For the command= of a key in authorized_keys. The key can take part in "
+                           "replication of the volumes named here, in the directions named here, and do "
+                           "nothing else.",
+                           "$ zumastor ssh-gate data --receive"});
 
 } // namespace zumastor

@@ -350,6 +350,11 @@ constexpr auto kStatusOptions =
 
 constexpr CommandSpec kStatus =
     command<show_status>("status", arguments<&Status::volume, &Status::snapshot>("[VOL] [SNAP]"),
-                         "Show volumes and snapshots.", kStatusOptions);
+                         "Show volumes and snapshots.", kStatusOptions,
+                         Page{"Answers also while a command is at work, and without daemon or module. What "
+                              "cannot be known is said to be unknown.",
+                              "$ zumastor status\n"
+                              "$ zumastor status data --usage\n"
+                              "$ zumastor status --json"});
 
 } // namespace zumastor

@@ -94,12 +94,19 @@ Exit stop_target(const OneTarget& given)
 
 constexpr CommandSpec kStartTarget =
     command<start_target>("start target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                          "Cycles to HOST go on at their period.", kOneTarget);
+                          "Cycles to HOST go on at their period.", kOneTarget,
+                          Page{"Ends what stop target began: the timer begins cycles to this host again.",
+                               "$ zumastor start target data replica"});
 constexpr CommandSpec kStopTarget =
     command<stop_target>("stop target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                         "No cycles to HOST by themselves until it is started.", kOneTarget);
+                         "No cycles to HOST by themselves until it is started.", kOneTarget,
+                         Page{"Ends a cycle to this host that is at work, and lets the timer begin no more.",
+                              "$ zumastor stop target data replica"});
 constexpr CommandSpec kForgetTarget =
     command<forget_target>("forget target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                           "Replicate to HOST no longer.", kOneTarget);
+                           "Replicate to HOST no longer.", kOneTarget,
+                           Page{"What is remembered of the replica goes, too, and the snapshots that only it "
+                                "needed. The replica stays as it is.",
+                                "$ zumastor forget target data replica"});
 
 } // namespace zumastor

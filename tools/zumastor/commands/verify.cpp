@@ -169,6 +169,11 @@ constexpr auto kVerifyOptions = option_table<Verify>(
 
 constexpr CommandSpec kVerify = command<verify>(
     "verify", arguments<&Verify::volume, &Verify::host, &Verify::snapshot>("VOL [HOST] [SNAP]"),
-    "Compare a snapshot's content with that of the other side; repair the replica.", kVerifyOptions);
+    "Compare a snapshot's content with that of the other side; repair the replica.", kVerifyOptions,
+    Page{"Both sides hash the same snapshot and compare. Differences are listed, exit "
+         "status 9. With --repair the replica gets what differs; nothing is ever "
+         "written upstream. Without SNAP it is the newest snapshot that both have.",
+         "$ zumastor verify data\n"
+         "$ zumastor verify data replica hourly.0 --repair"});
 
 } // namespace zumastor
