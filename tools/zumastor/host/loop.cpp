@@ -80,13 +80,15 @@ void wait_until_off(const std::string& path, dev_t number, const std::string& fi
 {
     const auto deadline = std::chrono::steady_clock::now() + kOthersLeave;
     while (find(file) == path) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            note(path + " stays on " + file +
-                 " until its last user closes it: " + join(describe(files_in_use({number})), ", "));
-            return;
-        }
         check_interrupt();
+        if (std::chrono::steady_clock::now() > deadline) {
+            break;
+        }
         ::poll(nullptr, 0, kPollMs);
+    }
+    if (find(file) == path) {
+        const std::string users = join(describe(files_in_use({number})), ", ");
+        note(path + " stays on " + file + " until its last user closes it: " + users);
     }
 }
 

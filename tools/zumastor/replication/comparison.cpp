@@ -46,7 +46,7 @@ void Comparison::run()
 
 VerifyAnswer Comparison::need_answer(Pipes pipes) const
 {
-    const VerifyAnswer answer = parse_verify_answer(read_line(pipes.from));
+    VerifyAnswer answer = parse_verify_answer(read_line(pipes.from));
     need_no_refusal(answer.refusal, route_.host);
     return answer;
 }

@@ -16,8 +16,6 @@
 namespace zumastor {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kSilence = std::chrono::seconds(30);
 constexpr int kRetryMs = 100;        // there is no event for a lock that becomes free
 constexpr int kOrderlyEndMs = 5000;  // after SIGTERM
@@ -56,7 +54,7 @@ VolumeLock lock_stream(const std::string& volume, const std::string& purpose)
 {
     std::optional<int> holder;
     std::string moved;
-    Clock::time_point since;
+    std::chrono::steady_clock::time_point since;
     bool ended = false;
     for (;;) {
         try {
@@ -65,7 +63,7 @@ VolumeLock lock_stream(const std::string& volume, const std::string& purpose)
             if (failure.code() != Exit::busy) {
                 throw;
             }
-            const auto now = Clock::now();
+            const auto now = std::chrono::steady_clock::now();
             if (const auto pid = VolumeLock::holder(volume, purpose); pid && pid != holder) {
                 holder = pid;
                 moved = moved_by(*pid);
