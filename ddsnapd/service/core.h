@@ -40,7 +40,7 @@ private:
     void squashed(snapstore::SnapshotId id) noexcept override { squash.squashed(id); }
     bool released(snapstore::SnapshotId id) noexcept override { return squash.released(id); }
     void state_changed() noexcept override { common.events.state_dirty = true; }
-    void log(int severity, std::string_view text) noexcept override; // as the store says it: 0 … 2
+    void log(Severity severity, std::string_view text) noexcept override { common.log.log(severity, text); }
 };
 
 } // namespace ddsnap

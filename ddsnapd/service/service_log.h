@@ -2,12 +2,13 @@
 // Where the service and the daemon around it say what has happened.
 #pragma once
 
-#include <cstdint>
 #include <string_view>
+
+#include "snapstore/types.h"
 
 namespace ddsnap {
 
-enum class Severity : std::uint8_t { info, warning, error };
+using snapstore::Severity;
 
 class ServiceLog {
 public:

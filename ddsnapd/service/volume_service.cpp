@@ -2,8 +2,6 @@
 // The entry points, and who is told of a message.
 #include "ddsnapd/service/volume_service.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "ddsnapd/service/core.h"
@@ -18,11 +16,6 @@ ServiceCore::ServiceCore(snapstore::Devices devices, const snapstore::StoreConfi
       store_resize(common, attachments), removal(common, attachments),
       handshake(common, attachments, squash, barrier, origin_resize, store_resize, removal)
 {}
-
-void ServiceCore::log(int severity, std::string_view text) noexcept
-{
-    common.log.log(static_cast<Severity>(std::clamp(severity, 0, static_cast<int>(Severity::error))), text);
-}
 
 void ServiceCore::dispatch(Session& s, wire::Bytes message)
 {

@@ -65,7 +65,7 @@ public:
     void squashed(SnapshotId) noexcept override {}
     bool released(SnapshotId) noexcept override { return true; }
     void state_changed() noexcept override {}
-    void log(int, std::string_view) noexcept override {}
+    void log(Severity, std::string_view) noexcept override {}
 
 private:
     template <class T>

@@ -82,7 +82,7 @@ public:
     void squashed(SnapshotId id) noexcept override { squashed_ids.push_back(id); }
     bool released(SnapshotId id) noexcept override;
     void state_changed() noexcept override {}
-    void log(int, std::string_view) noexcept override {}
+    void log(Severity, std::string_view) noexcept override {}
 
     std::vector<SnapshotId> squashed_ids;
     bool hold_squashed = false; // released() answers no

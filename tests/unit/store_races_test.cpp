@@ -14,7 +14,7 @@ namespace {
 class FullWorld final : public SimWorld {
 public:
     using SimWorld::SimWorld;
-    void log(int, std::string_view text) noexcept override
+    void log(Severity, std::string_view text) noexcept override
     {
         looks_for_victim = looks_for_victim || text.find("squashing") != std::string_view::npos;
     }

@@ -149,9 +149,9 @@ public:
     void squashed(snapstore::SnapshotId) noexcept override {}
     bool released(snapstore::SnapshotId) noexcept override { return true; }
     void state_changed() noexcept override {}
-    void log(int severity, std::string_view text) noexcept override
+    void log(snapstore::Severity severity, std::string_view text) noexcept override
     {
-        if (severity > 0) {
+        if (severity != snapstore::Severity::info) {
             std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
         }
     }

@@ -209,10 +209,6 @@ struct StoreConfig {
     OtherOrigin other_origin = OtherOrigin::refuse;
 };
 
-inline constexpr int kLogInfo = 0;
-inline constexpr int kLogWarning = 1;
-inline constexpr int kLogError = 2;
-
 // Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
 // back into the store synchronously except for the const queries.
 class StoreObserver {
@@ -225,8 +221,8 @@ public:
     virtual bool released(SnapshotId id) noexcept = 0;
     // The last live snapshot is gone, or refill() is wanted, or the store has failed.
     virtual void state_changed() noexcept = 0;
-    // A line for the log; severity: kLogInfo, kLogWarning, kLogError.
-    virtual void log(int severity, std::string_view text) noexcept = 0;
+    // A line for the log.
+    virtual void log(Severity severity, std::string_view text) noexcept = 0;
 };
 
 // Those who were told where chunks are: by snapshot_read() to read there, by snapshot_write() to write. They

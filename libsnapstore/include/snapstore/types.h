@@ -67,4 +67,7 @@ struct ChunkRange {
     constexpr bool operator==(const ChunkRange&) const = default;
 };
 
+// Of a line for the log: the store's, and its daemon's.
+enum class Severity : std::uint8_t { info, warning, error };
+
 } // namespace snapstore

@@ -89,7 +89,7 @@ Task<void> Commit::write_seal()
 // of no importance. Nothing that was acknowledged is in them. False: the store has failed.
 Task<bool> Commit::skip(std::uint64_t count)
 {
-    ctx_.observer.log(kLogError, "a block of the journal cannot be written: it is passed over");
+    ctx_.observer.log(Severity::error, "a block of the journal cannot be written: it is passed over");
     state_.journal.next += count;
     state_.journal.applied = state_.journal.next;
     const auto done = co_await checkpoint_.run();

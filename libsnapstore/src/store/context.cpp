@@ -51,7 +51,7 @@ void Context::fail_store(const char* what, std::uint64_t where)
     const int length = where == 0
                            ? std::snprintf(text.data(), text.size(), "%s", what)
                            : std::snprintf(text.data(), text.size(), "%s at byte %" PRIu64, what, where);
-    observer.log(kLogError, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
+    observer.log(Severity::error, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
     observer.state_changed();
     queues.commit.wake_all();
     queues.checkpoint.wake_all();

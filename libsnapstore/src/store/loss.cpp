@@ -30,7 +30,7 @@ Task<Result<void>> Loss::give_up()
     if (stage_ == Stage::none && (ctx_.config.snapshot_first || pinned())) {
         if (!std::exchange(room_.refusal_told, true)) {
             ctx_.observer.log(
-                kLogError,
+                Severity::error,
                 ctx_.config.snapshot_first
                     ? "the snapshot store has failed: writes to the origin that need it fail "
                       "(snapshot first)"
@@ -51,7 +51,7 @@ Task<Result<void>> Loss::give_up()
 
 Task<void> Loss::record()
 {
-    ctx_.observer.log(kLogError,
+    ctx_.observer.log(Severity::error,
                       "the snapshot store has failed: all snapshots are given up, so that the origin can be "
                       "written (origin first)");
     while (commit_.running() || checkpoint_.running()) { // which may be writing a superblock
@@ -69,17 +69,18 @@ Task<void> Loss::record()
     }
     if (marked != IoStatus::ok && witnessed != IoStatus::ok) {
         ctx_.observer.log(
-            kLogError,
+            Severity::error,
             "that the snapshots are lost can be recorded nowhere: they are kept, and writes to the "
             "origin that need the store fail");
         stage_ = Stage::refused;
         settled_.wake_all();
         co_return;
     }
-    ctx_.observer.log(
-        kLogError, marked != IoStatus::ok      ? "that the snapshots are lost is recorded on this host only"
-                   : witnessed != IoStatus::ok ? "that the snapshots are lost is recorded in the store only"
-                                               : "that the snapshots are lost is recorded");
+    ctx_.observer.log(Severity::error, marked != IoStatus::ok
+                                           ? "that the snapshots are lost is recorded on this host only"
+                                       : witnessed != IoStatus::ok
+                                           ? "that the snapshots are lost is recorded in the store only"
+                                           : "that the snapshots are lost is recorded");
     stage_ = Stage::recorded;
     for (const auto& s : state_.table.all()) {
         if (s->info.state == SnapshotState::normal) {
@@ -111,7 +112,7 @@ Task<IoStatus> Loss::mark_superblock()
     if (again == IoStatus::ok) {
         ctx_.sb = std::move(lost);
     } else {
-        ctx_.observer.log(kLogWarning,
+        ctx_.observer.log(Severity::warning,
                           "that the snapshots are lost is in one copy of the store's superblock only");
     }
     co_return IoStatus::ok;

@@ -71,7 +71,7 @@ void CopyOut::lose_chunk(Chunk chunk, Epoch newest)
                       " bytes); reads there fail, the write goes through",
                       chunk.value * ctx_.chunk_bytes(), snapshot != nullptr ? snapshot->info.id.value : 0,
                       chunk.value, ctx_.chunk_bytes());
-    ctx_.observer.log(kLogError, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
+    ctx_.observer.log(Severity::error, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
     commit_.copied();
 }
 

@@ -67,7 +67,7 @@ void Places::note_bad(StoreChunk place) noexcept
                                      "the snapshot store cannot be written at byte %" PRIu64
                                      ": that place is not used any more",
                                      ctx_.store_offset(place).value);
-    ctx_.observer.log(kLogError, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
+    ctx_.observer.log(Severity::error, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
 }
 
 // A store that is being made smaller takes its bad places with it.

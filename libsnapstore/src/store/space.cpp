@@ -91,7 +91,7 @@ Task<Result<void>> Space::squash_next()
         if (!room_.refusal_told) {
             room_.refusal_told = true;
             ctx_.observer.log(
-                kLogError,
+                Severity::error,
                 ctx_.config.snapshot_first
                     ? "the snapshot store is full: writes to the origin fail (snapshot first). Delete "
                       "snapshots, or enlarge the store"
@@ -100,7 +100,7 @@ Task<Result<void>> Space::squash_next()
         }
         co_return fail(Errc::no_space, "the snapshot store is full and no snapshot may be squashed");
     }
-    ctx_.observer.log(kLogWarning, "the snapshot store is full: squashing a snapshot");
+    ctx_.observer.log(Severity::warning, "the snapshot store is full: squashing a snapshot");
     const auto squashed = co_await snapshots_.squash(victim->info.id);
     if (!squashed && squashed.error().code != Errc::not_found) { // removed meanwhile: as good
         co_return squashed;

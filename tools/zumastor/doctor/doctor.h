@@ -20,12 +20,12 @@ struct Finding {
 };
 using Findings = std::vector<Finding>;
 
-// ---- this host (doctor_host.cpp; of the module: doctor_module.h) ----
+// ---- this host (host.cpp; of the module: module.h) ----
 
 // `wants_ssh`: some volume has a source or a target on another host.
 Findings examine_host(bool wants_ssh);
 
-// ---- a volume (doctor_volume.cpp) ----
+// ---- a volume (volume.cpp) ----
 
 // Never throws for what is wrong with the volume: that is what it finds.
 Findings examine_volume(const std::string& name);
