@@ -173,7 +173,7 @@ json lost_json(const ControlContext& context)
 {
     constexpr std::size_t kMost = 64;
     json list = json::array();
-    for (const snapstore::LostChunk& lost : context.service.store().lost_chunks()) {
+    for (const snapstore::LostChunk& lost : context.service.store().snapshots().lost_chunks()) {
         if (list.size() == kMost) {
             break;
         }

@@ -81,7 +81,7 @@ Task<json> op_create(ControlContext& c, const json& request)
     options.id = optional_snapshot_field(request, fields::snapshot);
     // A replica's snapshot is the same snapshot as the one that was sent.
     options.uuid = uuid_field(request, fields::uuid).value_or(random_uuid());
-    for (const auto& info : c.service.store().list()) {
+    for (const auto& info : c.service.store().snapshots().list()) {
         if (info.uuid == options.uuid) {
             throw BadRequest(fmt::format("snapshot {} has this UUID", info.id.value));
         }
@@ -109,7 +109,7 @@ Task<json> op_delete(ControlContext& c, const json& request)
 Task<json> op_list(ControlContext& c, const json&)
 {
     json all = json::array();
-    for (const auto& info : c.service.store().list()) {
+    for (const auto& info : c.service.store().snapshots().list()) {
         all.push_back(snapshot_json(c, info));
     }
     co_return okay({{fields::snapshots, std::move(all)}});
@@ -117,7 +117,7 @@ Task<json> op_list(ControlContext& c, const json&)
 
 Task<json> get(ControlContext& c, snapstore::SnapshotId id)
 {
-    const auto info = c.service.store().find(id);
+    const auto info = c.service.store().snapshots().find(id);
     co_return info ? okay({{fields::snapshot, snapshot_json(c, *info)}})
                    : control_error(Code::not_found, fmt::format("there is no snapshot {}", id.value));
 }
@@ -180,7 +180,7 @@ Task<json> delta(ControlContext& c, snapstore::SnapshotId from, std::optional<sn
                  snapstore::Chunk start, std::size_t limit)
 {
     std::vector<snapstore::ChunkRange> ranges(limit);
-    const auto part = c.service.store().delta(from, to, start, ranges);
+    const auto part = c.service.store().snapshots().delta(from, to, start, ranges);
     co_return part ? okay(delta_json(*part, std::span(ranges).first(part->ranges)))
                    : refused(to_service_error(part.error()));
 }

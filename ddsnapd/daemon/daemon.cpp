@@ -140,7 +140,7 @@ snapstore::Task<void> Daemon::open_store(bool& done)
 snapstore::Task<void> Daemon::close_store(bool& done)
 {
     if (const std::string now = identity_of_device(disks_.origin.fd.get()); !now.empty()) {
-        service_.store().set_origin_identity(now); // it may have got another filesystem
+        service_.store().origin().set_identity(now); // it may have got another filesystem
     }
     if (const auto closed = co_await service_.close(); !closed) {
         failure_ = fmt::format("cannot close the store {}: {}", options_.store,

@@ -44,7 +44,7 @@ std::string cannot_open(const snapstore::Error& error, const snapstore::Store& s
         return fmt::format("cannot open the store {}: {}", options.store, to_service_error(error).message);
     }
     const std::string now = identity_of_device(disks.origin.fd.get());
-    const std::string_view before = store.origin_identity();
+    const std::string_view before = store.origin().identity();
     return fmt::format(
         "store {} on origin {}: {} (it is: {}; it was: {}). Was a disk renamed? If it is meant, a "
         "restored disk for example: zumastor accept origin VOL",

@@ -14,7 +14,7 @@ StoreWatch::StoreWatch(const snapstore::Store& store, const Options& options, Se
 
 void StoreWatch::begin()
 {
-    for (const auto& snapshot : store_.list()) {
+    for (const auto& snapshot : store_.snapshots().list()) {
         if (snapshot.state == snapstore::SnapshotState::squashed) {
             squashed_.insert(snapshot.id.value);
         }
@@ -52,7 +52,7 @@ void StoreWatch::tell_squashed()
 {
     const char* why = store_.info().failed ? "the store failed" : "the store had no room for it";
     std::set<std::uint64_t> now;
-    for (const auto& snapshot : store_.list()) {
+    for (const auto& snapshot : store_.snapshots().list()) {
         if (snapshot.state == snapstore::SnapshotState::squashed) {
             now.insert(snapshot.id.value);
             if (squashed_.count(snapshot.id.value) == 0) {

@@ -12,14 +12,14 @@ using wire::Status;
 
 const Attachment* Attachments::recorded(const snapstore::Uuid& client) const noexcept
 {
-    const auto& all = c_.store.attachments();
+    const auto& all = c_.store.clients().attachments();
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.client == client; });
     return it == all.end() ? nullptr : &*it;
 }
 
 bool Attachments::writer_recorded(snapstore::SnapshotId id) const noexcept
 {
-    const auto& all = c_.store.attachments();
+    const auto& all = c_.store.clients().attachments();
     return std::any_of(all.begin(), all.end(), [&](const auto& a) { return !a.origin && a.snapshot == id; });
 }
 
@@ -30,7 +30,7 @@ bool Attachments::may_act(const Attachment& attachment) const noexcept
 
 const Attachment* Attachments::find_gone() const noexcept
 {
-    const auto& all = c_.store.attachments();
+    const auto& all = c_.store.clients().attachments();
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) { return !may_act(a); });
     return it == all.end() ? nullptr : &*it;
 }
@@ -40,7 +40,7 @@ snapstore::Task<void> Attachments::forget_gone()
     for (const Attachment* gone = find_gone(); gone != nullptr; gone = find_gone()) {
         const auto client = gone->client;
         c_.log.log(Severity::info, fmt::format("client {} is gone, its attachment is forgotten", gone->name));
-        if (const auto done = co_await c_.store.detach(client); !done) {
+        if (const auto done = co_await c_.store.clients().detach(client); !done) {
             c_.log.log(Severity::error,
                        fmt::format("cannot record that a client is gone: {}", done.error().what));
             co_return;
@@ -69,7 +69,7 @@ Attachment Attachments::of(const Session& s)
 
 const Attachment* Attachments::rival_of(const Attachment& mine) const noexcept
 {
-    const auto& all = c_.store.attachments();
+    const auto& all = c_.store.clients().attachments();
     const auto it = std::find_if(all.begin(), all.end(), [&](const auto& a) {
         return a.client != mine.client && a.origin == mine.origin && a.snapshot == mine.snapshot;
     });
@@ -97,7 +97,7 @@ snapstore::Task<Refusal> Attachments::attach(Session& s)
                 fmt::format("client {} is attached and out of reach, but not gone", other->name)};
         }
         const auto client = other->client;
-        if (const auto done = co_await c_.store.detach(client); !done) {
+        if (const auto done = co_await c_.store.clients().detach(client); !done) {
             co_return Refusal{wire::status_of(done.error().code),
                               fmt::format("cannot record that a client is gone: {}", done.error().what)};
         }
@@ -107,7 +107,7 @@ snapstore::Task<Refusal> Attachments::attach(Session& s)
                            known->major_or_pid == mine.major_or_pid && known->minor == mine.minor &&
                            known->start_time == mine.start_time && known->name == mine.name;
     if (!unchanged) {
-        if (const auto done = co_await c_.store.attach(mine); !done) {
+        if (const auto done = co_await c_.store.clients().attach(mine); !done) {
             co_return Refusal{wire::status_of(done.error().code),
                               fmt::format("cannot record the client: {}", done.error().what)};
         }

@@ -55,7 +55,7 @@ Barrier::Verdict Barrier::verdict(std::string& why) const
             waits_for(s->hello.name_view());
         }
     }
-    for (const auto& a : c_.store.attachments()) {
+    for (const auto& a : c_.store.clients().attachments()) {
         if (a.origin && !c_.sessions.connected(a.client) &&
             !planted(ServiceBug::create_while_client_detached)) {
             why = fmt::format("origin client {} is out of reach and may still write", a.name);
@@ -161,7 +161,7 @@ snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> Barrier::create(snapstor
     } else {
         ++c_.counters.barriers;
         const bool failed_before = c_.store.info().failed;
-        auto created = co_await c_.store.create(options);
+        auto created = co_await c_.store.snapshots().create(options);
         if (created) {
             result = std::move(*created);
         } else {
@@ -169,7 +169,7 @@ snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> Barrier::create(snapstor
             uncertain = c_.store.info().failed && !failed_before;
         }
         if (uncertain) {
-            const auto given_up = co_await c_.store.give_up();
+            const auto given_up = co_await c_.store.origin().give_up();
             uncertain = !given_up;
         }
     }
@@ -188,7 +188,10 @@ snapstore::Task<ServiceResult<snapstore::SnapshotInfo>> Barrier::create(snapstor
 // Readers of the last snapshot, which was squashed under them, may still be reading the origin: what they
 // would get then, before they hear that it is invalid, is what was written since
 // (SmallStoreTest.NobodyWritesUnderTheLastReader).
-bool Barrier::needs_no_grants() const noexcept { return c_.store.no_snapshots() && c_.locks.size() == 0; }
+bool Barrier::needs_no_grants() const noexcept
+{
+    return c_.store.origin().no_snapshots() && c_.locks.size() == 0;
+}
 
 std::optional<ServiceError> Barrier::begin_resize()
 {

@@ -32,7 +32,7 @@ std::vector<ClientInfo> VolumeService::clients() const
         result.push_back({a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, true,
                           core_->attachments.recorded(a.client) != nullptr, s->hello.sectors});
     }
-    for (const auto& a : core_->common.store.attachments()) {
+    for (const auto& a : core_->common.store.clients().attachments()) {
         if (!core_->common.sessions.connected(a.client)) {
             result.push_back(
                 {a.origin, a.snapshot, a.kind, a.name, a.major_or_pid, a.minor, false, true, {}});
@@ -72,7 +72,7 @@ bool VolumeService::shrinking() const noexcept { return core_->store_resize.shri
 snapstore::Task<ServiceResult<SnapshotInfo>> VolumeService::set_priority(SnapshotId id, std::int8_t priority)
 {
     const Operation operation(core_->common.events);
-    if (const auto done = co_await core_->common.store.set_priority(id, priority); !done) {
+    if (const auto done = co_await core_->common.store.snapshots().set_priority(id, priority); !done) {
         co_return tl::unexpected(to_service_error(done.error()));
     }
     co_return find_snapshot(core_->common.store, id);
@@ -81,13 +81,13 @@ snapstore::Task<ServiceResult<SnapshotInfo>> VolumeService::set_priority(Snapsho
 snapstore::Task<ServiceResult<std::uint32_t>> VolumeService::add_use(SnapshotId id, std::int64_t difference)
 {
     const Operation operation(core_->common.events);
-    co_return converted(co_await core_->common.store.add_use(id, difference));
+    co_return converted(co_await core_->common.store.snapshots().add_use(id, difference));
 }
 
 snapstore::Task<ServiceResult<void>> VolumeService::checkpoint()
 {
     const Operation operation(core_->common.events);
-    co_return converted(co_await core_->common.store.checkpoint());
+    co_return converted(co_await core_->common.store.upkeep().checkpoint());
 }
 
 snapstore::Task<ServiceResult<void>> VolumeService::quiesce(std::uint64_t deadline_ns)
@@ -111,7 +111,7 @@ snapstore::Task<ServiceResult<void>> VolumeService::quiesce(std::uint64_t deadli
 snapstore::Task<ServiceResult<snapstore::CheckReport>> VolumeService::check(bool data)
 {
     const Operation operation(core_->common.events);
-    co_return converted(co_await core_->common.store.check(data));
+    co_return converted(co_await core_->common.store.upkeep().check(data));
 }
 
 } // namespace ddsnap

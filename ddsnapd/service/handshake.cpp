@@ -20,7 +20,7 @@ Handshake::Handshake(Common& common, Attachments& attachments, Squash& squash, B
 
 Refusal Handshake::judge_snapshot(const wire::Hello& hello) const
 {
-    const auto info = c_.store.find(hello.snapshot);
+    const auto info = c_.store.snapshots().find(hello.snapshot);
     if (!info || info->state == SnapshotState::deleting) {
         return {Status::no_snapshot, fmt::format("there is no snapshot {}", hello.snapshot.value)};
     }
@@ -147,7 +147,8 @@ snapstore::Task<void> Handshake::open_writer(Session& s)
     const Operation operation(c_.events, &s);
     const bool dead_snapshot =
         s.hello.role == Role::snapshot &&
-        c_.store.state_of(s.hello.snapshot).value_or(SnapshotState::normal) != SnapshotState::normal;
+        c_.store.snapshots().state_of(s.hello.snapshot).value_or(SnapshotState::normal) !=
+            SnapshotState::normal;
     Refusal refusal;
     if (!dead_snapshot) { // a squashed snapshot takes no writes: nothing to record
         refusal = co_await attachments_.attach(s);
@@ -189,7 +190,7 @@ void Handshake::welcome(Session& s)
         s.told_no_snapshots = barrier_.needs_no_grants();
         m.flags = s.told_no_snapshots ? DDSNAP_FLAG_NO_SNAPSHOTS : 0;
     } else {
-        const auto snapshot = c_.store.find(s.hello.snapshot);
+        const auto snapshot = c_.store.snapshots().find(s.hello.snapshot);
         m.credits = c_.config.snapshot_credits;
         m.sectors = snapshot ? snapshot->size : snapstore::Sectors{};
         m.snapshot_uuid = snapshot ? snapshot->uuid : snapstore::Uuid{};
@@ -225,7 +226,7 @@ snapstore::Task<void> Handshake::leave(Session& s)
 {
     const Operation operation(c_.events, &s);
     if (attachments_.recorded(s.hello.client) != nullptr) {
-        if (const auto done = co_await c_.store.detach(s.hello.client); !done) {
+        if (const auto done = co_await c_.store.clients().detach(s.hello.client); !done) {
             c_.sessions.note(Severity::error, s,
                              fmt::format("cannot record that the client leaves: {}", done.error().what));
             c_.sessions.close(s, "the client's leaving cannot be recorded");

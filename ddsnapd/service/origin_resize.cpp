@@ -18,7 +18,7 @@ ServiceResult<void> OriginResize::refuse_longer_clients(Sectors size) const
                                                      s->hello.name_view(), s->hello.sectors.value)});
         }
     }
-    for (const auto& a : c_.store.attachments()) {
+    for (const auto& a : c_.store.clients().attachments()) {
         if (a.origin && !c_.sessions.connected(a.client)) {
             return tl::unexpected(ServiceError{
                 Code::detached, fmt::format("origin client {} is out of reach and may still write", a.name)});
@@ -37,7 +37,7 @@ snapstore::Task<ServiceResult<void>> OriginResize::change(Sectors size)
         }
         new_end_ = size;
     }
-    const auto done = co_await c_.store.resize_origin(size);
+    const auto done = co_await c_.store.origin().resize(size);
     new_end_.reset();
     origin_writes_.measure();
     if (!done) {

@@ -63,7 +63,7 @@ void OriginWrites::on_write(Session& s, wire::Bytes message)
     if (request->range.end().value > chunks_) {
         return grant(s, *request, Status::range);
     }
-    if (c_.store.writable(request->range) && !must_wait_for_readers(request->range)) {
+    if (c_.store.origin().writable(request->range) && !must_wait_for_readers(request->range)) {
         return grant(s, *request, Status::ok);
     }
     snapstore::spawn(frames(), serve(s, *request));
@@ -76,7 +76,7 @@ snapstore::Task<snapstore::Result<void>> OriginWrites::copy_out(snapstore::Chunk
         co_await c_.events.room.wait();
     }
     ++copies_;
-    auto done = co_await c_.store.origin_write(range);
+    auto done = co_await c_.store.origin().write(range);
     --copies_;
     c_.events.room.raise();
     c_.events.barrier_moved.raise();
@@ -90,7 +90,7 @@ snapstore::Task<void> OriginWrites::serve(Session& s, wire::Request request)
         grant(s, request, Status::ok);
     }
     Status status = Status::ok;
-    if (!c_.store.writable(request.range)) {
+    if (!c_.store.origin().writable(request.range)) {
         if (const auto done = co_await copy_out(request.range); !done) {
             status = wire::status_of(done.error().code);
         }

@@ -32,7 +32,7 @@ snapstore::Task<ServiceResult<void>> Removal::remove_unused(SnapshotId id, bool 
                 Code::busy, fmt::format("client {} has snapshot {} open", s->hello.name_view(), id.value)});
         }
     }
-    for (const auto& a : c_.store.attachments()) {
+    for (const auto& a : c_.store.clients().attachments()) {
         if (!a.origin && a.snapshot == id) {
             co_return tl::unexpected(ServiceError{
                 Code::busy, fmt::format("client {} is out of reach and may still write to snapshot {}",
@@ -45,10 +45,11 @@ snapstore::Task<ServiceResult<void>> Removal::remove_unused(SnapshotId id, bool 
             co_return tl::unexpected(info.error());
         }
         if (!force || info->use_count == 0) {
-            co_return converted(co_await c_.store.remove(id));
+            co_return converted(co_await c_.store.snapshots().remove(id));
         }
         // `invalid`: others have changed the count meanwhile; it is read again.
-        const auto dropped = co_await c_.store.add_use(id, -static_cast<std::int64_t>(info->use_count));
+        const auto dropped =
+            co_await c_.store.snapshots().add_use(id, -static_cast<std::int64_t>(info->use_count));
         if (!dropped && dropped.error().code != snapstore::Errc::invalid) {
             co_return tl::unexpected(to_service_error(dropped.error()));
         }

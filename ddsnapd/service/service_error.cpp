@@ -71,7 +71,7 @@ ServiceResult<void> converted(const snapstore::Result<void>& result)
 
 ServiceResult<snapstore::SnapshotInfo> find_snapshot(const snapstore::Store& store, snapstore::SnapshotId id)
 {
-    if (auto info = store.find(id)) {
+    if (auto info = store.snapshots().find(id)) {
         return std::move(*info);
     }
     return tl::unexpected(ServiceError{Code::not_found, fmt::format("there is no snapshot {}", id.value)});

@@ -76,9 +76,9 @@ snapstore::Task<void> SnapshotRequests::serve(Session& s, RequestSlot& slot, wir
     c_.locks.lock(slot.lock, request.range);
     snapstore::Result<std::size_t> found = 0;
     if (slot.write) {
-        found = co_await c_.store.snapshot_write(s.hello.snapshot, request.range, out);
+        found = co_await c_.store.snapshots().write(s.hello.snapshot, request.range, out);
     } else {
-        found = co_await c_.store.snapshot_read(s.hello.snapshot, request.range, out);
+        found = co_await c_.store.snapshots().read(s.hello.snapshot, request.range, out);
     }
     --in_engine_;
     c_.events.unlocked.raise();

@@ -80,7 +80,7 @@ bool Squash::may_reuse(SnapshotId id) const noexcept
             return false;
         }
     }
-    for (const auto& a : c_.store.attachments()) {
+    for (const auto& a : c_.store.clients().attachments()) {
         if (a.origin || a.snapshot != id) {
             continue;
         }
@@ -112,7 +112,7 @@ void Squash::release()
         const SnapshotId id = unreleased_[i];
         if (may_reuse(id)) {
             unreleased_.erase(unreleased_.begin() + static_cast<std::ptrdiff_t>(i));
-            c_.store.space_released(id);
+            c_.store.clients().space_released(id);
         } else {
             ++i;
         }

@@ -37,7 +37,7 @@ std::optional<ServiceError> StoreResize::writes_on(SnapshotId id) const
                                                         s->hello.name_view(), id.value)};
         }
     }
-    for (const auto& a : c_.store.attachments()) {
+    for (const auto& a : c_.store.clients().attachments()) {
         if (a.origin || a.snapshot != id) {
             continue;
         }
@@ -100,7 +100,7 @@ snapstore::Task<snapstore::Result<void>> StoreResize::hold_writers(SnapshotId id
         if (!why) {
             co_return snapstore::Result<void>{};
         }
-        if (c_.events.stopping || c_.store.shrink_stopped() || c_.events.now >= deadline) {
+        if (c_.events.stopping || c_.store.space().shrink_stopped() || c_.events.now >= deadline) {
             error_ = std::move(why);
             release_writers(id);
             co_return snapstore::fail(Errc::busy, "a client cannot be held");
@@ -155,7 +155,7 @@ snapstore::Task<ServiceResult<void>> StoreResize::resize(Bytes size)
     if (size >= info.store_size || info.store_size.value - size.value < std::uint64_t{1}
                                                                             << info.chunk_shift) {
         const auto wanted = std::max(size, info.store_size);
-        const auto done = co_await c_.store.resize_store(wanted);
+        const auto done = co_await c_.store.space().grow(wanted);
         if (!done && c_.store.info().store_size > wanted) { // it had to wait for another resize
             co_return tl::unexpected(
                 ServiceError{Code::busy, "the snapshot store was made larger meanwhile"});
@@ -167,7 +167,7 @@ snapstore::Task<ServiceResult<void>> StoreResize::resize(Bytes size)
     }
     shrinking_ = true;
     error_.reset();
-    const auto done = co_await c_.store.shrink_store(size, *this);
+    const auto done = co_await c_.store.space().shrink(size, *this);
     shrinking_ = false;
     co_return done ? ServiceResult<void>{} : tl::unexpected(explain(done.error()));
 }
@@ -178,7 +178,7 @@ snapstore::Task<ServiceResult<void>> StoreResize::resize_meta(Bytes size)
     if (c_.events.stopping) {
         co_return tl::unexpected(ServiceError{Code::stopping, "the daemon is stopping"});
     }
-    const auto done = co_await c_.store.resize_meta(size);
+    const auto done = co_await c_.store.space().resize_meta(size);
     if (done) {
         co_return ServiceResult<void>{};
     }

@@ -101,7 +101,7 @@ snapstore::Task<snapstore::Result<void>> VolumeService::close()
     for (std::size_t i = 0; i < core_->common.sessions.size(); ++i) {
         core_->common.sessions.close(core_->common.sessions[i], "the daemon stops");
     }
-    core_->common.store.stop_shrinking();
+    core_->common.store.space().stop_shrinking();
     core_->common.events.barrier_moved.raise();
     core_->common.events.ticked.raise();
     core_->common.events.settle();
@@ -150,9 +150,9 @@ void VolumeService::on_tick(std::uint64_t now_ns)
     core_->store_resize.on_tick();
     core_->squash.on_tick();
     core_->common.events.ticked.raise();
-    core_->common.store.tick(core_->hurried > 0);
-    if (core_->common.store.wants_refill()) {
-        core_->common.store.refill();
+    core_->common.store.upkeep().tick(core_->hurried > 0);
+    if (core_->common.store.upkeep().wants_refill()) {
+        core_->common.store.upkeep().refill();
     }
     core_->common.events.settle();
     core_->common.sessions.reap();

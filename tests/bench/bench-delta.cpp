@@ -118,14 +118,14 @@ private:
 
     SnapshotId take()
     {
-        const auto made = world_.run(world_.store().create({}));
+        const auto made = world_.run(world_.store().snapshots().create({}));
         need(made, "create");
         return made->id;
     }
 
     void write(std::uint64_t first, std::uint32_t count)
     {
-        need(world_.run(world_.store().origin_write({Chunk{first}, count})), "write");
+        need(world_.run(world_.store().origin().write({Chunk{first}, count})), "write");
     }
 
     Walk walk(SnapshotId from, SnapshotId to)
@@ -136,7 +136,7 @@ private:
         const auto begin = Clock::now();
         for (DeltaPart part; !part.complete; ++walk.calls) {
             const auto call = Clock::now();
-            const auto answer = world_.store().delta(from, to, part.next, out);
+            const auto answer = world_.store().snapshots().delta(from, to, part.next, out);
             walk.longest_call_ms = std::max(walk.longest_call_ms, milliseconds(Clock::now() - call));
             need(answer, "delta");
             part = *answer;

@@ -72,7 +72,7 @@ void require(bool condition)
 
 void copy(SimWorld& world, std::uint64_t first, std::uint32_t count)
 {
-    require(world.run(world.store().origin_write({Chunk{first}, count})).has_value());
+    require(world.run(world.store().origin().write({Chunk{first}, count})).has_value());
 }
 
 // Some of everything.
@@ -87,16 +87,16 @@ void load(SimWorld& world)
     for (std::uint64_t id = 0; id < 4; ++id) {
         snapstore::CreateOptions create;
         create.name = "name";
-        require(world.run(store.create(create)).has_value());
+        require(world.run(store.snapshots().create(create)).has_value());
         copy(world, id, 3);
     }
-    require(world.run(store.snapshot_write(SnapshotId{1}, {Chunk{9}, 1}, out)).has_value());
+    require(world.run(store.snapshots().write(SnapshotId{1}, {Chunk{9}, 1}, out)).has_value());
     snapstore::Attachment client;
     client.client.fill(std::byte{1});
-    require(world.run(store.attach(client)).has_value());
-    require(world.run(store.set_priority(SnapshotId{3}, 5)).has_value());
-    require(world.run(store.add_use(SnapshotId{3}, 1)).has_value());
-    require(world.run(store.remove(SnapshotId{0})).has_value());
+    require(world.run(store.clients().attach(client)).has_value());
+    require(world.run(store.snapshots().set_priority(SnapshotId{3}, 5)).has_value());
+    require(world.run(store.snapshots().add_use(SnapshotId{3}, 1)).has_value());
+    require(world.run(store.snapshots().remove(SnapshotId{0})).has_value());
 }
 
 void make_stores()
@@ -115,7 +115,7 @@ void make_stores()
     SimWorld large(1, store_world(false));
     require(large.initialize() && large.open());
     for (std::uint64_t id = 0; id < 4; ++id) { // 64 chunks each: more than one leaf
-        require(large.run(large.store().create({})).has_value());
+        require(large.run(large.store().snapshots().create({})).has_value());
         copy(large, 0, 64);
     }
     require(large.close().has_value());

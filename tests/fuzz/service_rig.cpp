@@ -76,7 +76,7 @@ void ServiceRig::shut_down()
         finding("the service does not close");
     }
     start();
-    const auto report = finish(begin(service_->store().check(true)));
+    const auto report = finish(begin(service_->store().upkeep().check(true)));
     if (!report || !report->damage.empty() || report->leaked_chunks != 0) {
         finding("the store is damaged");
     }

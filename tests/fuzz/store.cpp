@@ -37,25 +37,25 @@ void use(SimWorld& world)
 {
     Store& store = world.store();
     (void)store.info();
-    (void)store.attachments();
-    store.dump([](const Store::DumpEntry&) {});
-    (void)world.run(store.check(true));
-    (void)world.run(store.create({}));
+    (void)store.clients().attachments();
+    store.upkeep().dump([](const DumpEntry&) {});
+    (void)world.run(store.upkeep().check(true));
+    (void)world.run(store.snapshots().create({}));
     const ChunkRange range{Chunk{0}, 4};
-    (void)store.writable(range);
-    (void)world.run(store.origin_write(range));
+    (void)store.origin().writable(range);
+    (void)world.run(store.origin().write(range));
     std::array<Extent, 4> extents{};
-    const auto list = store.list();
+    const auto list = store.snapshots().list();
     for (const SnapshotInfo& info : std::span(list).first(std::min<std::size_t>(list.size(), 4))) {
-        (void)world.run(store.snapshot_read(info.id, range, extents));
-        (void)world.run(store.snapshot_write(info.id, {Chunk{1}, 1}, extents));
-        (void)world.run(store.add_use(info.id, -std::int64_t{info.use_count}));
-        (void)world.run(store.set_priority(info.id, 1));
-        (void)world.run(store.remove(info.id));
+        (void)world.run(store.snapshots().read(info.id, range, extents));
+        (void)world.run(store.snapshots().write(info.id, {Chunk{1}, 1}, extents));
+        (void)world.run(store.snapshots().add_use(info.id, -std::int64_t{info.use_count}));
+        (void)world.run(store.snapshots().set_priority(info.id, 1));
+        (void)world.run(store.snapshots().remove(info.id));
     }
-    (void)world.run(store.attach({}));
-    world.run(store.quiesce());
-    (void)world.run(store.check(true));
+    (void)world.run(store.clients().attach({}));
+    world.run(store.upkeep().quiesce());
+    (void)world.run(store.upkeep().check(true));
 }
 
 } // namespace
@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         put_block(world, place, input.bytes(std::min<std::size_t>(length, 4096)));
     }
     if (const auto opened = world.open(); !opened) {
-        (void)world.run(world.store().check(false));
+        (void)world.run(world.store().upkeep().check(false));
         return 0;
     }
     use(world);

@@ -45,7 +45,7 @@ void World::admin_operation()
     } else if (kind < 97 && setup_.resizes) {
         context_.rng.percent(40) ? admin_resize_store() : admin_resize();
     } else {
-        model_.reconcile(target->service().store().list(), false);
+        model_.reconcile(target->service().store().snapshots().list(), false);
     }
 }
 

@@ -45,7 +45,7 @@ bool World::settle(const char* when)
 bool World::compare(const char* when)
 {
     context_.trace("---- compare {} ----", when);
-    model_.reconcile(daemon()->service().store().list(), admin_under_way_ == 0);
+    model_.reconcile(daemon()->service().store().snapshots().list(), admin_under_way_ == 0);
     settle_origin(when);
     std::vector<std::uint64_t> ids;
     for (const auto& [id, snapshot] : model_.snapshots()) {
@@ -66,7 +66,7 @@ void World::compare_deltas()
     constexpr int kPairs = 6;
     std::vector<const SnapshotModel*> live;
     for (const auto& [id, snapshot] : model_.snapshots()) {
-        const auto info = daemon()->service().store().find(snapstore::SnapshotId{id});
+        const auto info = daemon()->service().store().snapshots().find(snapstore::SnapshotId{id});
         if (!snapshot.squashed && info && info->state == snapstore::SnapshotState::normal) {
             live.push_back(&snapshot);
         }
@@ -86,7 +86,7 @@ bool World::list_delta(snapstore::SnapshotId from, std::optional<snapstore::Snap
 {
     std::array<snapstore::ChunkRange, 5> out{};
     for (snapstore::DeltaPart part; !part.complete;) {
-        const auto answer = daemon()->service().store().delta(from, to, part.next, out);
+        const auto answer = daemon()->service().store().snapshots().delta(from, to, part.next, out);
         if (!answer) {
             context_.fail(fmt::format("delta from snapshot {}: {}", from.value, answer.error().what));
             return false;
@@ -178,7 +178,7 @@ bool World::check_store()
 
 snapstore::Task<void> World::run_check(Daemon& target, bool& done)
 {
-    co_await target.service().store().quiesce();
+    co_await target.service().store().upkeep().quiesce();
     const auto report = co_await target.service().check(true);
     if (target.dead()) {
         co_return;

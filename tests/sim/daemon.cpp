@@ -156,8 +156,8 @@ void Daemon::tick()
         return;
     }
     if (open_) {
-        if (service_->store().wants_refill()) {
-            service_->store().refill();
+        if (service_->store().upkeep().wants_refill()) {
+            service_->store().upkeep().refill();
         }
         service_->on_tick(context_.scheduler.now() * 1000);
     }

@@ -158,7 +158,7 @@ void World::boot()
 void World::opened()
 {
     // Only what was open when the last daemon died is open to doubt; its list settles it.
-    model_.reconcile(daemon()->service().store().list(), true);
+    model_.reconcile(daemon()->service().store().snapshots().list(), true);
     model_.resize_settled(daemon()->service().store().info().origin_size.value);
     follow_size();
 }

@@ -99,10 +99,10 @@ void MemoryWorld::step()
     if (store_ == nullptr || ++idle_ > 1'000'000) {
         die("nothing can go on any more");
     }
-    if (store_->wants_refill()) {
-        store_->refill();
+    if (store_->upkeep().wants_refill()) {
+        store_->upkeep().refill();
     }
-    store_->tick();
+    store_->upkeep().tick();
 }
 
 } // namespace zumastor::test

@@ -132,10 +132,10 @@ void SimWorld::step()
         (void)std::fprintf(stderr, "SimWorld: nothing can go on any more\n");
         std::abort();
     }
-    if (store_->wants_refill()) {
-        store_->refill();
+    if (store_->upkeep().wants_refill()) {
+        store_->upkeep().refill();
     }
-    store_->tick();
+    store_->upkeep().tick();
 }
 
 void SimWorld::run(Task<void> task)

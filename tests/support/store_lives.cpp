@@ -33,7 +33,7 @@ std::string live(SimWorld& world, StoreModel& model, LivesReport& report)
             world.step();
         }
         if (random() % 2 == 0) {
-            world.run(world.store().quiesce());
+            world.run(world.store().upkeep().quiesce());
         }
         if (auto closed = world.close(); !closed) {
             return closed.error().what;

@@ -97,7 +97,7 @@ void StoreModel::start_random()
     } else if (snapshot) {
         spawn(frames, remove_snapshot(frames, *snapshot));
     }
-    world_.store().tick();
+    world_.store().upkeep().tick();
 }
 
 Task<void> StoreModel::write_origin(FramePool& frames, ChunkRange range)
@@ -117,7 +117,7 @@ Task<void> StoreModel::write_origin(FramePool& frames, ChunkRange range)
     const std::uint64_t life = life_;
     ++under_way_;
     ++writers_;
-    const auto done = co_await world_.store().origin_write(range);
+    const auto done = co_await world_.store().origin().write(range);
     if (life == life_) {
         --under_way_;
         --writers_;
@@ -131,7 +131,7 @@ Task<void> StoreModel::write_origin(FramePool& frames, ChunkRange range)
         }
         co_return;
     }
-    if (!world_.store().writable(range)) {
+    if (!world_.store().origin().writable(range)) {
         wrong("granted chunks are not writable");
     }
     for (std::uint64_t i = 0; i < range.count; ++i) {
@@ -151,7 +151,7 @@ Task<void> StoreModel::write_snapshot(FramePool& frames, SnapshotId id, Chunk ch
     const std::uint64_t life = life_;
     ++under_way_;
     std::array<Extent, 1> out{};
-    const auto done = co_await world_.store().snapshot_write(id, ChunkRange{chunk, 1}, out);
+    const auto done = co_await world_.store().snapshots().write(id, ChunkRange{chunk, 1}, out);
     if (life != life_) {
         co_return;
     }
@@ -188,7 +188,7 @@ Task<void> StoreModel::read_snapshot(FramePool& frames, SnapshotId id, ChunkRang
     const std::uint64_t life = life_;
     ++under_way_;
     std::array<Extent, 64> out{};
-    const auto done = co_await world_.store().snapshot_read(id, range, out);
+    const auto done = co_await world_.store().snapshots().read(id, range, out);
     if (life != life_) {
         co_return;
     }
@@ -223,9 +223,9 @@ Task<void> StoreModel::take_snapshot(FramePool& frames)
     CreateOptions options;
     options.name = "a snapshot";
     options.priority = static_cast<std::int8_t>(world_.random()() % 5);
-    const std::uint64_t id = world_.store().next_id().value;
+    const std::uint64_t id = world_.store().snapshots().next_id().value;
     creating_[id] = Image{origin_};
-    const auto done = co_await world_.store().create(options);
+    const auto done = co_await world_.store().snapshots().create(options);
     if (life != life_) {
         co_return;
     }
@@ -251,7 +251,7 @@ Task<void> StoreModel::remove_snapshot(FramePool& frames, SnapshotId id)
     const std::uint64_t life = life_;
     ++under_way_;
     removing_.insert(id.value);
-    const auto done = co_await world_.store().remove(id);
+    const auto done = co_await world_.store().snapshots().remove(id);
     if (life != life_ || world_.origin().dead()) {
         co_return;
     }
@@ -276,13 +276,13 @@ void StoreModel::settle()
     holding_ = false;
     locked_.clear();
     for (const auto& [id, image] : creating_) {
-        if (world_.store().find(SnapshotId{id})) {
+        if (world_.store().snapshots().find(SnapshotId{id})) {
             snapshots_[id] = image;
         }
     }
     creating_.clear();
     for (const std::uint64_t id : removing_) {
-        if (!world_.store().find(SnapshotId{id})) {
+        if (!world_.store().snapshots().find(SnapshotId{id})) {
             snapshots_.erase(id);
         }
     }
@@ -294,7 +294,7 @@ std::string StoreModel::compare_snapshot(SnapshotId id, const Image& image)
     std::vector<Extent> out(chunks_);
     for (std::uint64_t c = 0; c < chunks_;) {
         const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunks_ - c, 1024));
-        const auto done = world_.run(world_.store().snapshot_read(id, {Chunk{c}, count}, out));
+        const auto done = world_.run(world_.store().snapshots().read(id, {Chunk{c}, count}, out));
         if (!done) {
             return std::string("snapshot ") + std::to_string(id.value) + ": " + done.error().what;
         }
@@ -317,7 +317,7 @@ std::string StoreModel::compare_delta(SnapshotId from, std::optional<SnapshotId>
     std::vector<bool> listed(chunks_);
     std::array<ChunkRange, 3> out{};
     for (DeltaPart part; !part.complete;) {
-        const auto answer = world_.store().delta(from, to, part.next, out);
+        const auto answer = world_.store().snapshots().delta(from, to, part.next, out);
         if (!answer) {
             return std::string("delta: ") + answer.error().what;
         }
@@ -344,7 +344,7 @@ std::string StoreModel::compare()
 {
     std::size_t found = 0;
     std::vector<SnapshotId> live;
-    for (const SnapshotInfo& info : world_.store().list()) {
+    for (const SnapshotInfo& info : world_.store().snapshots().list()) {
         const auto at = snapshots_.find(info.id.value);
         if (doubtful_.count(info.id.value) == 1) {
             continue;
@@ -372,11 +372,11 @@ std::string StoreModel::compare()
     if (found != snapshots_.size()) {
         std::string what = "missing:";
         for (const auto& [id, image] : snapshots_) {
-            what += world_.store().find(SnapshotId{id}) ? "" : " snapshot " + std::to_string(id);
+            what += world_.store().snapshots().find(SnapshotId{id}) ? "" : " snapshot " + std::to_string(id);
         }
         return what;
     }
-    const auto report = world_.run(world_.store().check(true));
+    const auto report = world_.run(world_.store().upkeep().check(true));
     if (!report) {
         return std::string("check: ") + report.error().what;
     }

@@ -2,8 +2,8 @@
 // A client of the store and a model of what must be read: the origin as it is, and each snapshot's whole
 // content. Chunks are described by stamps (0 = zeros), from which their bytes follow.
 //
-// The client behaves like the kernel target: it writes the origin only when origin_write() has allowed it,
-// and only what origin_write() was asked for in the present epoch.
+// The client behaves like the kernel target: it writes the origin only when StoreOrigin::write() has allowed it,
+// and only what it was asked for in the present epoch.
 #pragma once
 
 #include <map>

@@ -79,13 +79,13 @@ Task<void> write_many(FramePool& frames, SimWorld& world, std::uint64_t count, s
         const SnapshotId id{world.random()() % 3};
         switch (world.random()() % 10) {
         case 0:
-            (void)co_await world.store().snapshot_read(id, ChunkRange{chunk, 4}, out);
+            (void)co_await world.store().snapshots().read(id, ChunkRange{chunk, 4}, out);
             break;
         case 1:
-            (void)co_await world.store().snapshot_write(id, ChunkRange{chunk, 1}, out);
+            (void)co_await world.store().snapshots().write(id, ChunkRange{chunk, 1}, out);
             break;
         default:
-            (void)co_await world.store().origin_write(ChunkRange{chunk, 2});
+            (void)co_await world.store().origin().write(ChunkRange{chunk, 2});
         }
     }
     --left;
@@ -122,7 +122,7 @@ TEST(AllocationTest, WritesAllocateNothing)
     ASSERT_TRUE(world.open());
     for (int i = 0; i < 3; ++i) {
         const CreateOptions options;
-        ASSERT_TRUE(world.run(world.store().create(options)));
+        ASSERT_TRUE(world.run(world.store().snapshots().create(options)));
     }
     run_writers(world, 32, 200); // warm-up
     const std::uint64_t before = allocations;

@@ -69,16 +69,16 @@ Result<OpenReport> open_after_torn_commit()
     SimWorld world(1, config);
     EXPECT_TRUE(world.initialize() && world.open());
     const CreateOptions options;
-    EXPECT_TRUE(world.run(world.store().create(options)));
+    EXPECT_TRUE(world.run(world.store().snapshots().create(options)));
     const std::uint64_t torn = world.store().info().journal_used + 1; // sequence: the ring begins with 1
     const std::uint64_t before = world.store().counters().journal_blocks;
-    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 256})));
+    EXPECT_TRUE(world.run(world.store().origin().write({Chunk{0}, 256})));
     EXPECT_EQ(world.store().counters().journal_blocks - before, 3U);
     world.power_cut();
     auto first = world.store_disk().content().subspan((32 + torn) * 4096, 4096);
     std::fill(first.begin(), first.end(), std::byte{0});
     EXPECT_TRUE(world.open());
-    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{200}, 1})));
+    EXPECT_TRUE(world.run(world.store().origin().write({Chunk{200}, 1})));
     world.power_cut();
     return world.open();
 }
@@ -99,15 +99,15 @@ bool lost_snapshots_are_valid_again()
     SimWorld world(1, config);
     EXPECT_TRUE(world.initialize() && world.open());
     const CreateOptions options;
-    EXPECT_TRUE(world.run(world.store().create(options)));
+    EXPECT_TRUE(world.run(world.store().snapshots().create(options)));
     const auto chunk = world.origin().content().first(4096);
     std::fill(chunk.begin(), chunk.end(), std::byte{1});
     world.store_disk().fail_request(1, true);
-    EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 1})));
+    EXPECT_TRUE(world.run(world.store().origin().write({Chunk{0}, 1})));
     world.store_disk().fail_request(0);
     world.kill();
     EXPECT_TRUE(world.open());
-    return !world.store().no_snapshots();
+    return !world.store().origin().no_snapshots();
 }
 
 TEST(UnrecordedLossTest, IsFound)
@@ -134,7 +134,7 @@ private:
 
 Task<void> shrink(FramePool&, Store& store, Bytes size, Writers& writers)
 {
-    (void)co_await store.shrink_store(size, writers);
+    (void)co_await store.space().shrink(size, writers);
 }
 
 // A store shrinks, a client writes to a chunk of its snapshot as soon as it may after that has moved, and the
@@ -147,20 +147,20 @@ bool write_to_moved_chunk_survives()
     std::fill(volume.begin(), volume.end(), std::byte{1});
     const auto place = [&] {
         std::array<Extent, 1> out;
-        EXPECT_TRUE(world.run(world.store().snapshot_write(SnapshotId{1}, {Chunk{0}, 1}, out)));
+        EXPECT_TRUE(world.run(world.store().snapshots().write(SnapshotId{1}, {Chunk{0}, 1}, out)));
         return out[0].sector.value * 512;
     };
     for (const std::uint64_t id : {0U, 1U}) {
         CreateOptions options;
         options.id = SnapshotId{id};
-        EXPECT_TRUE(world.run(world.store().create(options)));
+        EXPECT_TRUE(world.run(world.store().snapshots().create(options)));
         if (id == 0) {
-            EXPECT_TRUE(world.run(world.store().origin_write({Chunk{0}, 64})));
+            EXPECT_TRUE(world.run(world.store().origin().write({Chunk{0}, 64})));
         }
     }
     const std::uint64_t before = place();
-    EXPECT_TRUE(world.run(world.store().remove(SnapshotId{0})));
-    world.run(world.store().quiesce());
+    EXPECT_TRUE(world.run(world.store().snapshots().remove(SnapshotId{0})));
+    world.run(world.store().upkeep().quiesce());
     const StoreInfo info = world.store().info();
     Writers writers(world.frames());
     const std::uint64_t chunk = std::uint64_t{1} << info.chunk_shift;

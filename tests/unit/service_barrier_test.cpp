@@ -131,7 +131,7 @@ TEST_F(BarrierTest, CreateGoesOnWithoutAClientThatIsGone)
     run();
     ASSERT_TRUE(pending->done());
     EXPECT_TRUE(*pending->result);
-    EXPECT_TRUE(service->store().attachments().empty());
+    EXPECT_TRUE(service->store().clients().attachments().empty());
 }
 
 TEST_F(BarrierTest, AttachmentOutlivesTheDaemon)
@@ -155,18 +155,18 @@ TEST_F(BarrierTest, AttachmentIsDurableBeforeWelcome)
     FakeClient origin;
     connect(origin, hello(wire::Role::origin, 1));
     while (origin.received.empty()) {
-        ASSERT_TRUE(service->store().attachments().empty() || !origin.received.empty() || step());
+        ASSERT_TRUE(service->store().clients().attachments().empty() || !origin.received.empty() || step());
         if (!step()) {
             break;
         }
     }
     ASSERT_EQ(origin.peek(), Type::welcome);
-    EXPECT_EQ(service->store().attachments().size(), 1u);
+    EXPECT_EQ(service->store().clients().attachments().size(), 1u);
     store_disk.power_cut();
     service.reset();
     store_disk.restore();
     start();
-    EXPECT_EQ(service->store().attachments().size(), 1u);
+    EXPECT_EQ(service->store().clients().attachments().size(), 1u);
 }
 
 TEST_F(BarrierTest, ByeForgetsTheClientBeforeItIsAcknowledged)
@@ -178,7 +178,7 @@ TEST_F(BarrierTest, ByeForgetsTheClientBeforeItIsAcknowledged)
     run();
     EXPECT_EQ(origin.take<wire::Bare>().type, Type::bye_ack);
     EXPECT_TRUE(origin.closed);
-    EXPECT_TRUE(service->store().attachments().empty());
+    EXPECT_TRUE(service->store().clients().attachments().empty());
     create(); // needs nobody
 }
 
@@ -205,7 +205,7 @@ TEST_F(BarrierTest, AFailedCommitResumesNobody)
     for (const unsigned failing : {1u, 2u}) {
         FakeClient origin;
         const auto welcome = open_origin(origin);
-        const std::size_t snapshots = service->store().list().size();
+        const std::size_t snapshots = service->store().snapshots().list().size();
         auto pending = begin_create();
         store_disk.fail_request(failing, true);
         held(origin);
@@ -225,7 +225,7 @@ TEST_F(BarrierTest, AFailedCommitResumesNobody)
         start();
         FakeClient returned;
         const auto now_it_is = open_origin(returned);
-        const std::size_t more = service->store().list().size() - snapshots;
+        const std::size_t more = service->store().snapshots().list().size() - snapshots;
         EXPECT_EQ(now_it_is.epoch.value - welcome.epoch.value, more);
         recorded[failing - 1] = more == 1;
         drop(returned);
@@ -248,7 +248,7 @@ TEST_F(BarrierTest, SecondOriginClientIsRefused)
     EXPECT_EQ(second.take<wire::Refused>().reason, Status::busy); // away, not gone
     probe.gone.push_back(hello(wire::Role::origin, 1).client);
     open_origin(second, 2);
-    EXPECT_EQ(service->store().attachments().size(), 1u);
+    EXPECT_EQ(service->store().clients().attachments().size(), 1u);
 }
 
 // A new table of the same mapped device: the old one is suspended for good.
@@ -263,8 +263,8 @@ TEST_F(BarrierTest, ANewTableReplacesTheOldOne)
     drop(client);
     m.client.fill(std::byte{2});
     open(client, m);
-    ASSERT_EQ(service->store().attachments().size(), 1u);
-    EXPECT_EQ(service->store().attachments().front().client, m.client);
+    ASSERT_EQ(service->store().clients().attachments().size(), 1u);
+    EXPECT_EQ(service->store().clients().attachments().front().client, m.client);
 }
 
 TEST_F(BarrierTest, LastSnapshotGoneIsTold)

@@ -67,7 +67,7 @@ TEST_F(StoreFailureTest, TheOriginGoesOnAndReadersAreTold)
 
     store_disk.fail_request(0);
     restart();
-    EXPECT_EQ(service->store().state_of(id), snapstore::SnapshotState::squashed);
+    EXPECT_EQ(service->store().snapshots().state_of(id), snapstore::SnapshotState::squashed);
 }
 
 // What a reader has locked on the origin is not overwritten under it, lost or not.
@@ -113,7 +113,7 @@ TEST_F(StoreFailureTest, ACreateThatFailsLetsTheOriginGoOn)
         EXPECT_EQ(resume.flags, DDSNAP_FLAG_NO_SNAPSHOTS);
         store_disk.fail_request(0);
         restart();
-        EXPECT_TRUE(service->store().no_snapshots());
+        EXPECT_TRUE(service->store().origin().no_snapshots());
     }
 }
 
@@ -136,7 +136,7 @@ TEST_F(StoreFailureTest, SnapshotFirstRefusesWritesAndGoesOnReading)
     EXPECT_EQ(reader.peek(), Type::extents);
     store_disk.fail_request(0);
     restart();
-    EXPECT_FALSE(service->store().no_snapshots());
+    EXPECT_FALSE(service->store().origin().no_snapshots());
 }
 
 // A sector of the origin: the write is granted, readers get an error for that chunk alone, and nobody is told

@@ -23,10 +23,10 @@ TEST_F(SessionTest, GrantFollowsTheCopy)
     prepare(origin);
     request(origin, Type::write, 1, {Chunk{3}, 2}, epoch);
     while (origin.received.empty()) {
-        EXPECT_FALSE(service->store().writable({Chunk{3}, 2}));
+        EXPECT_FALSE(service->store().origin().writable({Chunk{3}, 2}));
         ASSERT_TRUE(step());
     }
-    EXPECT_TRUE(service->store().writable({Chunk{3}, 2}));
+    EXPECT_TRUE(service->store().origin().writable({Chunk{3}, 2}));
     const auto grant = origin.take<wire::Grant>();
     EXPECT_EQ(grant.id, 1u);
     EXPECT_EQ(grant.status, Status::ok);
@@ -223,7 +223,7 @@ TEST_F(SessionTest, ForcedDeleteBesideAChangeOfTheUseCount)
     ASSERT_TRUE(count->done() && *count->result);
     ASSERT_TRUE(removed->done());
     EXPECT_TRUE(*removed->result) << removed->result->error().message;
-    EXPECT_FALSE(service->store().find(id));
+    EXPECT_FALSE(service->store().snapshots().find(id));
 }
 
 class SquashTest : public SessionTest {
@@ -361,7 +361,7 @@ TEST_F(SmallStoreTest, NobodyWritesUnderTheLastReader)
         ASSERT_EQ(origin.take<wire::Grant>().status, Status::ok);
     }
     ASSERT_EQ(reader.peek(), Type::invalid);
-    ASSERT_TRUE(service->store().no_snapshots());
+    ASSERT_TRUE(service->store().origin().no_snapshots());
     request(origin, Type::write, 900, {Chunk{255}, 1}, epoch);
     tick(10);
     EXPECT_FALSE(origin.peek()); // neither STATE nor GRANT
@@ -429,7 +429,7 @@ TEST_F(SessionTest, ASnapshotIsTheOneThatTheClientHadBefore)
     auto m = hello(wire::Role::snapshot, 2, id);
     m.read_only = true;
     const auto welcome = open(client, m);
-    EXPECT_EQ(welcome.snapshot_uuid, service->store().find(id)->uuid);
+    EXPECT_EQ(welcome.snapshot_uuid, service->store().snapshots().find(id)->uuid);
     EXPECT_NE(welcome.snapshot_uuid, snapstore::Uuid{});
     drop(client);
     m.volume = welcome.volume;

@@ -34,7 +34,7 @@ protected:
     }
     void copy_out()
     {
-        auto done = begin(service->store().origin_write({Chunk{0}, kMany}));
+        auto done = begin(service->store().origin().write({Chunk{0}, kMany}));
         run();
         ASSERT_TRUE(done->done() && *done->result);
     }

@@ -38,13 +38,13 @@ protected:
     Store& store() { return world->store(); }
     SnapshotId take()
     {
-        const auto info = world->run(store().create({}));
+        const auto info = world->run(store().snapshots().create({}));
         EXPECT_TRUE(info);
         return info ? info->id : SnapshotId{};
     }
     Result<void> write(std::uint64_t first, std::uint32_t count)
     {
-        return world->run(store().origin_write({Chunk{first}, count}));
+        return world->run(store().origin().write({Chunk{first}, count}));
     }
     void spoil(std::uint64_t place) { world->store_disk().spoil_writes(data_start + place * 4096 + 1024); }
     // All of the snapshot is what the origin was, and nothing is lost or leaked.
@@ -52,14 +52,14 @@ protected:
     {
         for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
             std::array<Extent, 1> out;
-            const auto found = world->run(store().snapshot_read(id, {Chunk{chunk}, 1}, out));
+            const auto found = world->run(store().snapshots().read(id, {Chunk{chunk}, 1}, out));
             ASSERT_TRUE(found) << chunk;
             const bool in_store = out[0].kind == Extent::Kind::store;
             auto& disk = in_store ? world->store_disk() : world->origin();
             const std::uint64_t at = in_store ? out[0].sector.value * 512 : chunk * 4096;
             EXPECT_EQ(disk.content()[at + 1024], static_cast<std::byte>(chunk + 1)) << chunk;
         }
-        const auto checked = world->run(store().check(true));
+        const auto checked = world->run(store().upkeep().check(true));
         ASSERT_TRUE(checked);
         EXPECT_TRUE(checked->damage.empty());
         EXPECT_FALSE(store().info().failed);
@@ -95,7 +95,7 @@ TEST_F(BadPlaceTest, ASnapshotsOwnChunkGoesElsewhere)
     const SnapshotId id = take();
     spoil(0);
     std::array<Extent, 1> out;
-    const auto made = world->run(store().snapshot_write(id, {Chunk{3}, 1}, out));
+    const auto made = world->run(store().snapshots().write(id, {Chunk{3}, 1}, out));
     ASSERT_TRUE(made);
     EXPECT_NE(out[0].sector.value * 512, data_start);
     expect_whole(id, 10);
@@ -127,7 +127,7 @@ TEST_F(BadPlaceTest, ItHindersNoShrink)
     ASSERT_TRUE(write(40, 60));
     EXPECT_GE(store().info().bad_chunks, 1U);
     NobodyWrites users(store().frames());
-    ASSERT_TRUE(world->run(store().shrink_store(end, users)));
+    ASSERT_TRUE(world->run(store().space().shrink(end, users)));
     expect_whole(id, 100);
     EXPECT_EQ(store().info().store_chunks, chunks / 2);
 }

@@ -70,11 +70,11 @@ private:
         } else if (dice < 86) {
             drop();
         } else if (dice < 94) {
-            store().tick(true); // a step of the sweep
+            store().upkeep().tick(true); // a step of the sweep
         } else if (dice < 96) {
-            expect(world_.run(store().checkpoint()), "checkpoint");
+            expect(world_.run(store().upkeep().checkpoint()), "checkpoint");
         } else if (dice < 98) {
-            world_.run(store().quiesce());
+            world_.run(store().upkeep().quiesce());
         } else if (random_() % 2 == 0) {
             expect(world_.close(), "close");
             reopen();
@@ -113,7 +113,8 @@ private:
         for (const auto& [id, image] : snapshots_) {
             newest = std::max(newest, image.epoch);
         }
-        expect(world_.run(store().origin_write({Chunk{first}, static_cast<std::uint32_t>(count)})), "write");
+        expect(world_.run(store().origin().write({Chunk{first}, static_cast<std::uint32_t>(count)})),
+               "write");
         for (std::uint64_t c = first; c < first + count; ++c) {
             origin_[c] = ++version_;
             if (newest != 0 && copied_[c].lower_bound(newest) == copied_[c].end()) {
@@ -130,7 +131,7 @@ private:
         const std::uint64_t id = some_snapshot();
         const std::uint64_t chunk = random_() % chunks_;
         std::array<Extent, 1> out{};
-        const auto done = world_.run(store().snapshot_write(SnapshotId{id}, {Chunk{chunk}, 1}, out));
+        const auto done = world_.run(store().snapshots().write(SnapshotId{id}, {Chunk{chunk}, 1}, out));
         if (done) {
             snapshots_[id].chunks[chunk] = ++version_;
             snapshots_[id].written.insert(chunk);
@@ -144,7 +145,7 @@ private:
         if (snapshots_.size() >= 20) {
             return;
         }
-        const auto done = world_.run(store().create({}));
+        const auto done = world_.run(store().snapshots().create({}));
         expect(done, "create");
         if (done) {
             snapshots_[done->id.value] = {done->epoch.value, origin_, {}};
@@ -155,7 +156,7 @@ private:
     {
         if (snapshots_.size() > 3) {
             const std::uint64_t id = some_snapshot();
-            expect(world_.run(store().remove(SnapshotId{id})), "remove");
+            expect(world_.run(store().snapshots().remove(SnapshotId{id})), "remove");
             snapshots_.erase(id);
         }
     }
@@ -225,7 +226,7 @@ private:
         for (DeltaPart part; !part.complete && wrong_.empty();) {
             const Chunk start = part.next;
             const bool alive = snapshots_.count(from) == 1 && (!to || snapshots_.count(*to) == 1);
-            const auto answer = store().delta(SnapshotId{from}, end, start, out);
+            const auto answer = store().snapshots().delta(SnapshotId{from}, end, start, out);
             if (!alive) {
                 ++gone_between;
                 if (answer ||
@@ -304,13 +305,13 @@ TEST(StoreDeltaTest, RefusesWhatMakesNoSense)
     SimWorld world(1);
     ASSERT_TRUE(world.initialize() && world.open());
     for (int i = 0; i < 2; ++i) {
-        ASSERT_TRUE(world.run(world.store().create({})));
+        ASSERT_TRUE(world.run(world.store().snapshots().create({})));
     }
     std::array<ChunkRange, 4> out{};
     const SnapshotId old{0};
     const SnapshotId young{1};
     const auto code = [&](SnapshotId from, std::optional<SnapshotId> to, std::span<ChunkRange> room) {
-        const auto answer = world.store().delta(from, to, Chunk{0}, room);
+        const auto answer = world.store().snapshots().delta(from, to, Chunk{0}, room);
         return answer ? Errc{} : answer.error().code;
     };
     EXPECT_EQ(code(old, young, out), Errc{});
@@ -320,7 +321,7 @@ TEST(StoreDeltaTest, RefusesWhatMakesNoSense)
     EXPECT_EQ(code(old, young, {}), Errc::invalid);
     EXPECT_EQ(code(old, SnapshotId{2}, out), Errc::not_found);
     EXPECT_EQ(code(SnapshotId{2}, std::nullopt, out), Errc::not_found);
-    const auto beyond = world.store().delta(old, young, Chunk{~std::uint64_t{0}}, out);
+    const auto beyond = world.store().snapshots().delta(old, young, Chunk{~std::uint64_t{0}}, out);
     ASSERT_TRUE(beyond);
     EXPECT_TRUE(beyond->complete);
     EXPECT_EQ(beyond->ranges, 0U);
@@ -334,16 +335,16 @@ TEST(StoreDeltaTest, AChunkOfManyEpochsTakesFewNodes)
     ASSERT_TRUE(world.open());
     std::array<Extent, 1> place{};
     for (std::uint32_t i = 0; i < kSnapshots; ++i) {
-        const auto made = world.run(world.store().create({}));
+        const auto made = world.run(world.store().snapshots().create({}));
         ASSERT_TRUE(made);
-        ASSERT_TRUE(world.run(world.store().snapshot_write(made->id, {Chunk{5}, 1}, place)));
-        ASSERT_TRUE(world.run(world.store().origin_write({Chunk{5}, 1})));
+        ASSERT_TRUE(world.run(world.store().snapshots().write(made->id, {Chunk{5}, 1}, place)));
+        ASSERT_TRUE(world.run(world.store().origin().write({Chunk{5}, 1})));
     }
-    ASSERT_TRUE(world.run(world.store().snapshot_write(SnapshotId{10}, {Chunk{6}, 1}, place)));
+    ASSERT_TRUE(world.run(world.store().snapshots().write(SnapshotId{10}, {Chunk{6}, 1}, place)));
     std::array<ChunkRange, 4> out{};
     for (const auto& [from, to] : {std::pair{0U, 1U}, {10U, 11U}, {9U, 2000U}, {2998U, 2999U}}) {
         const std::uint64_t before = world.store().counters().delta_nodes;
-        const auto part = world.store().delta(SnapshotId{from}, SnapshotId{to}, Chunk{0}, out);
+        const auto part = world.store().snapshots().delta(SnapshotId{from}, SnapshotId{to}, Chunk{0}, out);
         ASSERT_TRUE(part);
         EXPECT_TRUE(part->complete);
         ASSERT_EQ(part->ranges, 1U);
@@ -366,10 +367,10 @@ protected:
         }
         take();
     }
-    void take() { ASSERT_TRUE(world.run(world.store().create({}))); }
+    void take() { ASSERT_TRUE(world.run(world.store().snapshots().create({}))); }
     void write(std::uint64_t first, std::uint32_t count)
     {
-        ASSERT_TRUE(world.run(world.store().origin_write({Chunk{first}, count})));
+        ASSERT_TRUE(world.run(world.store().origin().write({Chunk{first}, count})));
     }
     // A whole delta; counts calls, nodes and chunks.
     void walk(std::uint64_t from, std::optional<std::uint64_t> to)
@@ -380,13 +381,13 @@ protected:
         const auto end = to ? std::optional(SnapshotId{*to}) : std::nullopt;
         for (DeltaPart part; !part.complete; ++calls) {
             const std::uint64_t so_far = world.store().counters().delta_nodes;
-            const auto answer = world.store().delta(SnapshotId{from}, end, part.next, out);
+            const auto answer = world.store().snapshots().delta(SnapshotId{from}, end, part.next, out);
             ASSERT_TRUE(answer);
             part = *answer;
             for (const ChunkRange& range : std::span(out).first(part.ranges)) {
                 chunks += range.count;
             }
-            ASSERT_LE(world.store().counters().delta_nodes - so_far, Store::kDeltaNodes);
+            ASSERT_LE(world.store().counters().delta_nodes - so_far, StoreSnapshots::kDeltaNodes);
         }
         nodes = world.store().counters().delta_nodes - before;
     }
@@ -432,10 +433,10 @@ TEST_F(LargeDeltaTest, FindsPrivateExceptionsByTheirEpoch)
 {
     std::array<Extent, 64> out{};
     for (std::uint64_t i = 0; i < 200; ++i) {
-        ASSERT_TRUE(world.run(world.store().snapshot_write(SnapshotId{0}, {Chunk{i * 999}, 1}, out)));
+        ASSERT_TRUE(world.run(world.store().snapshots().write(SnapshotId{0}, {Chunk{i * 999}, 1}, out)));
     }
     take();
-    ASSERT_TRUE(world.run(world.store().snapshot_write(SnapshotId{2}, {Chunk{77'777}, 1}, out)));
+    ASSERT_TRUE(world.run(world.store().snapshots().write(SnapshotId{2}, {Chunk{77'777}, 1}, out)));
     walk(1, 2);
     EXPECT_EQ(chunks, 1U);
     EXPECT_LE(nodes, 4U);

@@ -240,19 +240,19 @@ TEST(StoreErrorTest, AFailureKeepsItsPlace)
     SimWorld world(1, config);
     ASSERT_TRUE(world.initialize());
     ASSERT_TRUE(world.open());
-    ASSERT_TRUE(world.run(world.store().create({})));
+    ASSERT_TRUE(world.run(world.store().snapshots().create({})));
     const auto content = world.origin().content();
     std::fill(content.begin(), content.end(), std::byte{1}); // not zeros, which need no store
     EXPECT_EQ(world.store().info().failure_where, 0U);
     world.store_disk().fail_request(1, true);
-    const auto first = world.run(world.store().origin_write({Chunk{0}, 1}));
+    const auto first = world.run(world.store().origin().write({Chunk{0}, 1}));
     const StoreInfo info = world.store().info();
     ASSERT_FALSE(first);
     ASSERT_TRUE(info.failed);
     EXPECT_GT(info.failure_where, 0U);
     EXPECT_LT(info.failure_where, info.store_size.value);
     EXPECT_EQ(first.error().where, info.failure_where);
-    const auto next = world.run(world.store().create({}));
+    const auto next = world.run(world.store().snapshots().create({}));
     ASSERT_FALSE(next);
     EXPECT_EQ(next.error().where, info.failure_where);
 }

@@ -17,8 +17,8 @@ protected:
     {
         ASSERT_TRUE(world.initialize());
         ASSERT_TRUE(world.open());
-        ASSERT_TRUE(world.run(world.store().create({})));
-        ASSERT_TRUE(world.run(world.store().attach({})));
+        ASSERT_TRUE(world.run(world.store().snapshots().create({})));
+        ASSERT_TRUE(world.run(world.store().clients().attach({})));
     }
     std::span<std::byte> on_disk(std::uint64_t block)
     {
@@ -123,7 +123,7 @@ void another_client(std::vector<record_disk>& record, std::uint64_t number)
 TEST_F(HostileStoreTest, JournalWithAsManyClientsAsThereMayBe)
 {
     EXPECT_EQ(spoiled_journal(RecordType::attach, 1023, another_client), Errc{});
-    EXPECT_EQ(world.store().attachments().size(), 1024U);
+    EXPECT_EQ(world.store().clients().attachments().size(), 1024U);
 }
 
 TEST_F(HostileStoreTest, JournalWithOneClientMore)
@@ -145,8 +145,8 @@ TEST_F(HostileStoreTest, JournalWithAsManySnapshotsAsThereMayBe)
 {
     const std::uint32_t most = superblock().max_snapshots;
     EXPECT_EQ(spoiled_journal(RecordType::create, most - 1, another_snapshot), Errc{});
-    EXPECT_EQ(world.store().list().size(), most);
-    EXPECT_EQ(world.run(world.store().create({})).error().code, Errc::no_space);
+    EXPECT_EQ(world.store().snapshots().list().size(), most);
+    EXPECT_EQ(world.run(world.store().snapshots().create({})).error().code, Errc::no_space);
 }
 
 TEST_F(HostileStoreTest, JournalWithOneSnapshotMore)

@@ -30,7 +30,7 @@ protected:
     {
         CreateOptions options;
         options.priority = priority;
-        const auto info = world->run(world->store().create(options));
+        const auto info = world->run(world->store().snapshots().create(options));
         EXPECT_TRUE(info) << info.error().what;
         return info ? info->id : SnapshotId{};
     }
@@ -38,11 +38,11 @@ protected:
     {
         const auto content = world->origin().content().subspan(chunk * 4096, count * 4096ULL);
         std::fill(content.begin(), content.end(), std::byte{1}); // not zeros, which need no store
-        return world->run(world->store().origin_write({Chunk{chunk}, count}));
+        return world->run(world->store().origin().write({Chunk{chunk}, count}));
     }
     SnapshotState state_of(SnapshotId id)
     {
-        const auto state = world->store().state_of(id);
+        const auto state = world->store().snapshots().state_of(id);
         EXPECT_TRUE(state);
         return state.value_or(SnapshotState::normal);
     }
@@ -60,7 +60,7 @@ TEST_F(LossTest, LostSnapshotsAreNeverValidAgain)
         ASSERT_TRUE(write(3)); // without a copy
         EXPECT_TRUE(world->store().info().given_up);
         EXPECT_EQ(world->squashed_ids.size(), 2U);
-        EXPECT_TRUE(world->store().no_snapshots());
+        EXPECT_TRUE(world->store().origin().no_snapshots());
         world->store_disk().fail_request(0);
         power ? world->power_cut() : world->kill();
         const auto report = world->open();
@@ -91,7 +91,7 @@ TEST_F(LossTest, TheRecordSurvivesPowerCutsAtAnyInstant)
         world->store_disk().fail_request(1, true);
         std::optional<bool> done;
         const auto task = [](FramePool&, SimWorld& in, std::optional<bool>& ended) -> Task<void> {
-            ended = (co_await in.store().origin_write({Chunk{2}, 1})).has_value();
+            ended = (co_await in.store().origin().write({Chunk{2}, 1})).has_value();
         };
         spawn(world->frames(), task(world->frames(), *world, done));
         for (int i = 0; i < steps && !done; ++i) {
@@ -118,13 +118,13 @@ TEST_F(LossTest, ACreateThatFailsWithTheStoreIsLostToo)
     begin(with_witness());
     // The record reaches the disk, its flush fails: nobody knows.
     world->store_disk().fail_request(2, true);
-    EXPECT_FALSE(world->run(world->store().create({})));
+    EXPECT_FALSE(world->run(world->store().snapshots().create({})));
     ASSERT_TRUE(world->store().info().failed);
-    ASSERT_TRUE(world->run(world->store().give_up()));
+    ASSERT_TRUE(world->run(world->store().origin().give_up()));
     world->store_disk().fail_request(0);
     world->kill();
     ASSERT_TRUE(world->open());
-    EXPECT_TRUE(world->store().no_snapshots());
+    EXPECT_TRUE(world->store().origin().no_snapshots());
 }
 
 TEST_F(LossTest, APinnedSnapshotMakesTheWriteFail)
@@ -151,7 +151,7 @@ TEST_F(LossTest, SnapshotFirstFailsTheWrite)
     const auto done = write(1);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, Errc::failed);
-    EXPECT_FALSE(world->run(world->store().give_up()));
+    EXPECT_FALSE(world->run(world->store().origin().give_up()));
     EXPECT_EQ(state_of(id), SnapshotState::normal);
     world->store_disk().fail_request(0);
     world->kill();
@@ -171,13 +171,13 @@ TEST_F(LossTest, SnapshotFirstSquashesNothingInAFullStore)
     for (std::uint64_t chunk = 0; done && chunk < 1024; chunk += 16) {
         const auto content = world->origin().content().subspan(chunk * 4096, std::size_t{16} * 4096);
         std::fill(content.begin(), content.end(), std::byte{1});
-        done = world->run(world->store().origin_write({Chunk{chunk}, 16}));
+        done = world->run(world->store().origin().write({Chunk{chunk}, 16}));
     }
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, Errc::no_space);
     EXPECT_EQ(state_of(id), SnapshotState::normal);
     EXPECT_EQ(world->store().counters().squashed, 0U);
-    ASSERT_TRUE(world->run(world->store().remove(id))); // then there is room again
+    ASSERT_TRUE(world->run(world->store().snapshots().remove(id))); // then there is room again
     ASSERT_TRUE(write(1000));
 }
 
@@ -189,7 +189,7 @@ TEST_F(LossTest, ADamagedSuperblockForgetsNoLoss)
         begin(config);
         const SnapshotId id = take();
         world->store_disk().fail_request(2); // the flush of a commit
-        EXPECT_FALSE(world->run(world->store().set_priority(id, 5)));
+        EXPECT_FALSE(world->run(world->store().snapshots().set_priority(id, 5)));
         ASSERT_TRUE(write(3));
         ASSERT_TRUE(world->store().info().given_up);
         world->kill();
@@ -221,7 +221,7 @@ TEST_F(LossTest, ALossIsNotUndoneBySnapshotFirst)
         disk->restore();
     }
     ASSERT_TRUE(world->run(second.open()));
-    EXPECT_EQ(second.find(id)->state, SnapshotState::squashed);
+    EXPECT_EQ(second.snapshots().find(id)->state, SnapshotState::squashed);
 }
 
 TEST_F(LossTest, AnUnreadableOrDamagedWitnessRefusesToOpen)
@@ -239,7 +239,7 @@ TEST_F(LossTest, AnUnreadableOrDamagedWitnessRefusesToOpen)
     EXPECT_EQ(opened.error().code, Errc::corrupt);
     world->witness().content()[100] = std::byte{0};
     ASSERT_TRUE(world->open());
-    EXPECT_FALSE(world->store().no_snapshots());
+    EXPECT_FALSE(world->store().origin().no_snapshots());
 }
 
 // Readers are told, and nothing is swept or checked on a store that is gone.
@@ -251,11 +251,11 @@ TEST_F(LossTest, ReadersOfLostSnapshotsAreRefused)
     world->store_disk().fail_request(1, true);
     ASSERT_TRUE(write(2));
     std::array<Extent, 4> out{};
-    const auto read = world->run(world->store().snapshot_read(id, {Chunk{1}, 1}, out));
+    const auto read = world->run(world->store().snapshots().read(id, {Chunk{1}, 1}, out));
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().code, Errc::squashed);
     EXPECT_FALSE(world->store().info().sweeping);
-    EXPECT_FALSE(world->run(world->store().create({})));
+    EXPECT_FALSE(world->run(world->store().snapshots().create({})));
 }
 
 } // namespace

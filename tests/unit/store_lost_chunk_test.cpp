@@ -29,19 +29,19 @@ protected:
     Store& store() { return world->store(); }
     SnapshotId take()
     {
-        const auto info = world->run(store().create({}));
+        const auto info = world->run(store().snapshots().create({}));
         EXPECT_TRUE(info);
         return info ? info->id : SnapshotId{};
     }
     Result<void> write(std::uint64_t first, std::uint32_t count = 1)
     {
-        return world->run(store().origin_write({Chunk{first}, count}));
+        return world->run(store().origin().write({Chunk{first}, count}));
     }
     // The first byte of the chunk as the snapshot has it; the error's code as a negative number.
     int read(SnapshotId id, std::uint64_t chunk)
     {
         std::array<Extent, 1> out;
-        const auto found = world->run(store().snapshot_read(id, {Chunk{chunk}, 1}, out));
+        const auto found = world->run(store().snapshots().read(id, {Chunk{chunk}, 1}, out));
         if (!found) {
             return -static_cast<int>(found.error().code);
         }
@@ -77,8 +77,9 @@ TEST_F(LostChunkTest, TheWriteGoesThroughAndOneChunkIsLost)
         EXPECT_EQ(read(young, chunk), wanted) << chunk;
         EXPECT_EQ(read(later, chunk), static_cast<int>(chunk + 1)) << chunk;
     }
-    EXPECT_TRUE(store().writable({Chunk{20}, 1}) == false); // the newest snapshot has its own copies to get
-    const auto lost = store().lost_chunks();
+    EXPECT_TRUE(store().origin().writable({Chunk{20}, 1}) ==
+                false); // the newest snapshot has its own copies to get
+    const auto lost = store().snapshots().lost_chunks();
     ASSERT_EQ(lost.size(), 1U);
     EXPECT_EQ(lost[0].chunk, Chunk{25});
     EXPECT_EQ(lost[0].snapshots, (std::vector<SnapshotId>{old, young}));
@@ -86,7 +87,7 @@ TEST_F(LostChunkTest, TheWriteGoesThroughAndOneChunkIsLost)
     EXPECT_FALSE(store().info().failed);
     // A range that reaches into it ends before it.
     std::array<Extent, 4> out;
-    const auto used = world->run(store().snapshot_read(old, {Chunk{23}, 5}, out));
+    const auto used = world->run(store().snapshots().read(old, {Chunk{23}, 5}, out));
     ASSERT_TRUE(used);
     std::uint32_t chunks = 0;
     for (const Extent& e : std::span(out).first(*used)) {
@@ -94,8 +95,8 @@ TEST_F(LostChunkTest, TheWriteGoesThroughAndOneChunkIsLost)
     }
     EXPECT_EQ(chunks, 2U);
     // Nor can it be made writable in the snapshot: nobody knows what the rest of it is.
-    EXPECT_EQ(world->run(store().snapshot_write(old, {Chunk{25}, 1}, out)).error().code, Errc::io_error);
-    const auto checked = world->run(store().check(true));
+    EXPECT_EQ(world->run(store().snapshots().write(old, {Chunk{25}, 1}, out)).error().code, Errc::io_error);
+    const auto checked = world->run(store().upkeep().check(true));
     ASSERT_TRUE(checked);
     EXPECT_TRUE(checked->damage.empty());
 }
@@ -119,12 +120,12 @@ TEST_F(LostChunkTest, ItStaysLostAndTheStoreSaysSo)
         ASSERT_TRUE(world->open()) << end;
         EXPECT_EQ(newest().incompat, kIncompatLostChunks);
         EXPECT_EQ(read(id, 7), kLost);
-        EXPECT_EQ(store().lost_chunks().size(), 1U);
+        EXPECT_EQ(store().snapshots().lost_chunks().size(), 1U);
         // With the snapshot goes the place, and with that the feature.
-        ASSERT_TRUE(world->run(store().remove(id)));
-        world->run(store().quiesce());
+        ASSERT_TRUE(world->run(store().snapshots().remove(id)));
+        world->run(store().upkeep().quiesce());
         EXPECT_EQ(store().info().lost_chunks, 0U);
-        ASSERT_TRUE(world->run(store().checkpoint()));
+        ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
         EXPECT_EQ(newest().incompat, 0U);
     }
 }
@@ -172,7 +173,7 @@ TEST_F(LostChunkTest, ResizesLeaveItLost)
     begin();
     const SnapshotId id = take();
     world->origin().spoil_reads(std::uint64_t{250} * 4096);
-    ASSERT_TRUE(world->run(store().resize_origin(Sectors{std::uint64_t{240} * 8})));
+    ASSERT_TRUE(world->run(store().origin().resize(Sectors{std::uint64_t{240} * 8})));
     EXPECT_EQ(read(id, 250), kLost);
     EXPECT_EQ(read(id, 251), 252);
     world->kill();
@@ -190,7 +191,7 @@ TEST_F(LostChunkTest, IsStoredAsTheSamplesSay)
     world->origin().spoil_reads(std::uint64_t{7} * 4096);
     ASSERT_TRUE(write(6, 2)); // a commit each: the run is divided
     const std::uint64_t last = journal_block_of(before.journal, before.journal_start + 2);
-    ASSERT_TRUE(world->run(store().checkpoint()));
+    ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
     const Superblock sb = newest();
     for (const auto& [name, block] :
          {std::pair{"journal-lost.hex", last}, std::pair{"leaf-lost.hex", sb.root}}) {

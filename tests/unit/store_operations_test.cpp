@@ -34,11 +34,11 @@ protected:
             options.id = SnapshotId{*id};
         }
         options.priority = priority;
-        return world->run(store().create(options));
+        return world->run(store().snapshots().create(options));
     }
     Result<void> copy(std::uint64_t first, std::uint32_t count)
     {
-        return world->run(store().origin_write({Chunk{first}, count}));
+        return world->run(store().origin().write({Chunk{first}, count}));
     }
     void fill_origin(int value)
     {
@@ -47,7 +47,7 @@ protected:
     std::vector<Extent> read(std::uint64_t id, std::uint64_t first, std::uint32_t count)
     {
         std::vector<Extent> out(64);
-        const auto used = world->run(store().snapshot_read(SnapshotId{id}, {Chunk{first}, count}, out));
+        const auto used = world->run(store().snapshots().read(SnapshotId{id}, {Chunk{first}, count}, out));
         out.resize(used.value_or(0));
         return out;
     }
@@ -57,8 +57,8 @@ protected:
 
 TEST_F(StoreTest, EmptyStoreLetsEverythingPass)
 {
-    EXPECT_TRUE(store().no_snapshots());
-    EXPECT_TRUE(store().writable({Chunk{0}, 256}));
+    EXPECT_TRUE(store().origin().no_snapshots());
+    EXPECT_TRUE(store().origin().writable({Chunk{0}, 256}));
     EXPECT_TRUE(copy(0, 256));
     EXPECT_EQ(store().counters().copied_chunks, 0U);
 }
@@ -70,11 +70,11 @@ TEST_F(StoreTest, NumbersAreTheUsersAndNeverReused)
     EXPECT_EQ(create()->id.value, 8U);
     EXPECT_EQ(create(3)->id.value, 3U);
     EXPECT_EQ(create(7).error().code, Errc::exists);
-    EXPECT_TRUE(world->run(store().remove(SnapshotId{8})));
+    EXPECT_TRUE(world->run(store().snapshots().remove(SnapshotId{8})));
     EXPECT_EQ(create()->id.value, 9U);
     reopen();
-    EXPECT_EQ(store().next_id().value, 10U);
-    EXPECT_EQ(store().list().size(), 4U);
+    EXPECT_EQ(store().snapshots().next_id().value, 10U);
+    EXPECT_EQ(store().snapshots().list().size(), 4U);
     EXPECT_EQ(store().epoch(), Epoch{6});
 }
 
@@ -86,7 +86,7 @@ TEST_F(StoreTest, RangesAreChecked)
     EXPECT_EQ(copy(255, 2).error().code, Errc::invalid);
     EXPECT_EQ(copy(~0ULL, 1).error().code, Errc::invalid);
     std::array<Extent, 1> out{};
-    EXPECT_EQ(world->run(store().snapshot_read(SnapshotId{5}, {Chunk{0}, 1}, out)).error().code,
+    EXPECT_EQ(world->run(store().snapshots().read(SnapshotId{5}, {Chunk{0}, 1}, out)).error().code,
               Errc::not_found);
 }
 
@@ -98,8 +98,8 @@ TEST_F(StoreTest, RunIsOneReadAndOneWrite)
     EXPECT_EQ(store().counters().origin_reads, 1U);
     EXPECT_EQ(store().counters().store_writes, 1U);
     EXPECT_EQ(store().counters().commits, 2U); // create, and all copies
-    EXPECT_TRUE(store().writable({Chunk{10}, 16}));
-    EXPECT_FALSE(store().writable({Chunk{10}, 17}));
+    EXPECT_TRUE(store().origin().writable({Chunk{10}, 16}));
+    EXPECT_FALSE(store().origin().writable({Chunk{10}, 17}));
     const auto extents = read(0, 8, 20);
     ASSERT_EQ(extents.size(), 3U);
     EXPECT_EQ(extents[0].kind, Extent::Kind::origin);
@@ -124,7 +124,7 @@ TEST_F(StoreTest, ConcurrentRequestsShareOneCopy)
     ASSERT_TRUE(create());
     int done = 0;
     const auto ask = [](FramePool&, Store& s, int& count) -> Task<void> {
-        const auto ok = co_await s.origin_write({Chunk{5}, 4});
+        const auto ok = co_await s.origin().write({Chunk{5}, 4});
         EXPECT_TRUE(ok);
         ++count;
     };
@@ -159,23 +159,23 @@ TEST_F(StoreTest, OddOriginIsPaddedWithZeros)
 TEST_F(StoreTest, PriorityUseCountAndAttachmentsAreKept)
 {
     ASSERT_TRUE(create(1));
-    ASSERT_TRUE(world->run(store().set_priority(SnapshotId{1}, -128)));
-    EXPECT_EQ(*world->run(store().add_use(SnapshotId{1}, 3)), 3U);
-    EXPECT_EQ(*world->run(store().add_use(SnapshotId{1}, -1)), 2U);
-    EXPECT_EQ(world->run(store().add_use(SnapshotId{1}, -3)).error().code, Errc::invalid);
-    EXPECT_EQ(world->run(store().remove(SnapshotId{1})).error().code, Errc::busy);
+    ASSERT_TRUE(world->run(store().snapshots().set_priority(SnapshotId{1}, -128)));
+    EXPECT_EQ(*world->run(store().snapshots().add_use(SnapshotId{1}, 3)), 3U);
+    EXPECT_EQ(*world->run(store().snapshots().add_use(SnapshotId{1}, -1)), 2U);
+    EXPECT_EQ(world->run(store().snapshots().add_use(SnapshotId{1}, -3)).error().code, Errc::invalid);
+    EXPECT_EQ(world->run(store().snapshots().remove(SnapshotId{1})).error().code, Errc::busy);
     Attachment a;
     a.client.fill(std::byte{1});
     a.name = "vg-vol";
     a.start_time = 99;
     Attachment b = a;
     b.client.fill(std::byte{2});
-    ASSERT_TRUE(world->run(store().attach(a)));
-    ASSERT_TRUE(world->run(store().attach(b)));
+    ASSERT_TRUE(world->run(store().clients().attach(a)));
+    ASSERT_TRUE(world->run(store().clients().attach(b)));
     a.minor = 5;
-    ASSERT_TRUE(world->run(store().attach(a)));
-    ASSERT_TRUE(world->run(store().detach(b.client)));
-    EXPECT_EQ(world->run(store().detach(b.client)).error().code, Errc::not_found);
+    ASSERT_TRUE(world->run(store().clients().attach(a)));
+    ASSERT_TRUE(world->run(store().clients().detach(b.client)));
+    EXPECT_EQ(world->run(store().clients().detach(b.client)).error().code, Errc::not_found);
     for (const bool crash : {true, false}) {
         if (crash) {
             world->power_cut();
@@ -183,14 +183,14 @@ TEST_F(StoreTest, PriorityUseCountAndAttachmentsAreKept)
         } else {
             reopen();
         }
-        const auto info = store().find(SnapshotId{1});
+        const auto info = store().snapshots().find(SnapshotId{1});
         ASSERT_TRUE(info);
         EXPECT_EQ(info->priority, -128);
         EXPECT_EQ(info->use_count, 2U);
-        ASSERT_EQ(store().attachments().size(), 1U);
-        EXPECT_EQ(store().attachments()[0].minor, 5U);
-        EXPECT_EQ(store().attachments()[0].name, "vg-vol");
-        EXPECT_EQ(store().attachments()[0].start_time, 99U);
+        ASSERT_EQ(store().clients().attachments().size(), 1U);
+        EXPECT_EQ(store().clients().attachments()[0].minor, 5U);
+        EXPECT_EQ(store().clients().attachments()[0].name, "vg-vol");
+        EXPECT_EQ(store().clients().attachments()[0].start_time, 99U);
     }
 }
 
@@ -201,11 +201,11 @@ TEST_F(StoreTest, RemovedSnapshotsGiveTheirSpaceBack)
     ASSERT_TRUE(copy(0, 200));
     ASSERT_TRUE(create(1));
     ASSERT_TRUE(copy(100, 100));
-    ASSERT_TRUE(world->run(store().remove(SnapshotId{0})));
-    world->run(store().quiesce());
+    ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{0})));
+    world->run(store().upkeep().quiesce());
     EXPECT_EQ(store().info().exceptions, 100U);
-    ASSERT_TRUE(world->run(store().remove(SnapshotId{1})));
-    world->run(store().quiesce());
+    ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{1})));
+    world->run(store().upkeep().quiesce());
     EXPECT_EQ(store().info().exceptions, 0U);
     EXPECT_EQ(store().info().free_chunks, store().info().store_chunks);
     EXPECT_FALSE(store().info().sweeping);
@@ -226,16 +226,16 @@ TEST_F(StoreTest, FullStoreSquashesTheLowestPriority)
     ASSERT_TRUE(create(3, 127));
     ASSERT_TRUE(copy(0, 20));
     EXPECT_EQ(world->squashed_ids, (std::vector<SnapshotId>{SnapshotId{2}}));
-    EXPECT_EQ(store().find(SnapshotId{2})->state, SnapshotState::squashed);
+    EXPECT_EQ(store().snapshots().find(SnapshotId{2})->state, SnapshotState::squashed);
     EXPECT_TRUE(read(2, 0, 1).empty());
     ASSERT_TRUE(copy(0, 150)); // not room enough: 1 goes, too
     EXPECT_EQ(world->squashed_ids.size(), 2U);
     EXPECT_EQ(copy(0, 250).error().code, Errc::no_space); // 3 is pinned
-    EXPECT_EQ(store().find(SnapshotId{3})->state, SnapshotState::normal);
-    const auto report = world->run(store().check(true));
+    EXPECT_EQ(store().snapshots().find(SnapshotId{3})->state, SnapshotState::normal);
+    const auto report = world->run(store().upkeep().check(true));
     ASSERT_TRUE(report);
     EXPECT_TRUE(report->damage.empty());
-    ASSERT_TRUE(world->run(store().remove(SnapshotId{3})));
+    ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{3})));
     EXPECT_TRUE(copy(0, 250));
 }
 
@@ -252,7 +252,7 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
     ASSERT_TRUE(create(2));
     bool done = false;
     const auto ask = [](FramePool&, Store& s, bool& ended) -> Task<void> {
-        const auto ok = co_await s.origin_write({Chunk{0}, 10});
+        const auto ok = co_await s.origin().write({Chunk{0}, 10});
         EXPECT_TRUE(ok);
         ended = true;
     };
@@ -264,7 +264,7 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
     EXPECT_EQ(world->squashed_ids.size(), 1U);
     EXPECT_EQ(store().info().free_chunks, 0U);
     world->hold_squashed = false;
-    store().space_released(SnapshotId{1});
+    store().clients().space_released(SnapshotId{1});
     // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!done) {
         world->step();
@@ -278,7 +278,7 @@ TEST_F(StoreTest, FailedOriginReadIsThatRequestsErrorOnly)
     world->origin().fail_request(1, true);
     EXPECT_EQ(copy(0, 4).error().code, Errc::io_error);
     world->origin().fail_request(0);
-    EXPECT_FALSE(store().writable({Chunk{0}, 1}));
+    EXPECT_FALSE(store().origin().writable({Chunk{0}, 1}));
     EXPECT_TRUE(copy(0, 4));
     EXPECT_FALSE(store().info().failed);
 }
@@ -295,12 +295,12 @@ TEST_F(StoreTest, DamagedCopyIsNeverServed)
     before[to_bytes(extents[0].sector).value + 3ULL * 4096 + 5] ^= std::byte{1};
     reopen();
     std::array<Extent, 4> out{};
-    const auto got = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{0}, 8}, out));
+    const auto got = world->run(store().snapshots().read(SnapshotId{1}, {Chunk{0}, 8}, out));
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, Errc::corrupt);
     EXPECT_EQ(got.error().where, to_bytes(extents[0].sector).value + 3ULL * 4096);
-    EXPECT_TRUE(world->run(store().snapshot_read(SnapshotId{1}, {Chunk{0}, 3}, out)));
-    const auto report = world->run(store().check(true));
+    EXPECT_TRUE(world->run(store().snapshots().read(SnapshotId{1}, {Chunk{0}, 3}, out)));
+    const auto report = world->run(store().upkeep().check(true));
     ASSERT_TRUE(report);
     ASSERT_EQ(report->damage.size(), 1U);
     EXPECT_EQ(report->damage[0].chunk, Chunk{3});
@@ -324,13 +324,13 @@ TEST_F(StoreTest, DamagedMetadataNeverCrashes)
                 static_cast<std::byte>(1 + world->random()() % 255);
         }
         const auto opened = world->open();
-        const auto report = world->run(store().check(false));
+        const auto report = world->run(store().upkeep().check(false));
         if (!opened) {
             EXPECT_EQ(opened.error().code, Errc::corrupt) << block;
             ASSERT_TRUE(report) << block;
             EXPECT_FALSE(report->damage.empty()) << block;
         } else {
-            EXPECT_TRUE(report && store().list().size() == 2U) << block;
+            EXPECT_TRUE(report && store().snapshots().list().size() == 2U) << block;
         }
     }
 }
@@ -376,10 +376,10 @@ TEST_F(StoreTest, SweepsATreeLargerThanTheCache)
             ASSERT_TRUE(create());
             ASSERT_TRUE(copy(0, chunks));
         }
-        for (const SnapshotInfo& info : store().list()) {
-            ASSERT_TRUE(world->run(store().remove(info.id)));
+        for (const SnapshotInfo& info : store().snapshots().list()) {
+            ASSERT_TRUE(world->run(store().snapshots().remove(info.id)));
         }
-        world->run(store().quiesce());
+        world->run(store().upkeep().quiesce());
         EXPECT_EQ(store().info().exceptions, 0U) << chunks;
     }
 }

@@ -37,7 +37,7 @@ protected:
     }
     SnapshotId take()
     {
-        const auto info = world->run(world->store().create({}));
+        const auto info = world->run(world->store().snapshots().create({}));
         EXPECT_TRUE(info);
         return info ? info->id : SnapshotId{};
     }
@@ -45,13 +45,13 @@ protected:
     void sample()
     {
         for (int i = 0; i < 2000; ++i) {
-            world->store().tick(true);
+            world->store().upkeep().tick(true);
             world->drain();
         }
     }
     void write(std::uint64_t chunk)
     {
-        ASSERT_TRUE(world->run(world->store().origin_write({Chunk{chunk}, 1})));
+        ASSERT_TRUE(world->run(world->store().origin().write({Chunk{chunk}, 1})));
         const auto content = world->origin().content().subspan(chunk * 4096, 4096);
         std::fill(content.begin(), content.end(), std::byte{0xee});
     }
@@ -121,7 +121,7 @@ TEST_F(OriginCheckTest, WhatWasWrittenSinceDoesNotCount)
         } else if (end == 1) {
             world->kill();
         } else {
-            ASSERT_TRUE(world->run(world->store().checkpoint()));
+            ASSERT_TRUE(world->run(world->store().upkeep().checkpoint()));
             world->power_cut();
         }
         const auto opened = open_with(kOne);
@@ -138,7 +138,7 @@ TEST_F(OriginCheckTest, ASnapshotThatIsGoneSaysNothing)
     begin(kOne);
     const SnapshotId id = take();
     sample();
-    ASSERT_TRUE(world->run(world->store().remove(id)));
+    ASSERT_TRUE(world->run(world->store().snapshots().remove(id)));
     fill(3);
     world->kill();
     const auto opened = open_with(kOne);
@@ -152,7 +152,7 @@ TEST_F(OriginCheckTest, WithoutSnapshotsTheDeviceDecides)
     begin(kOne);
     ASSERT_TRUE(world->close());
     EXPECT_EQ(open_with(kTwo).error().code, Errc::other_origin);
-    EXPECT_EQ(store->origin_identity(), kOne);
+    EXPECT_EQ(store->origin().identity(), kOne);
     EXPECT_EQ(open_with("wwid=naa.2 fs=1111").error().code, Errc::other_origin); // a clone
     EXPECT_TRUE(open_with("wwid=naa.1 fs=2222"));                                // a new filesystem
     close();
@@ -175,7 +175,7 @@ TEST_F(OriginCheckTest, ACopyWithTheSameContentIsTheSame)
     ASSERT_TRUE(opened);
     EXPECT_TRUE(opened->origin_renamed);
     EXPECT_FALSE(opened->origin_accepted);
-    EXPECT_EQ(store->origin_identity(), kTwo);
+    EXPECT_EQ(store->origin().identity(), kTwo);
     close();
     EXPECT_FALSE(open_with(kTwo)->origin_renamed);
     close();
@@ -198,7 +198,7 @@ TEST_F(OriginCheckTest, OneThatIsMeantKeepsOrLosesTheSnapshots)
         const auto again = open_with(kTwo); // for good
         ASSERT_TRUE(again);
         EXPECT_FALSE(again->origin_accepted);
-        EXPECT_EQ(store->state_of(id), keep ? SnapshotState::normal : SnapshotState::squashed);
+        EXPECT_EQ(store->snapshots().state_of(id), keep ? SnapshotState::normal : SnapshotState::squashed);
         close();
         // The right one, and the option: nothing is lost.
         begin(kOne);
@@ -263,14 +263,14 @@ TEST_F(OriginCheckTest, AnOriginThatShrankAndGrew)
     take();
     sample();
     const Sectors all{world->origin().size().value / 512};
-    ASSERT_TRUE(world->run(world->store().resize_origin(Sectors{all.value / 8})));
+    ASSERT_TRUE(world->run(world->store().origin().resize(Sectors{all.value / 8})));
     world->kill();
     const auto content = world->origin().content();
     std::fill(content.begin() + static_cast<std::ptrdiff_t>(content.size() / 8), content.end(), std::byte{9});
     auto opened = open_with(kOne);
     ASSERT_TRUE(opened);
     EXPECT_EQ(opened->origin_differing, 0U);
-    ASSERT_TRUE(world->run(store->resize_origin(all)));
+    ASSERT_TRUE(world->run(store->origin().resize(all)));
     close();
     opened = open_with(kOne);
     ASSERT_TRUE(opened);

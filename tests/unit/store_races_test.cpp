@@ -50,7 +50,7 @@ protected:
         }
         return std::move(**pending);
     }
-    Result<SnapshotInfo> create() { return world->run(store().create({})); }
+    Result<SnapshotInfo> create() { return world->run(store().snapshots().create({})); }
 
     std::unique_ptr<FullWorld> world;
 
@@ -80,7 +80,7 @@ TEST_F(StoreRaceTest, CreateMakesEarlierOriginWritesDurable)
         ASSERT_TRUE(create());
         world->power_cut();
         ASSERT_TRUE(world->open());
-        ASSERT_EQ(store().list().size(), 1U);
+        ASSERT_EQ(store().snapshots().list().size(), 1U);
         const auto chunk = world->origin().content().subspan(5UL * 4096, 4096);
         EXPECT_TRUE(std::equal(chunk.begin(), chunk.end(), data.begin())) << "seed " << seed;
     }
@@ -97,19 +97,20 @@ TEST_F(StoreRaceTest, ASnapshotPinnedAfterItsChoiceIsNotSquashed)
         if (c == 0) {
             ASSERT_TRUE(create());
         }
-        ASSERT_TRUE(world->run(store().origin_write({Chunk{c}, 1})));
+        ASSERT_TRUE(world->run(store().origin().write({Chunk{c}, 1})));
     }
     ASSERT_TRUE(create());
     ASSERT_TRUE(world->squashed_ids.empty());
-    const auto pinned = begin(store().set_priority(SnapshotId{0}, 127)); // on its way to the journal
-    const auto write = begin(store().origin_write({Chunk{0}, 1}));
+    const auto pinned =
+        begin(store().snapshots().set_priority(SnapshotId{0}, 127)); // on its way to the journal
+    const auto write = begin(store().origin().write({Chunk{0}, 1}));
     while (!world->looks_for_victim) { // chosen: the oldest
         ASSERT_TRUE(world->origin().pump());
     }
     ASSERT_FALSE(*pinned);
     EXPECT_TRUE(finish(pinned));
     EXPECT_TRUE(finish(write)); // the next one was squashed
-    EXPECT_EQ(store().find(SnapshotId{0})->state, SnapshotState::normal);
+    EXPECT_EQ(store().snapshots().find(SnapshotId{0})->state, SnapshotState::normal);
     ASSERT_EQ(world->squashed_ids.size(), 1U);
     EXPECT_EQ(world->squashed_ids[0], SnapshotId{1});
 }
@@ -122,11 +123,11 @@ TEST_F(StoreRaceTest, CheckBesideCheckpointsFindsNoDamage)
         for (int i = 0; i < 50; ++i) { // three blocks of table
             ASSERT_TRUE(create());
         }
-        const auto check = begin(store().check(false));
+        const auto check = begin(store().upkeep().check(false));
         std::vector<Pending<Result<void>>> checkpoints;
         while (!*check) {
-            (void)begin(store().set_priority(SnapshotId{0}, 1));
-            checkpoints.push_back(begin(store().checkpoint()));
+            (void)begin(store().snapshots().set_priority(SnapshotId{0}, 1));
+            checkpoints.push_back(begin(store().upkeep().checkpoint()));
             for (int i = 0; i < 3 && world->pump(); ++i) {
             }
         }

@@ -26,12 +26,12 @@ protected:
         ASSERT_TRUE(world->open());
     }
     Store& store() { return world->store(); }
-    Result<SnapshotInfo> create() { return world->run(store().create({})); }
+    Result<SnapshotInfo> create() { return world->run(store().snapshots().create({})); }
     Result<void> write(std::uint64_t chunk, std::uint32_t count = 1)
     {
         const std::uint64_t bytes = std::uint64_t{1} << world->config().chunk_shift;
         const auto content = world->origin().content().subspan(chunk * bytes, count * bytes);
-        const auto done = world->run(store().origin_write({Chunk{chunk}, count}));
+        const auto done = world->run(store().origin().write({Chunk{chunk}, count}));
         std::fill(content.begin(), content.end(), static_cast<std::byte>(chunk + 1));
         return done;
     }
@@ -70,11 +70,11 @@ protected:
     // The sweep of the deleted one ends in memory; no I/O of what it begins has ended.
     void free_a_slot()
     {
-        ASSERT_TRUE(world->run(store().remove(store().list().front().id)));
+        ASSERT_TRUE(world->run(store().snapshots().remove(store().snapshots().list().front().id)));
         world->drain();
         ASSERT_TRUE(store().info().sweeping);
         while (store().info().sweeping) {
-            store().tick(true);
+            store().upkeep().tick(true);
         }
     }
 
@@ -91,10 +91,10 @@ TEST_F(LimitTest, ACrashAfterTheLastSlotIsTakenAgainLosesNothing)
         seed % 2 == 0 ? world->kill() : world->power_cut();
         const auto opened = world->open();
         ASSERT_TRUE(opened) << seed << ": " << opened.error().what;
-        EXPECT_EQ(store().list().size(), most);
-        EXPECT_TRUE(store().find(fresh->id));
+        EXPECT_EQ(store().snapshots().list().size(), most);
+        EXPECT_TRUE(store().snapshots().find(fresh->id));
         EXPECT_EQ(create().error().code, Errc::no_space);
-        const auto checked = world->run(store().check(true));
+        const auto checked = world->run(store().upkeep().check(true));
         ASSERT_TRUE(checked);
         EXPECT_TRUE(checked->damage.empty());
     }
@@ -105,8 +105,8 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
 {
     take_all(1);
     ASSERT_TRUE(write(3, 8));
-    ASSERT_TRUE(world->run(store().checkpoint()));
-    const SnapshotInfo first = store().list().front();
+    ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
+    const SnapshotInfo first = store().snapshots().list().front();
     const Epoch epoch = store().epoch();
     world->kill();
     const auto copies = [&](int i) {
@@ -131,12 +131,12 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
                         static_cast<std::uint16_t>(1 + kCreateSlots)});
     const auto opened = world->open();
     ASSERT_TRUE(opened) << opened.error().what;
-    EXPECT_EQ(store().list().size(), most);
-    EXPECT_TRUE(store().find(fresh.info.id));
-    EXPECT_FALSE(store().find(first.id));
+    EXPECT_EQ(store().snapshots().list().size(), most);
+    EXPECT_TRUE(store().snapshots().find(fresh.info.id));
+    EXPECT_FALSE(store().snapshots().find(first.id));
     world->kill();
     ASSERT_TRUE(world->open());
-    const auto checked = world->run(store().check(true));
+    const auto checked = world->run(store().upkeep().check(true));
     ASSERT_TRUE(checked);
     EXPECT_TRUE(checked->damage.empty());
 }
@@ -152,7 +152,7 @@ TEST_F(RecoveryTest, OpeningCanBeStoppedAtEachIoAndWritesNothing)
     for (std::uint64_t chunk = 0; chunk < 200; chunk += 20) {
         ASSERT_TRUE(write(chunk, 7));
     }
-    ASSERT_TRUE(world->run(store().checkpoint()));
+    ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
     ASSERT_TRUE(write(10, 3));
     const std::uint64_t exceptions = store().info().exceptions;
     world->kill();
@@ -203,11 +203,11 @@ protected:
             ASSERT_TRUE(write(chunk));
         }
         ASSERT_TRUE(create());
-        ASSERT_TRUE(world->run(store().checkpoint()));
+        ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
         ASSERT_TRUE(write(5));
         ASSERT_TRUE(write(30));
         if (sealed) {
-            store().tick();
+            store().upkeep().tick();
             world->drain();
         }
         exceptions = store().info().exceptions;
@@ -247,7 +247,10 @@ protected:
         std::copy(saved.begin(), saved.end(), world->store_disk().content().begin());
     }
     // Is all there that was acknowledged?
-    bool complete() { return store().list().size() == 2 && store().info().exceptions == exceptions; }
+    bool complete()
+    {
+        return store().snapshots().list().size() == 2 && store().info().exceptions == exceptions;
+    }
 
     Superblock sb;
     std::uint64_t exceptions = 0;
@@ -289,7 +292,7 @@ TEST_F(JournalEndTest, AnIdleStoreWritesNothing)
         }
         const std::uint64_t before = store().counters().journal_blocks;
         for (int i = 0; i < 100; ++i) {
-            store().tick();
+            store().upkeep().tick();
             world->drain();
         }
         EXPECT_EQ(store().counters().journal_blocks, before + static_cast<unsigned>(commits));
@@ -302,13 +305,13 @@ TEST_F(JournalEndTest, SealsMakeRoomForThemselves)
     commit_much(true);
     ASSERT_TRUE(world->open());
     for (std::uint64_t i = 0; i < 100; ++i) {
-        ASSERT_TRUE(world->run(store().set_priority(SnapshotId{1}, static_cast<std::int8_t>(i))));
-        store().tick();
+        ASSERT_TRUE(world->run(store().snapshots().set_priority(SnapshotId{1}, static_cast<std::int8_t>(i))));
+        store().upkeep().tick();
         world->drain();
     }
     world->kill();
     ASSERT_TRUE(world->open());
-    EXPECT_EQ(store().find(SnapshotId{1})->priority, 99);
+    EXPECT_EQ(store().snapshots().find(SnapshotId{1})->priority, 99);
 }
 
 TEST_F(JournalEndTest, OneUnreadableBlockHidesNothingThatWasAcknowledged)
@@ -392,7 +395,7 @@ TEST_F(JournalEndTest, AnUnreadableChunkOfTheTailIsATornOne)
         EXPECT_EQ(opened->discarded_blocks, sealed ? 0U : 1U);
         EXPECT_EQ(complete(), sealed);
         std::array<Extent, 1> out;
-        const auto read = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{30}, 1}, out));
+        const auto read = world->run(store().snapshots().read(SnapshotId{1}, {Chunk{30}, 1}, out));
         EXPECT_EQ(read.has_value(), !sealed);
         EXPECT_TRUE(read || read.error().code == Errc::io_error);
     }

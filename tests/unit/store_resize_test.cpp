@@ -49,7 +49,7 @@ protected:
     // An origin client writes: asks first.
     void write(std::uint64_t first, std::uint32_t count, int value)
     {
-        const auto done = world->run(store().origin_write({Chunk{first}, count}));
+        const auto done = world->run(store().origin().write({Chunk{first}, count}));
         ASSERT_TRUE(done) << done.error().what;
         fill(first, count, value);
     }
@@ -57,14 +57,17 @@ protected:
     {
         CreateOptions options;
         options.id = SnapshotId{id};
-        return world->run(store().create(options));
+        return world->run(store().snapshots().create(options));
     }
-    Result<void> resize(std::uint64_t sectors) { return world->run(store().resize_origin(Sectors{sectors})); }
+    Result<void> resize(std::uint64_t sectors)
+    {
+        return world->run(store().origin().resize(Sectors{sectors}));
+    }
     // The byte that the snapshot's chunk begins with; -1 if it cannot be read.
     int read(std::uint64_t id, std::uint64_t chunk)
     {
         std::array<Extent, 1> out;
-        const auto used = world->run(store().snapshot_read(SnapshotId{id}, {Chunk{chunk}, 1}, out));
+        const auto used = world->run(store().snapshots().read(SnapshotId{id}, {Chunk{chunk}, 1}, out));
         if (!used) {
             return -1;
         }
@@ -93,7 +96,7 @@ protected:
         std::array<ChunkRange, 2> out{};
         const auto end = to ? std::optional(SnapshotId{*to}) : std::nullopt;
         for (DeltaPart part; !part.complete;) {
-            const auto got = store().delta(SnapshotId{from}, end, part.next, out);
+            const auto got = store().snapshots().delta(SnapshotId{from}, end, part.next, out);
             if (!got) {
                 ADD_FAILURE() << got.error().what;
                 break;
@@ -111,7 +114,7 @@ protected:
     }
     void expect_sound()
     {
-        const auto report = world->run(store().check(true));
+        const auto report = world->run(store().upkeep().check(true));
         ASSERT_TRUE(report);
         for (const Damage& d : report->damage) {
             ADD_FAILURE() << d.what << " chunk " << d.chunk.value;
@@ -126,11 +129,11 @@ TEST_F(ResizeTest, GrownVolumeKeepsItsSnapshots)
 {
     open_new(config_of(Sectors{10 * kPerChunk + 8}));
     ASSERT_TRUE(create(0));
-    EXPECT_FALSE(world->run(store().origin_write({Chunk{11}, 1}))) << "beyond the end";
+    EXPECT_FALSE(world->run(store().origin().write({Chunk{11}, 1}))) << "beyond the end";
     ASSERT_TRUE(resize(20 * kPerChunk));
     EXPECT_EQ(store().info().origin_size, Sectors{20 * kPerChunk});
-    EXPECT_FALSE(store().writable({Chunk{10}, 1}));
-    EXPECT_TRUE(store().writable({Chunk{11}, 9}));
+    EXPECT_FALSE(store().origin().writable({Chunk{10}, 1}));
+    EXPECT_TRUE(store().origin().writable({Chunk{11}, 9}));
     write(8, 12, 2);
     EXPECT_EQ(store().counters().copied_chunks, 3U) << "chunks 8, 9 and the divided one";
     EXPECT_TRUE(all(0, 0, 11, 1));
@@ -141,8 +144,8 @@ TEST_F(ResizeTest, GrownVolumeKeepsItsSnapshots)
     reopen();
     EXPECT_TRUE(all(0, 0, 11, 1));
     EXPECT_TRUE(all(1, 8, 20, 2));
-    EXPECT_EQ(store().find(SnapshotId{0})->size, Sectors{10 * kPerChunk + 8});
-    EXPECT_EQ(store().find(SnapshotId{1})->size, Sectors{20 * kPerChunk});
+    EXPECT_EQ(store().snapshots().find(SnapshotId{0})->size, Sectors{10 * kPerChunk + 8});
+    EXPECT_EQ(store().snapshots().find(SnapshotId{1})->size, Sectors{20 * kPerChunk});
     expect_sound();
 }
 
@@ -154,10 +157,10 @@ TEST_F(ResizeTest, ShrunkVolumeHasCopiedItsEnd)
     EXPECT_TRUE(all(0, 0, 5, 1));
     fill(5, 59, 9); // the end belongs to somebody else now
     EXPECT_TRUE(all(0, 0, 64, 1));
-    EXPECT_FALSE(store().writable({Chunk{6}, 1}));
-    EXPECT_FALSE(world->run(store().origin_write({Chunk{6}, 1})));
+    EXPECT_FALSE(store().origin().writable({Chunk{6}, 1}));
+    EXPECT_FALSE(world->run(store().origin().write({Chunk{6}, 1})));
     ASSERT_TRUE(create(1));
-    EXPECT_EQ(store().find(SnapshotId{1})->size, Sectors{5 * kPerChunk + 8});
+    EXPECT_EQ(store().snapshots().find(SnapshotId{1})->size, Sectors{5 * kPerChunk + 8});
     EXPECT_EQ(read(1, 6), -1);
     write(0, 6, 2);
     reopen();
@@ -173,7 +176,7 @@ TEST_F(ResizeTest, RegrownEndIsPartOfNewSnapshotsOnly)
     ASSERT_TRUE(create(1));
     fill(20, 44, 4); // between shrinking and growing
     ASSERT_TRUE(resize(64 * kPerChunk));
-    EXPECT_TRUE(store().writable({Chunk{20}, 44})) << "no live snapshot shares it";
+    EXPECT_TRUE(store().origin().writable({Chunk{20}, 44})) << "no live snapshot shares it";
     write(30, 1, 5);
     ASSERT_TRUE(create(2));
     write(20, 44, 6);
@@ -182,8 +185,8 @@ TEST_F(ResizeTest, RegrownEndIsPartOfNewSnapshotsOnly)
     EXPECT_TRUE(all(2, 20, 30, 4));
     EXPECT_EQ(read(2, 30), 5);
     EXPECT_TRUE(all(2, 31, 64, 4));
-    ASSERT_TRUE(world->run(store().remove(SnapshotId{1})));
-    world->run(store().quiesce());
+    ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{1})));
+    world->run(store().upkeep().quiesce());
     reopen();
     EXPECT_TRUE(all(0, 0, 64, 1));
     EXPECT_EQ(read(2, 30), 5);
@@ -232,9 +235,9 @@ TEST_F(ResizeTest, WhatMakesNoSenseIsRefused)
     EXPECT_EQ(resize(0).error().code, Errc::invalid);
     EXPECT_EQ(resize(65 * kPerChunk).error().code, Errc::too_small) << "more than the device has";
     const Bytes now = world->store_disk().size();
-    EXPECT_EQ(world->run(store().resize_store(now + Bytes{kChunk})).error().code, Errc::too_small);
-    EXPECT_EQ(world->run(store().resize_store(now - Bytes{4 * kChunk})).error().code, Errc::invalid);
-    EXPECT_TRUE(world->run(store().resize_store(store().info().store_size)));
+    EXPECT_EQ(world->run(store().space().grow(now + Bytes{kChunk})).error().code, Errc::too_small);
+    EXPECT_EQ(world->run(store().space().grow(now - Bytes{4 * kChunk})).error().code, Errc::invalid);
+    EXPECT_TRUE(world->run(store().space().grow(store().info().store_size)));
     EXPECT_TRUE(resize(64 * kPerChunk));
 }
 
@@ -243,11 +246,11 @@ TEST_F(ResizeTest, GarbageBeyondTheEndIsLoaded)
 {
     ASSERT_TRUE(create(0));
     ASSERT_TRUE(resize(5 * kPerChunk));
-    ASSERT_TRUE(world->run(store().remove(SnapshotId{0})));
+    ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{0})));
     world->kill();
     const auto opened = world->open();
     ASSERT_TRUE(opened) << opened.error().what;
-    world->run(store().quiesce());
+    world->run(store().upkeep().quiesce());
     EXPECT_EQ(store().info().exceptions, 0U);
     expect_sound();
 }
@@ -284,7 +287,7 @@ TEST_F(ResizeTest, StoreGrows)
         const std::uint64_t before = store().info().store_chunks;
         ASSERT_LT(store().info().free_chunks, 200U);
         world->store_disk().grow(Bytes{4ULL << 20});
-        ASSERT_TRUE(world->run(store().resize_store(Bytes{4ULL << 20})));
+        ASSERT_TRUE(world->run(store().space().grow(Bytes{4ULL << 20})));
         EXPECT_GT(store().info().store_chunks, before + 120);
         EXPECT_EQ(store().info().free_chunks, store().info().store_chunks);
         write(0, 64, 2);
@@ -305,7 +308,7 @@ TEST_F(ResizeTest, MetadataGetMoreRoom)
     write(0, 32, 2);
     const std::uint64_t blocks = store().info().meta_blocks;
     const std::uint64_t free = store().info().free_meta_blocks;
-    const auto grow = [&](Bytes size) { return world->run(store().resize_meta(size)); };
+    const auto grow = [&](Bytes size) { return world->run(store().space().resize_meta(size)); };
     EXPECT_EQ(grow(Bytes{3ULL << 20}).error().code, Errc::too_small);
     world->meta_disk().grow(Bytes{3ULL << 20});
     ASSERT_TRUE(grow(Bytes{3ULL << 20}));
@@ -317,9 +320,9 @@ TEST_F(ResizeTest, MetadataGetMoreRoom)
         write(32 + i % 32, 1, 3);
         const auto made = create(i);
         ASSERT_TRUE(made) << made.error().what << ", " << i;
-        ASSERT_TRUE(world->run(store().checkpoint()));
-        ASSERT_TRUE(world->run(store().remove(SnapshotId{i})));
-        world->run(store().quiesce());
+        ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
+        ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{i})));
+        world->run(store().upkeep().quiesce());
     }
     reopen();
     EXPECT_EQ(store().info().meta_blocks, blocks + 256);
@@ -347,11 +350,12 @@ TEST_F(ResizeTest, CrashLeavesTheOldOrTheNewLength)
         const auto count = [](FramePool&, Task<Result<void>> task, int& done) -> Task<void> {
             done += (co_await task).has_value() ? 1 : 0;
         };
-        spawn(world->frames(), count(world->frames(), store().resize_origin(to), answered));
-        spawn(world->frames(), count(world->frames(), store().resize_store(Bytes{4ULL << 20}), answered));
+        spawn(world->frames(), count(world->frames(), store().origin().resize(to), answered));
+        spawn(world->frames(), count(world->frames(), store().space().grow(Bytes{4ULL << 20}), answered));
         if (seed % 2 != 0) {
             world->meta_disk().grow(Bytes{5ULL << 20});
-            spawn(world->frames(), count(world->frames(), store().resize_meta(Bytes{5ULL << 20}), answered));
+            spawn(world->frames(),
+                  count(world->frames(), store().space().resize_meta(Bytes{5ULL << 20}), answered));
         }
         for (std::uint64_t steps = seed; steps > 0 && answered < asked; --steps) {
             world->pump();
@@ -377,7 +381,7 @@ TEST_F(ResizeTest, CrashLeavesTheOldOrTheNewLength)
         }
         ASSERT_TRUE(all(0, 0, 64, 1)) << "seed " << seed;
         ASSERT_TRUE(resize(to.value)) << "again, seed " << seed;
-        ASSERT_TRUE(world->run(store().resize_store(Bytes{4ULL << 20})));
+        ASSERT_TRUE(world->run(store().space().grow(Bytes{4ULL << 20})));
         expect_sound();
     }
     EXPECT_GT(old_sizes, 20);

@@ -79,11 +79,11 @@ protected:
         options.priority = priority;
         options.name = name;
         options.tag = tag;
-        ASSERT_TRUE(world.run(world.store().create(options)));
+        ASSERT_TRUE(world.run(world.store().snapshots().create(options)));
     }
     void copy(std::uint64_t first, std::uint32_t count)
     {
-        ASSERT_TRUE(world.run(world.store().origin_write({Chunk{first}, count})));
+        ASSERT_TRUE(world.run(world.store().origin().write({Chunk{first}, count})));
     }
     // Every kind of record, once at least.
     void load()
@@ -93,11 +93,11 @@ protected:
         create(7, 127, "", "");
         copy(2, 1);
         std::array<Extent, 4> out{};
-        ASSERT_TRUE(world.run(world.store().snapshot_write(SnapshotId{7}, {Chunk{5}, 1}, out)));
-        ASSERT_TRUE(world.run(world.store().set_priority(SnapshotId{7}, -128)));
-        ASSERT_TRUE(world.run(world.store().add_use(SnapshotId{3}, 2)));
-        ASSERT_TRUE(world.run(world.store().attach(origin_client())));
-        ASSERT_TRUE(world.run(world.store().attach(snapshot_client())));
+        ASSERT_TRUE(world.run(world.store().snapshots().write(SnapshotId{7}, {Chunk{5}, 1}, out)));
+        ASSERT_TRUE(world.run(world.store().snapshots().set_priority(SnapshotId{7}, -128)));
+        ASSERT_TRUE(world.run(world.store().snapshots().add_use(SnapshotId{3}, 2)));
+        ASSERT_TRUE(world.run(world.store().clients().attach(origin_client())));
+        ASSERT_TRUE(world.run(world.store().clients().attach(snapshot_client())));
     }
 
     std::span<std::byte> on_disk(std::uint64_t block)
@@ -153,7 +153,7 @@ TEST_F(StoreSampleTest, LeafAndTablesOfAWholeStore)
     matches("attachments.hex", sb.attachment_table);
 
     ASSERT_TRUE(world.open());
-    const auto list = world.store().list();
+    const auto list = world.store().snapshots().list();
     ASSERT_EQ(list.size(), 2U);
     EXPECT_EQ(list[0].id.value, 3U);
     EXPECT_EQ(list[0].epoch, Epoch{1});
@@ -166,14 +166,14 @@ TEST_F(StoreSampleTest, LeafAndTablesOfAWholeStore)
     EXPECT_EQ(list[0].tag, "daily");
     EXPECT_EQ(list[1].id.value, 7U);
     EXPECT_EQ(list[1].priority, -128);
-    std::vector<Store::DumpEntry> dump;
-    world.store().dump([&](const Store::DumpEntry& e) { dump.push_back(e); });
+    std::vector<DumpEntry> dump;
+    world.store().upkeep().dump([&](const DumpEntry& e) { dump.push_back(e); });
     ASSERT_EQ(dump.size(), 4U);
     EXPECT_TRUE(dump[0].zero && dump[0].chunk == Chunk{1} && dump[0].epoch == Epoch{1});
     EXPECT_TRUE(!dump[1].zero && dump[1].chunk == Chunk{2} && dump[1].epoch == Epoch{1});
     EXPECT_TRUE(!dump[2].zero && dump[2].chunk == Chunk{2} && dump[2].epoch == Epoch{2});
     EXPECT_TRUE(dump[3].is_private && dump[3].chunk == Chunk{5} && dump[3].epoch == Epoch{2});
-    const auto& clients = world.store().attachments();
+    const auto& clients = world.store().clients().attachments();
     ASSERT_EQ(clients.size(), 2U);
     EXPECT_TRUE(clients[0].origin);
     EXPECT_EQ(clients[0].client, uuid_of(0x20));
@@ -184,7 +184,7 @@ TEST_F(StoreSampleTest, LeafAndTablesOfAWholeStore)
     EXPECT_EQ(clients[1].major_or_pid, 4711U);
     EXPECT_EQ(clients[1].start_time, 0x123456789aU);
     EXPECT_EQ(clients[1].name, "writer");
-    const auto report = world.run(world.store().check(true));
+    const auto report = world.run(world.store().upkeep().check(true));
     ASSERT_TRUE(report);
     EXPECT_TRUE(report->damage.empty());
 }
@@ -217,7 +217,7 @@ TEST_F(StoreSampleTest, InnerNodeOfAWholeStore)
     every_flip_is_refused(sb.root, kNodeMagic);
     ASSERT_TRUE(world.open());
     EXPECT_EQ(world.store().info().exceptions, 262U);
-    const auto report = world.run(world.store().check(true));
+    const auto report = world.run(world.store().upkeep().check(true));
     ASSERT_TRUE(report);
     EXPECT_TRUE(report->damage.empty());
 }
@@ -237,16 +237,16 @@ TEST_F(StoreSampleTest, SecondBlockOfATable)
     EXPECT_EQ(load_disk<table_block_disk>(on_disk(header.next)).count, 1U);
     every_flip_is_refused(header.next, kTableMagic);
     ASSERT_TRUE(world.open());
-    EXPECT_EQ(world.store().list().size(), 22U);
+    EXPECT_EQ(world.store().snapshots().list().size(), 22U);
 }
 
 // The journal's blocks of this life, one record each but for the copies.
 TEST_F(StoreSampleTest, RecordsOfEveryType)
 {
     load();
-    ASSERT_TRUE(world.run(world.store().detach(origin_client().client)));
+    ASSERT_TRUE(world.run(world.store().clients().detach(origin_client().client)));
     create(9, 0, "gone soon", "");
-    ASSERT_TRUE(world.run(world.store().remove(SnapshotId{9})));
+    ASSERT_TRUE(world.run(world.store().snapshots().remove(SnapshotId{9})));
     world.kill();
     const Superblock sb = superblock();
     std::vector<std::byte> all;
@@ -274,8 +274,8 @@ TEST_F(StoreSampleTest, RecordsOfEveryType)
     const auto opened = world.open();
     ASSERT_TRUE(opened);
     EXPECT_EQ(opened->replayed_records, 13U);
-    EXPECT_EQ(world.store().list().size(), 2U);
-    EXPECT_EQ(world.store().attachments().size(), 1U);
+    EXPECT_EQ(world.store().snapshots().list().size(), 2U);
+    EXPECT_EQ(world.store().clients().attachments().size(), 1U);
 }
 
 // The store's device fails for good: only the witness can say that its snapshots are lost.
@@ -287,10 +287,10 @@ TEST(WitnessSampleTest, TheRecordOfALoss)
     std::ranges::fill(world.origin().content(), std::byte{1});
     ASSERT_TRUE(world.initialize());
     ASSERT_TRUE(world.open());
-    ASSERT_TRUE(world.run(world.store().create({})));
-    ASSERT_TRUE(world.run(world.store().create({})));
+    ASSERT_TRUE(world.run(world.store().snapshots().create({})));
+    ASSERT_TRUE(world.run(world.store().snapshots().create({})));
     world.store_disk().fail_request(1, true);
-    ASSERT_TRUE(world.run(world.store().origin_write({Chunk{3}, 1})));
+    ASSERT_TRUE(world.run(world.store().origin().write({Chunk{3}, 1})));
     world.store_disk().fail_request(0);
     world.kill();
 

@@ -38,13 +38,13 @@ protected:
     {
         CreateOptions options;
         options.id = SnapshotId{id};
-        return world->run(store().create(options));
+        return world->run(store().snapshots().create(options));
     }
     void write(std::uint64_t first, std::uint64_t count)
     {
         for (std::uint64_t c = first; c < first + count; c += 64) {
             const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(64, first + count - c));
-            const auto done = world->run(store().origin_write({Chunk{c}, part}));
+            const auto done = world->run(store().origin().write({Chunk{c}, part}));
             ASSERT_TRUE(done) << done.error().what;
             std::memset(&world->origin().content()[c * kBlock], 2, part * kBlock);
         }
@@ -62,9 +62,9 @@ protected:
         for (std::uint64_t c = id % 40; c < kVolumeChunks; c += 40) {
             write(c, 1);
         }
-        ASSERT_TRUE(world->run(store().checkpoint()));
-        ASSERT_TRUE(world->run(store().remove(SnapshotId{id})));
-        world->run(store().quiesce());
+        ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
+        ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{id})));
+        world->run(store().upkeep().quiesce());
     }
     // Until root and table are beyond this byte of the device.
     void fill_end(std::uint64_t from)
@@ -76,7 +76,7 @@ protected:
             churn(id++);
         }
     }
-    Result<void> resize(std::uint64_t size) { return world->run(store().resize_meta(Bytes{size})); }
+    Result<void> resize(std::uint64_t size) { return world->run(store().space().resize_meta(Bytes{size})); }
     // Somebody else has what the store does not reach any more.
     void give_end_away()
     {
@@ -94,12 +94,12 @@ protected:
     {
         std::array<Extent, 1> out;
         for (std::uint64_t c = 0; c < kVolumeChunks; ++c) {
-            ASSERT_TRUE(world->run(store().snapshot_read(SnapshotId{0}, {Chunk{c}, 1}, out))) << when;
+            ASSERT_TRUE(world->run(store().snapshots().read(SnapshotId{0}, {Chunk{c}, 1}, out))) << when;
             ASSERT_EQ(out[0].kind, Extent::Kind::store) << when << ", chunk " << c;
             ASSERT_EQ(world->store_disk().content()[out[0].sector.value * 512], std::byte{1})
                 << when << ", chunk " << c;
         }
-        const auto report = world->run(store().check(true));
+        const auto report = world->run(store().upkeep().check(true));
         ASSERT_TRUE(report) << when;
         EXPECT_TRUE(report->damage.empty()) << when << ": " << report->damage.front().what;
     }
@@ -162,7 +162,7 @@ TEST_F(ShrinkMetaTest, OthersGoOnMeanwhile)
     for (std::uint64_t round = 0; round < 40; ++round) {
         fill_end(end);
         SimWorld::Running running;
-        world->begin(store().resize_meta(Bytes{end}), running);
+        world->begin(store().space().resize_meta(Bytes{end}), running);
         for (std::uint64_t steps = round % 12; steps > 0 && !running.ended; --steps) {
             world->step();
         }
@@ -171,7 +171,7 @@ TEST_F(ShrinkMetaTest, OthersGoOnMeanwhile)
             EXPECT_TRUE(again || again.error().code == Errc::busy) << again.error().what;
         }
         if (round % 4 == 3) {
-            store().stop_shrinking();
+            store().space().stop_shrinking();
         }
         churn(2000 + round);
         world->finish(running);
@@ -201,8 +201,8 @@ TEST_F(ShrinkMetaTest, CrashLeavesTheOldOrTheNewLength)
         fill_end(end);
         SimWorld::Running running;
         SimWorld::Running writing;
-        world->begin(store().resize_meta(Bytes{end}), running);
-        world->begin(store().origin_write({Chunk{seed}, 30}), writing);
+        world->begin(store().space().resize_meta(Bytes{end}), running);
+        world->begin(store().origin().write({Chunk{seed}, 30}), writing);
         for (std::uint64_t steps = seed % 30; steps > 0 && !running.ended; --steps) {
             world->pump();
         }

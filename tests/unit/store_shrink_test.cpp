@@ -57,8 +57,8 @@ protected:
         write(0, kVolume, 2);
         create(1);
         write(0, kVolume, 3);
-        ASSERT_TRUE(world->run(store().remove(SnapshotId{0})));
-        world->run(store().quiesce());
+        ASSERT_TRUE(world->run(store().snapshots().remove(SnapshotId{0})));
+        world->run(store().upkeep().quiesce());
         ASSERT_EQ(used(), kVolume);
         ASSERT_EQ(store().counters().squashed, 0U);
     }
@@ -78,11 +78,11 @@ protected:
     {
         CreateOptions options;
         options.id = SnapshotId{id};
-        ASSERT_TRUE(world->run(store().create(options)));
+        ASSERT_TRUE(world->run(store().snapshots().create(options)));
     }
     void write(std::uint64_t first, std::uint32_t count, int value)
     {
-        const auto done = world->run(store().origin_write({Chunk{first}, count}));
+        const auto done = world->run(store().origin().write({Chunk{first}, count}));
         ASSERT_TRUE(done) << done.error().what;
         fill(world->origin(), value, first, count);
     }
@@ -90,7 +90,7 @@ protected:
     void write_snapshot(std::uint64_t chunk, int value)
     {
         std::array<Extent, 1> out;
-        ASSERT_TRUE(world->run(store().snapshot_write(SnapshotId{1}, {Chunk{chunk}, 1}, out)));
+        ASSERT_TRUE(world->run(store().snapshots().write(SnapshotId{1}, {Chunk{chunk}, 1}, out)));
         ASSERT_EQ(out[0].kind, Extent::Kind::store);
         std::memset(&world->store_disk().content()[out[0].sector.value * 512],
                     std::to_integer<int>(byte_of(chunk, value)), kPlaceBytes);
@@ -105,7 +105,7 @@ protected:
     }
     Result<void> shrink(std::uint64_t chunks)
     {
-        return world->run(store().shrink_store(size_for(chunks), *users));
+        return world->run(store().space().shrink(size_for(chunks), *users));
     }
     // Somebody else has what the store does not reach any more.
     void give_end_away()
@@ -118,7 +118,7 @@ protected:
     {
         for (std::uint64_t c = 0; c < kVolume; ++c) {
             std::array<Extent, 1> out;
-            const auto found = world->run(store().snapshot_read(SnapshotId{1}, {Chunk{c}, 1}, out));
+            const auto found = world->run(store().snapshots().read(SnapshotId{1}, {Chunk{c}, 1}, out));
             ASSERT_TRUE(found) << found.error().what << ", " << when;
             ASSERT_EQ(out[0].kind, Extent::Kind::store) << when;
             const auto there = world->store_disk().content().subspan(out[0].sector.value * 512, kPlaceBytes);
@@ -129,7 +129,7 @@ protected:
     }
     void expect_sound()
     {
-        const auto report = world->run(store().check(true));
+        const auto report = world->run(store().upkeep().check(true));
         ASSERT_TRUE(report);
         for (const Damage& d : report->damage) {
             ADD_FAILURE() << d.what << " chunk " << d.chunk.value;
@@ -166,7 +166,7 @@ TEST_F(ShrinkTest, MovesWhatLiesBeyondTheEnd)
         expect_sound();
         EXPECT_EQ(store().info().store_chunks, in_use);
         // And back.
-        ASSERT_TRUE(world->run(store().resize_store(kStore)));
+        ASSERT_TRUE(world->run(store().space().grow(kStore)));
         write(0, 1, 4); // the snapshot has it
         create(2);
         write(0, kVolume, 6);
@@ -219,10 +219,10 @@ TEST_F(ShrinkTest, RefusesWhatDoesNotFit)
     EXPECT_EQ(full.error().code, Errc::no_space);
     EXPECT_EQ(full.error().where, kVolume);
     EXPECT_EQ(shrink(15).error().code, Errc::too_small);
-    EXPECT_EQ(world->run(store().shrink_store(Bytes{0}, *users)).error().code, Errc::too_small);
+    EXPECT_EQ(world->run(store().space().shrink(Bytes{0}, *users)).error().code, Errc::too_small);
     EXPECT_TRUE(shrink(store().info().store_chunks)) << "it is so already";
-    EXPECT_EQ(world->run(store().shrink_store(Bytes{8ULL << 20}, *users)).error().code, Errc::invalid);
-    EXPECT_EQ(world->run(store().resize_store(size_for(100))).error().code, Errc::invalid);
+    EXPECT_EQ(world->run(store().space().shrink(Bytes{8ULL << 20}, *users)).error().code, Errc::invalid);
+    EXPECT_EQ(world->run(store().space().grow(size_for(100))).error().code, Errc::invalid);
     EXPECT_EQ(users->calls, "");
     EXPECT_EQ(store().counters().squashed, 0U);
     expect_snapshot("refused");
@@ -232,9 +232,9 @@ TEST_F(ShrinkTest, OneAtATime)
 {
     open_new();
     SimWorld::Running first;
-    world->begin(store().shrink_store(size_for(80), *users), first);
+    world->begin(store().space().shrink(size_for(80), *users), first);
     EXPECT_EQ(shrink(70).error().code, Errc::busy);
-    EXPECT_EQ(world->run(store().resize_store(size_for(140))).error().code, Errc::busy);
+    EXPECT_EQ(world->run(store().space().grow(size_for(140))).error().code, Errc::busy);
     world->finish(first);
     EXPECT_TRUE(first.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
@@ -247,8 +247,8 @@ TEST_F(ShrinkTest, WaitsForAGrowth)
     SimWorld::Running grown;
     const Bytes larger = size_for(180);
     const Bytes smaller = size_for(80);
-    world->begin(store().resize_store(larger), grown);
-    EXPECT_TRUE(world->run(store().shrink_store(smaller, *users)));
+    world->begin(store().space().grow(larger), grown);
+    EXPECT_TRUE(world->run(store().space().shrink(smaller, *users)));
     EXPECT_TRUE(grown.ended && grown.result);
     EXPECT_EQ(store().info().store_chunks, 80U);
     expect_snapshot("grown and shrunk");
@@ -261,7 +261,7 @@ TEST_F(ShrinkTest, GivesWayToWrites)
     open_new();
     create(2);
     SimWorld::Running shrunk;
-    world->begin(store().shrink_store(size_for(kVolume + 8), *users), shrunk);
+    world->begin(store().space().shrink(size_for(kVolume + 8), *users), shrunk);
     write(0, kVolume, 4); // 64 more
     world->finish(shrunk);
     ASSERT_FALSE(shrunk.result);
@@ -278,13 +278,13 @@ TEST_F(ShrinkTest, IsStopped)
 {
     open_new();
     SimWorld::Running shrunk;
-    world->begin(store().shrink_store(size_for(70), *users), shrunk);
+    world->begin(store().space().shrink(size_for(70), *users), shrunk);
     world->pump();
-    store().stop_shrinking();
-    EXPECT_TRUE(store().shrink_stopped());
+    store().space().stop_shrinking();
+    EXPECT_TRUE(store().space().shrink_stopped());
     world->finish(shrunk);
     EXPECT_EQ(shrunk.result.error().code, Errc::stopping);
-    EXPECT_FALSE(store().shrink_stopped());
+    EXPECT_FALSE(store().space().shrink_stopped());
     reopen();
     expect_snapshot("opened again");
     expect_sound();
@@ -337,7 +337,7 @@ TEST_F(ShrinkTest, CrashLeavesTheOldOrTheNewLength)
         const std::uint64_t all = store().info().store_chunks;
         const std::uint64_t less = used() + seed % 8;
         SimWorld::Running shrunk;
-        world->begin(store().shrink_store(size_for(less), *users), shrunk);
+        world->begin(store().space().shrink(size_for(less), *users), shrunk);
         std::uint64_t steps = seed;
         for (; steps > 0 && !shrunk.ended; --steps) {
             world->pump();

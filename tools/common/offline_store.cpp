@@ -361,7 +361,7 @@ const snapstore::OpenReport& OfflineStore::opened() const noexcept { return impl
 
 snapstore::CheckReport OfflineStore::check(bool data)
 {
-    auto report = impl_->open.io.finish(impl_->store->frames(), impl_->store->check(data));
+    auto report = impl_->open.io.finish(impl_->store->frames(), impl_->store->upkeep().check(data));
     if (!report) {
         throw_store_error(report.error(), impl_->name + ": cannot be checked");
     }

@@ -44,25 +44,25 @@ void dump_header(const snapstore::Store& store)
                 info.meta_blocks, info.free_meta_blocks, info.journal_blocks, info.journal_used);
     std::printf("exceptions %" PRIu64 ", snapshots %" PRIu64 "\n", info.exceptions, info.snapshots);
     std::printf("known of the origin: %s; %" PRIu64 " blocks of content\n",
-                PlainText(store.origin_identity()).c_str(), info.origin_samples);
+                PlainText(store.origin().identity()).c_str(), info.origin_samples);
 }
 
 void dump_snapshots(const snapstore::Store& store)
 {
-    for (const snapstore::SnapshotInfo& snapshot : store.list()) {
+    for (const snapstore::SnapshotInfo& snapshot : store.snapshots().list()) {
         std::printf("snapshot %" PRIu64 " epoch %u created %s sectors %" PRIu64 " priority %d use %u %s",
                     snapshot.id.value, snapshot.epoch.value, format_rfc3339(snapshot.created_ns).c_str(),
                     snapshot.size.value, snapshot.priority, snapshot.use_count, state_name(snapshot.state));
         std::printf("%s%s%s%s\n", snapshot.tag.empty() ? "" : " tag ", PlainText(snapshot.tag).c_str(),
                     snapshot.name.empty() ? "" : " name ", PlainText(snapshot.name).c_str());
     }
-    for (const snapstore::Attachment& attachment : store.attachments()) {
+    for (const snapstore::Attachment& attachment : store.clients().attachments()) {
         std::printf("attached %s %s\n", attachment.origin ? "origin" : "snapshot",
                     PlainText(attachment.name).c_str());
     }
 }
 
-void dump_exception(const snapstore::Store::DumpEntry& entry)
+void dump_exception(const snapstore::DumpEntry& entry)
 {
     std::printf("chunk %" PRIu64 " epoch %u %s ", entry.chunk.value, entry.epoch.value,
                 entry.is_private ? "private" : "shared");
@@ -163,7 +163,7 @@ Exit dump(const Devices& given)
     OfflineStore store(need_store_paths(given.store, given.origin, given.meta));
     dump_header(store.store());
     dump_snapshots(store.store());
-    store.store().dump(dump_exception);
+    store.store().upkeep().dump(dump_exception);
     store.close();
     return Exit::ok;
 }

@@ -150,8 +150,8 @@ Result<DeltaPart> find_delta(Context& ctx, const State& state, SnapshotId from, 
         return part;
     }
     // Getting on takes a few nodes: a chunk is decided after at most four seeks, each along one path.
-    static_assert(Store::kDeltaNodes > std::uint64_t{8} * Tree::kMaxLevels);
-    std::uint64_t budget = Store::kDeltaNodes;
+    static_assert(StoreSnapshots::kDeltaNodes > std::uint64_t{8} * Tree::kMaxLevels);
+    std::uint64_t budget = StoreSnapshots::kDeltaNodes;
     Key cursor{start.value << 1, 0};
     Collector collector(part.from.value, upto, added, out);
     part.next = start;
@@ -164,7 +164,7 @@ Result<DeltaPart> find_delta(Context& ctx, const State& state, SnapshotId from, 
     }
     part.complete = part.next >= end;
     part.ranges = collector.used();
-    ctx.counters.delta_nodes += Store::kDeltaNodes - budget;
+    ctx.counters.delta_nodes += StoreSnapshots::kDeltaNodes - budget;
     return part;
 }
 

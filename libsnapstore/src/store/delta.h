@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Which chunks differ between two snapshots; delta.cpp proves that none is missing. See Store::delta().
+// Which chunks differ between two snapshots; delta.cpp proves that none is missing. See StoreSnapshots::delta().
 //
 // May call: State. Allocates nothing, and changes nothing but a counter.
 #pragma once

@@ -12,7 +12,7 @@ constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 }
 
 // Everything whose size depends on the store.
-void Store::Impl::make_pools()
+void StoreImpl::make_pools()
 {
     places.reset(ctx.sb.data_chunks);
     state.blocks = Allocator(ctx.sb.meta.count);
@@ -30,7 +30,7 @@ void Store::Impl::make_pools()
 // More snapshots than the table may have, some of them being deleted: earlier versions gave a deleted one's
 // slot away before a table without it was on disk. What their sweep had done is done again, before the table
 // is written.
-Result<void> Store::Impl::sweep_for_table()
+Result<void> StoreImpl::sweep_for_table()
 {
     while (state.table.all().size() > ctx.sb.max_snapshots) {
         const Sweep::Step step = sweep.step();
@@ -43,7 +43,7 @@ Result<void> Store::Impl::sweep_for_table()
     return {};
 }
 
-Task<Result<OpenReport>> Store::Impl::open()
+Task<Result<OpenReport>> StoreImpl::open()
 {
     if (open_called) {
         co_return fail(Errc::invalid, "open() a second time");
@@ -101,7 +101,7 @@ Task<Result<OpenReport>> Store::Impl::open()
     co_return report;
 }
 
-Task<Result<void>> Store::Impl::close()
+Task<Result<void>> StoreImpl::close()
 {
     if (!ctx.opened) {
         co_return fail(Errc::invalid, "close() of a store that is not open");

@@ -35,9 +35,9 @@
 
 namespace snapstore {
 
-class Store::Impl {
+class StoreImpl {
 public:
-    Impl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
+    StoreImpl(const Devices& devs, const StoreConfig& cfg, StoreObserver& obs);
     FramePool& frames() noexcept { return ctx.frames(); }
 
     Task<Result<OpenReport>> open();
@@ -45,7 +45,13 @@ public:
     StoreInfo info() const noexcept;
 
 private:
-    friend class Store; // the façade, which calls the parts
+    // The façade, which calls the parts.
+    friend class Store;
+    friend class StoreOrigin;
+    friend class StoreSnapshots;
+    friend class StoreClients;
+    friend class StoreSpace;
+    friend class StoreUpkeep;
 
     void make_pools();
     Result<void> sweep_for_table();
