@@ -81,11 +81,7 @@ def assignment(text):
     return text
 
 
-def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="tests/vm/run", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="tests/vm/run [options] -- COMMAND [ARGUMENT…]", allow_abbrev=False)
-    add = parser.add_argument
+def add_disks(add):
     add("--disks", type=int, default=2, metavar="N", help="empty disks /dev/vda, /dev/vdb, … (default 2)")
     add("--disk-size", type=size, default=size("1G"), metavar="SIZE", help="of each (default 1G; sparse)")
     add("--sector-size", type=int, default=512, choices=(512, 4096), help="logical and physical (default 512)")
@@ -98,6 +94,9 @@ def parse(argv):
         help="one disk more, after the empty ones: the disk image FILE as it is; what a guest writes to it is gone afterwards")
     add("--preallocate", action="store_true", help="disks that are not sparse (for benchmarks)")
     add("--throttle", type=throttle, default={}, metavar="iops=N,bps=N", help="limit each disk; bps takes K, M, G")
+
+
+def add_machine(add):
     add("--mem", default="2G", metavar="SIZE", type=size,
         help="the guest's memory (default 2G; debug kernels get what they need besides)")
     add("--smp", type=int, default=1, metavar="N",
@@ -109,27 +108,32 @@ def parse(argv):
         help="default $VM_KERNEL, else the system's usual one; debug-…: with the kernel's own checkers (tests/vm/kernel build); "
              + "; ".join(f"{name}: {', '.join(found)}" for name, found in kernels.RELEASES.items()))
     add("--cmdline", default="", metavar="ARGS", help="more arguments for the kernel, e.g. idle=poll")
-    add("--timeout", type=float, default=600, metavar="S",
-        help="for the command, from its start (default 600; the boot has a limit of its own); "
-             f"with debug kernels {debug_kernels.SLOWNESS} times as long")
-    add("--power-cut", type=seconds_range, metavar="S[-S]",
-        help="kill the guest so many seconds (a random moment in the range) after the command calls vm-mark")
     add("--hosts", type=int, default=1, metavar="N",
         help="guests host1 … hostN on one private network, each with its own disks; the command runs on host1, whose root "
              "reaches root on the others with ssh, by name")
-    add("--results", type=pathlib.Path, metavar="DIR", help="a folder of the host, writable in the guest as $RESULTS")
-    add("--kernel-log", type=pathlib.Path, metavar="FILE", help="keep the guest's kernel log there")
-    add("--env", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="for the command")
-    add("--preset", default="release", help="whose programs are in the guest's PATH (default release)")
     add("--systemd", action="store_true",
         help="systemd is process 1 and boots to multi-user.target, with nothing enabled; the command runs in a unit of it")
     add("--module-sources", type=pathlib.Path, default=module.SOURCES, metavar="DIR",
         help="build dm-ddsnap from DIR, a changed copy of kernel/, instead; what is built is there, too")
     add("--no-module", action="store_true", help="do not build dm-ddsnap; the guest does without")
-    add("--verbose", action="store_true", help="say how long the boot and the command took")
     add("--update-kernels", action="store_true", help="look for a newer build of the kernel than the cached one first")
+
+
+def add_command(add):
+    add("--timeout", type=float, default=600, metavar="S",
+        help="for the command, from its start (default 600; the boot has a limit of its own); "
+             f"with debug kernels {debug_kernels.SLOWNESS} times as long")
+    add("--power-cut", type=seconds_range, metavar="S[-S]",
+        help="kill the guest so many seconds (a random moment in the range) after the command calls vm-mark")
+    add("--results", type=pathlib.Path, metavar="DIR", help="a folder of the host, writable in the guest as $RESULTS")
+    add("--kernel-log", type=pathlib.Path, metavar="FILE", help="keep the guest's kernel log there")
+    add("--env", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="for the command")
+    add("--preset", default="release", help="whose programs are in the guest's PATH (default release)")
+    add("--verbose", action="store_true", help="say how long the boot and the command took")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
-    options = parser.parse_args(argv)
+
+
+def check_options(parser, options):
     if options.command[:1] == ["--"]:
         del options.command[0]
     if not options.command:
@@ -152,6 +156,16 @@ def parse(argv):
             parser.error(f"--view: {image} is no disk image")
     if not 1 <= options.hosts <= MAX_HOSTS:
         parser.error(f"--hosts goes from 1 to {MAX_HOSTS}")
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="tests/vm/run", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tests/vm/run [options] -- COMMAND [ARGUMENT…]", allow_abbrev=False)
+    for add_options in (add_disks, add_machine, add_command):
+        add_options(parser.add_argument)
+    options = parser.parse_args(argv)
+    check_options(parser, options)
     return options
 
 

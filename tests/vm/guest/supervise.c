@@ -194,15 +194,11 @@ static int exit_status(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int main(void)
+/* A descriptor that becomes readable when a child ends. */
+static int watch_children(void)
 {
-	int ports[2] = { open_or_die("/dev/virtio-ports/vm.out", O_WRONLY), open_or_die("/dev/virtio-ports/vm.err", O_WRONLY) };
-	int host = open_or_die("/dev/virtio-ports/vm.control", O_WRONLY);
-	int pipes[2][2], i, control, children, status, done = 0, result = 0;
-	struct signalfd_siginfo info;
-	char line[64];
 	sigset_t mask;
-	pid_t child, pid;
+	int children;
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
@@ -210,25 +206,66 @@ int main(void)
 	children = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (children < 0)
 		die("signalfd");
+	return children;
+}
 
+static int open_control(void)
+{
 	if (mkfifo(CONTROL, 0622) && errno != EEXIST)
 		die(CONTROL);
 	/* Read and write, so that it never is at its end. */
-	control = open_or_die(CONTROL, O_RDWR | O_NONBLOCK);
+	return open_or_die(CONTROL, O_RDWR | O_NONBLOCK);
+}
+
+/* Starts the command. Its standard output and error are to be read from outputs. */
+static pid_t start_command(int outputs[2])
+{
+	int pipes[2][2], i;
+	pid_t child;
+
 	for (i = 0; i < 2; i++)
 		if (pipe2(pipes[i], O_CLOEXEC))
 			die("pipe");
-
-	write_all(host, "started\n", 8);
 	child = start(pipes[0][1], pipes[1][1]);
 	for (i = 0; i < 2; i++) {
 		close(pipes[i][1]);
 		fcntl(pipes[i][0], F_SETFL, O_NONBLOCK);
+		outputs[i] = pipes[i][0];
 	}
+	return child;
+}
 
+/* Reaps who has ended. Returns 1 once the command is among them. */
+static int reap(int children, pid_t child, int *result)
+{
+	struct signalfd_siginfo info;
+	int status, done = 0;
+	pid_t pid;
+
+	if (read(children, &info, sizeof(info)) < 0 && errno != EAGAIN)
+		die("read of a signal");
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == child) {
+			*result = exit_status(status);
+			done = 1;
+		}
+	return done;
+}
+
+int main(void)
+{
+	int ports[2] = { open_or_die("/dev/virtio-ports/vm.out", O_WRONLY), open_or_die("/dev/virtio-ports/vm.err", O_WRONLY) };
+	int host = open_or_die("/dev/virtio-ports/vm.control", O_WRONLY);
+	int children = watch_children(), control = open_control();
+	int outputs[2], i, done = 0, result = 0;
+	char line[64];
+	pid_t child;
+
+	write_all(host, "started\n", 8);
+	child = start_command(outputs);
 	while (!done) {
 		struct pollfd wait[4] = {
-			{ .fd = pipes[0][0], .events = POLLIN }, { .fd = pipes[1][0], .events = POLLIN },
+			{ .fd = outputs[0], .events = POLLIN }, { .fd = outputs[1], .events = POLLIN },
 			{ .fd = control, .events = POLLIN }, { .fd = children, .events = POLLIN },
 		};
 
@@ -236,25 +273,19 @@ int main(void)
 			die("poll");
 		/* Read what is printed before seeing who ended: a marker must not overtake what came before it. */
 		for (i = 0; i < 2; i++)
-			if (wait[i].revents && !relay(pipes[i][0], ports[i]) && (wait[i].revents & POLLHUP) &&
+			if (wait[i].revents && !relay(outputs[i], ports[i]) && (wait[i].revents & POLLHUP) &&
 			    !(wait[i].revents & POLLIN)) {
-				close(pipes[i][0]);
-				pipes[i][0] = -1; /* poll() passes over it */
+				close(outputs[i]);
+				outputs[i] = -1; /* poll() passes over it */
 			}
 		if (wait[2].revents & POLLIN)
 			relay(control, host);
-		if (read(children, &info, sizeof(info)) < 0 && errno != EAGAIN)
-			die("read of a signal");
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			if (pid == child) {
-				result = exit_status(status);
-				done = 1;
-			}
+		done = reap(children, child, &result);
 	}
 
 	/* What the command printed before it ended is in the pipes by now. */
 	for (i = 0; i < 2; i++)
-		drain(pipes[i][0], ports[i]);
+		drain(outputs[i], ports[i]);
 	drain(control, host);
 	check_lockdep();
 	snprintf(line, sizeof(line), "exit %d\n", result);
