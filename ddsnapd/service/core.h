@@ -38,7 +38,7 @@ private:
 
     // StoreObserver
     void squashed(snapstore::SnapshotId id) noexcept override { squash.squashed(id); }
-    bool released(snapstore::SnapshotId id) noexcept override { return squash.released(id); }
+    snapstore::Release released(snapstore::SnapshotId id) noexcept override { return squash.released(id); }
     void state_changed() noexcept override { common.events.state_dirty = true; }
     void log(Severity severity, std::string_view text) noexcept override { common.log.log(severity, text); }
 };

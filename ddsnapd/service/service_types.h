@@ -48,6 +48,9 @@ struct ServiceConfig {
         384; // of all sessions in the engine at once; leaves room for the origin
     // How long an answer to INVALID may take: origin writes may be waiting for the space.
     std::uint64_t invalid_patience_ns = 5'000'000'000;
+    // How long origin writes wait for the space of a squashed snapshot whose writer is away and not proven
+    // gone; after that another snapshot is squashed for them.
+    std::uint64_t release_patience_ns = 30'000'000'000;
     // How long a snapshot's writer may take to connect again when its chunks are to be moved.
     std::uint64_t hold_patience_ns = 10'000'000'000;
     std::uint64_t probe_interval_ns = 1'000'000'000; // how often a client out of reach is looked for

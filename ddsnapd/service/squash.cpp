@@ -2,6 +2,9 @@
 #include "ddsnapd/service/squash.h"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 namespace ddsnap {
 
@@ -94,22 +97,34 @@ bool Squash::may_reuse(SnapshotId id) const noexcept
     return true;
 }
 
-bool Squash::released(SnapshotId id) noexcept
+snapstore::Release Squash::released(SnapshotId id) noexcept
 {
     if (may_reuse(id)) {
-        return true;
+        return snapstore::Release::done;
     }
-    const bool noted = std::find(unreleased_.begin(), unreleased_.end(), id) != unreleased_.end();
-    if (!noted) {
-        unreleased_.push_back(id);
+    const auto noted =
+        std::find_if(unreleased_.begin(), unreleased_.end(), [&](const Unreleased& u) { return u.id == id; });
+    if (noted == unreleased_.end()) {
+        unreleased_.push_back({id, c_.events.now});
+        return snapstore::Release::awaited;
     }
-    return false;
+    if (c_.events.now - noted->since < c_.config.release_patience_ns) {
+        return snapstore::Release::awaited;
+    }
+    if (!std::exchange(noted->told, true)) {
+        c_.log.log(Severity::warning,
+                   fmt::format("snapshot {} was squashed, and a client that may write into it is away: the "
+                               "space of snapshot {} stays in use, and the next snapshot is squashed if room "
+                               "is needed",
+                               id.value, id.value));
+    }
+    return snapstore::Release::overdue;
 }
 
 void Squash::release()
 {
     for (std::size_t i = 0; i < unreleased_.size();) {
-        const SnapshotId id = unreleased_[i];
+        const SnapshotId id = unreleased_[i].id;
         if (may_reuse(id)) {
             unreleased_.erase(unreleased_.begin() + static_cast<std::ptrdiff_t>(i));
             c_.store.clients().space_released(id);

@@ -24,7 +24,7 @@ public:
 
     // ---- for the store, see StoreObserver ----
     void squashed(snapstore::SnapshotId id) noexcept;
-    bool released(snapstore::SnapshotId id) noexcept;
+    snapstore::Release released(snapstore::SnapshotId id) noexcept;
     // Tells the store which snapshots' space it may reuse now; see Events::release_dirty.
     void release();
 
@@ -35,8 +35,13 @@ private:
     Common& c_;
     Attachments& attachments_;
     std::uint64_t next_probe_ = 0;
-    std::uint32_t unacknowledged_ = 0;              // INVALIDs, at most; 0: none to look for
-    std::vector<snapstore::SnapshotId> unreleased_; // squashed, and the engine waits for their clients
+    std::uint32_t unacknowledged_ = 0; // INVALIDs, at most; 0: none to look for
+    struct Unreleased {
+        snapstore::SnapshotId id;
+        std::uint64_t since = 0; // of Events::now
+        bool told = false;       // in the log, that it is overdue
+    };
+    std::vector<Unreleased> unreleased_; // squashed, and clients could use their extents
 };
 
 } // namespace ddsnap

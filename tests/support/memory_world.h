@@ -63,7 +63,7 @@ public:
     }
 
     void squashed(SnapshotId) noexcept override {}
-    bool released(SnapshotId) noexcept override { return true; }
+    Release released(SnapshotId) noexcept override { return Release::done; }
     void state_changed() noexcept override {}
     void log(Severity, std::string_view) noexcept override {}
 

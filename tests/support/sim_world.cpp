@@ -148,6 +148,6 @@ void SimWorld::run(Task<void> task)
     }
 }
 
-bool SimWorld::released(SnapshotId) noexcept { return !hold_squashed; }
+Release SimWorld::released(SnapshotId) noexcept { return squashed_space; }
 
 } // namespace zumastor::test

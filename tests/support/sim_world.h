@@ -80,12 +80,12 @@ public:
 
     // StoreObserver
     void squashed(SnapshotId id) noexcept override { squashed_ids.push_back(id); }
-    bool released(SnapshotId id) noexcept override;
+    Release released(SnapshotId id) noexcept override;
     void state_changed() noexcept override {}
     void log(Severity, std::string_view) noexcept override {}
 
     std::vector<SnapshotId> squashed_ids;
-    bool hold_squashed = false; // released() answers no
+    Release squashed_space = Release::done; // what released() answers
 
 private:
     template <class T>

@@ -324,6 +324,29 @@ TEST_F(SquashTest, AWriterOfTheSquashedSnapshotIsWelcomedWhileCreateWaits)
     EXPECT_TRUE(*pending->result);
 }
 
+// The writer's host may never come back: origin writes wait for it a bounded time, then take the space of the
+// next snapshot. Its own space stays untouched.
+TEST_F(SquashTest, AWriterThatStaysAwayCostsTheNextSnapshot)
+{
+    FakeClient writer;
+    fill(writer, false);
+    drop(writer);
+    origin.received.clear();
+    for (std::uint64_t waited = 0; waited < ddsnap::ServiceConfig{}.release_patience_ns / 1'000'000;
+         waited += 1000) {
+        EXPECT_TRUE(origin.received.empty());
+        tick(1000);
+    }
+    wait_for_grant();
+    const auto all = service->store().snapshots().list();
+    EXPECT_GE(std::count_if(all.begin(), all.end(),
+                            [](const auto& s) { return s.state == snapstore::SnapshotState::squashed; }),
+              2);
+    const auto exceptions = service->store().counters().swept_entries;
+    EXPECT_GT(exceptions, 0U);
+    EXPECT_EQ(open_snapshot(writer, first, 5, false).flags, DDSNAP_FLAG_SQUASHED);
+}
+
 TEST_F(SquashTest, AReaderThatDoesNotAcknowledgeIsClosed)
 {
     FakeClient reader;

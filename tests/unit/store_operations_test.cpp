@@ -244,7 +244,7 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
     WorldConfig config;
     config.store = Bytes{2ULL << 20};
     open_new(config);
-    world->hold_squashed = true;
+    world->squashed_space = Release::awaited;
     fill_origin(1);
     ASSERT_TRUE(create(1));
     const auto chunks = static_cast<std::uint32_t>(store().info().store_chunks);
@@ -263,13 +263,49 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
     EXPECT_FALSE(done);
     EXPECT_EQ(world->squashed_ids.size(), 1U);
     EXPECT_EQ(store().info().free_chunks, 0U);
-    world->hold_squashed = false;
+    world->squashed_space = Release::done;
     store().clients().space_released(SnapshotId{1});
     // NOLINTNEXTLINE(bugprone-infinite-loop): the coroutines change it
     while (!done) {
         world->step();
     }
     EXPECT_EQ(world->squashed_ids.size(), 1U);
+}
+
+// A client that will not be proven gone must not stop the origin: the next snapshot's space is taken.
+TEST_F(StoreTest, OverdueSpaceOfSquashedIsNotWaitedFor)
+{
+    WorldConfig config;
+    config.store = Bytes{2ULL << 20};
+    open_new(config);
+    fill_origin(1);
+    ASSERT_TRUE(create(1));
+    const auto chunks = static_cast<std::uint32_t>(store().info().store_chunks);
+    ASSERT_TRUE(copy(0, chunks / 2));
+    ASSERT_TRUE(create(2));
+    ASSERT_TRUE(copy(chunks / 2, chunks - chunks / 2));
+    ASSERT_TRUE(create(3));
+    world->squashed_space = Release::overdue;
+    EXPECT_TRUE(copy(0, 1));
+    EXPECT_GE(world->squashed_ids.size(), 2U);
+    EXPECT_EQ(world->squashed_ids.front(), SnapshotId{1});
+    // None of the held space is in use again.
+    EXPECT_EQ(store().snapshots().state_of(SnapshotId{1}), SnapshotState::squashed);
+}
+
+// With no snapshot left that shares anything, nothing is copied, and nothing is waited for.
+TEST_F(StoreTest, OverdueSpaceOfAllSnapshotsLetsTheOriginBeWritten)
+{
+    WorldConfig config;
+    config.store = Bytes{2ULL << 20};
+    open_new(config);
+    fill_origin(1);
+    ASSERT_TRUE(create(1));
+    ASSERT_TRUE(copy(0, static_cast<std::uint32_t>(store().info().store_chunks)));
+    world->squashed_space = Release::overdue;
+    EXPECT_TRUE(copy(static_cast<std::uint32_t>(store().info().store_chunks), 1));
+    EXPECT_EQ(store().info().free_chunks, 0U);
+    EXPECT_TRUE(store().origin().no_snapshots());
 }
 
 TEST_F(StoreTest, FailedOriginReadIsThatRequestsErrorOnly)

@@ -147,7 +147,7 @@ Exit exit_of(Errc code)
 class QuietObserver final : public snapstore::StoreObserver {
 public:
     void squashed(snapstore::SnapshotId) noexcept override {}
-    bool released(snapstore::SnapshotId) noexcept override { return true; }
+    snapstore::Release released(snapstore::SnapshotId) noexcept override { return snapstore::Release::done; }
     void state_changed() noexcept override {}
     void log(snapstore::Severity severity, std::string_view text) noexcept override
     {

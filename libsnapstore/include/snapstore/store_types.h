@@ -209,6 +209,13 @@ struct StoreConfig {
     OtherOrigin other_origin = OtherOrigin::refuse;
 };
 
+// Whether the space of a squashed snapshot may be reused.
+enum class Release : std::uint8_t {
+    done,    // no client can use its extents any more
+    awaited, // a client could use them
+    overdue, // the same, and how long that will be so is not known: it is not waited for
+};
+
 // Told by the engine of things that its owner must act on. Called on the engine's thread, may not call
 // back into the store synchronously except for the const queries.
 class StoreObserver {
@@ -216,9 +223,9 @@ public:
     virtual ~StoreObserver() = default;
     // The store is full or has failed: `id` has been squashed durably. Its readers must be stopped.
     virtual void squashed(SnapshotId id) noexcept = 0;
-    // May the space of a squashed snapshot be reused? False as long as a client could still use its
-    // extents; the engine asks again when StoreClients::space_released() is called.
-    virtual bool released(SnapshotId id) noexcept = 0;
+    // Is no client left that could use the extents of a squashed snapshot? Asked again and again, at once when
+    // StoreClients::space_released() is called.
+    virtual Release released(SnapshotId id) noexcept = 0;
     // The last live snapshot is gone, or refill() is wanted, or the store has failed.
     virtual void state_changed() noexcept = 0;
     // A line for the log.

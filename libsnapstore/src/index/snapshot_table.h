@@ -17,6 +17,7 @@ struct Snapshot {
     SnapshotInfo info;
     bool swept = false;       // squashed, and its garbage is out of the tree
     bool released = false;    // squashed, and no client can use its extents any more
+    bool overdue = false;     // squashed, and its release is not waited for (Release::overdue)
     bool has_private = false; // some private exception may exist
     bool in_sweep = false;    // a pass of the sweep looks for its garbage
 };

@@ -56,7 +56,7 @@ Task<Result<void>> Space::make()
         co_return Result<void>{};
     }
     for (const auto& s : state_.table.all()) {
-        if (s->info.state == SnapshotState::squashed && !s->swept) {
+        if (s->info.state == SnapshotState::squashed && !s->swept && !s->overdue) {
             co_await ctx_.queues.tick.wait(); // until it is released
             co_return Result<void>{};
         }

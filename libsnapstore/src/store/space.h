@@ -6,7 +6,7 @@
 //   something is freed but not yet usable  → checkpoint
 //   a deleted or squashed snapshot's garbage is still there → sweep
 //   the store, or its room for metadata, is being shrunk → that is given up
-//   a squashed snapshot's clients still use its extents → wait until they are released
+//   a squashed snapshot's clients still use its extents → wait until these are released, or overdue
 //   else squash the next victim; none left, or snapshots come first → no_space
 //
 // Invariant: no snapshot is squashed while anything cheaper is left, nor one that is pinned.

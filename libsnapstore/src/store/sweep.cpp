@@ -122,8 +122,12 @@ Sweep::Step Sweep::step()
 void Sweep::ask_released()
 {
     for (const auto& s : state_.table.all()) {
-        if (s->info.state == SnapshotState::squashed && !s->swept && !s->released &&
-            ctx_.observer.released(s->info.id)) {
+        if (s->info.state != SnapshotState::squashed || s->swept || s->released) {
+            continue;
+        }
+        const Release release = ctx_.observer.released(s->info.id);
+        s->overdue = release == Release::overdue;
+        if (release == Release::done) {
             state_.table.set_released(*s);
         }
     }
