@@ -91,7 +91,9 @@ Task<Result<std::size_t>> SnapshotRead::read(SnapshotId id, ChunkRange range, st
 Task<Result<void>> SnapshotRead::verify_run(SnapshotId id, ChunkRange range, std::uint32_t& next)
 {
     constexpr std::uint32_t kMost = 64;
-    BufferPool::Lease lease = co_await io_.lease_buffer(std::min<std::uint64_t>(io_.max_run_chunks(), kMost));
+    // No more than the range needs: the buffers are those that copies for origin writes wait for.
+    const std::uint64_t most = std::min<std::uint64_t>(io_.max_run_chunks(), kMost);
+    BufferPool::Lease lease = co_await io_.lease_buffer(std::min<std::uint64_t>(most, range.count - next));
     const auto snapshot = state_.readable(id); // may have gone while we waited
     if (!snapshot) {
         co_return tl::unexpected(snapshot.error());
