@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <poll.h>
+#include <sys/resource.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -29,11 +32,20 @@ void make_absolute(ddsnap::daemon::Options& options)
     }
 }
 
-} // namespace
-
-namespace {
-
 using namespace ddsnap::daemon;
+
+// Each client is an open file, and each active snapshot has a client: the usual soft limit of 1024 would keep
+// some of them out. Only programs that use select() need it.
+void allow_many_files()
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            (void)std::fprintf(stderr, "ddsnapd: the limit of open files stays: %s\n", std::strerror(errno));
+        }
+    }
+}
 
 // A try that fails for now takes its time, so that systemd, which starts the next one soon, does not run out
 // of tries (StartLimitBurst= of the unit). A signal ends the waiting, and the process.
@@ -56,6 +68,7 @@ int main(int argc, char** argv)
     try {
         Options options = parse_options(argc, argv);
         make_absolute(options);
+        allow_many_files();
         (void)std::signal(SIGPIPE, SIG_IGN);
         (void)std::signal(SIGHUP, SIG_IGN); // who starts us may go; the daemon listens to it when it is up
         Detached parent;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The control socket: answers by the book, and whatever else is sent to it.
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -40,6 +41,39 @@ protected:
 
     Volume volume;
 };
+
+// A lower soft limit of open files, for what is started meanwhile.
+class FileLimit {
+public:
+    explicit FileLimit(rlim_t files)
+    {
+        EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+        const rlimit lower{files, before_.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &lower), 0);
+    }
+    ~FileLimit() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+    FileLimit(const FileLimit&) = delete;
+    FileLimit& operator=(const FileLimit&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+TEST_F(ControlSocketTest, TheSoftLimitOfOpenFilesKeepsNobodyOut)
+{
+    volume.kill();
+    {
+        const FileLimit lower(64);
+        volume.start();
+    }
+    std::vector<client::ControlClient> clients;
+    for (int i = 0; i < 100; ++i) {
+        auto connected = client::ControlClient::connect(volume.path("control"));
+        ASSERT_TRUE(connected) << connected.error().message;
+        EXPECT_TRUE(connected->call({{"op", "hello"}}, std::chrono::seconds(20))) << "client " << i;
+        clients.push_back(std::move(*connected));
+    }
+}
 
 TEST_F(ControlSocketTest, LifeOfASnapshot)
 {
