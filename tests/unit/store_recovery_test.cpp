@@ -401,5 +401,56 @@ TEST_F(JournalEndTest, AnUnreadableChunkOfTheTailIsATornOne)
     }
 }
 
+// ---- nodes after a replay ---------------------------------------------------------------------
+
+// The sweep is not in the journal. It empties full leaves a little, and insertions fill them again; a replay,
+// which has the insertions only, splits every one of them.
+TEST_F(RecoveryTest, ReplayFindsRoomForSplitsThatASweepHadAvoided)
+{
+    constexpr std::uint64_t kLeaf = 147; // entries that an ascending load leaves in a leaf: tree_modify.cpp
+    constexpr std::uint32_t kRest = 21;  // until it is full
+    constexpr std::uint64_t kLeaves = 400;
+    constexpr std::uint64_t kSwept = 350; // of them; more would take a checkpoint
+    WorldConfig config;
+    config.origin = Bytes{kLeaf * kLeaves * 4096};
+    config.store = Bytes{2ULL << 20};
+    config.meta = Bytes{32ULL << 20};
+    config.journal = Bytes{16ULL << 20};
+    config.store_config.node_cache = Bytes{8ULL << 20};
+    world = std::make_unique<SimWorld>(1, config);
+    ASSERT_TRUE(world->initialize() && world->open());
+    ASSERT_TRUE(create());
+    for (std::uint64_t c = 0; c < kLeaf * kLeaves; c += kLeaf) {
+        ASSERT_TRUE(world->run(store().origin().write({Chunk{c}, kLeaf})));
+    }
+    const auto fill_leaves = [&](std::uint64_t leaves) {
+        for (std::uint64_t leaf = 0; leaf < leaves; ++leaf) {
+            const auto done = world->run(store().origin().write({Chunk{leaf * kLeaf}, kRest}));
+            ASSERT_TRUE(done) << done.error().what;
+        }
+    };
+    const auto victim = create();
+    ASSERT_TRUE(victim);
+    fill_leaves(kLeaves);
+    // As small a zone as this tree may have.
+    const auto least = world->run(store().space().resize_meta(Bytes{1}));
+    ASSERT_EQ(least.error().code, Errc::no_space);
+    ASSERT_TRUE(world->run(store().space().resize_meta(Bytes{least.error().where + 32 * 4096})));
+
+    ASSERT_TRUE(world->run(store().snapshots().remove(victim->id)));
+    world->drain();
+    const auto swept = [&] { return store().counters().swept_entries; };
+    for (std::uint64_t before = ~std::uint64_t{0}; swept() < kSwept * kRest && swept() != before;) {
+        before = swept();
+        store().upkeep().tick(true);
+    }
+    ASSERT_TRUE(create());
+    fill_leaves(kSwept);
+    world->power_cut();
+    const auto opened = world->open();
+    ASSERT_TRUE(opened) << opened.error().what;
+    EXPECT_TRUE(world->run(store().upkeep().check(true))->damage.empty());
+}
+
 } // namespace
 } // namespace zumastor::test

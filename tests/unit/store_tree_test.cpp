@@ -96,6 +96,60 @@ TEST_F(TreeTest, AgainstMap)
     }
 }
 
+// What a replay makes of the insertions, without what a sweep has erased meanwhile.
+TEST_F(TreeTest, NodesWithoutErasuresAreBounded)
+{
+    const std::uint64_t seed = std::random_device{}();
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    std::uint64_t grown_more = 0; // rounds in which the erasures have made a difference
+    for (int round = 0; round < 100; ++round) {
+        NodePool other_pool;
+        other_pool.grow(1024);
+        Allocator other_blocks{kZone.count};
+        Tree live(other_pool, other_blocks, kZone);
+        NodePool replay_pool;
+        replay_pool.grow(1024);
+        Allocator replay_blocks{kZone.count};
+        Tree replay(replay_pool, replay_blocks, kZone);
+        const std::uint64_t chunks = 1 + random() % 6000;
+        const auto insert = [&](Key key) {
+            const Entry entry{key, 0, 1};
+            if (!replay.find(key)) {
+                replay.insert(entry);
+                live.insert(entry);
+            }
+        };
+        for (std::uint64_t c = 0; c < chunks; ++c) {
+            insert(Key::shared(Chunk{c}, Epoch{1}));
+        }
+        for (std::uint64_t i = random() % 4000; i > 0; --i) {
+            insert(random_key(random, chunks));
+        }
+        const Tree::Mark mark = live.mark();
+        const std::uint64_t erasures = random() % 100;
+        const std::uint64_t stride = 1 + random() % 200;
+        std::uint64_t sweep = 0;
+        for (std::uint64_t i = random() % 4000; i > 0; --i) {
+            if (random() % 100 < erasures) {
+                live.erase(Key::shared(Chunk{(sweep += stride) % chunks}, Epoch{1}));
+            } else {
+                insert(Key::shared(Chunk{random() % chunks},
+                                   Epoch{static_cast<std::uint32_t>(60 + random() % 9)}));
+            }
+            if (random() % 500 == 0) { // a checkpoint that does not become durable
+                while (Node* node = live.nodes().next_frozen()) {
+                    live.nodes().written(node);
+                }
+                live.nodes().freeze(live.nodes().generation() + 1);
+            }
+        }
+        ASSERT_LE(replay.nodes().size(), live.nodes_without_erasures(mark)) << "round " << round;
+        grown_more += replay.nodes().size() > mark.nodes + (live.nodes().created() - mark.created) ? 1U : 0U;
+    }
+    EXPECT_GT(grown_more, 10U);
+}
+
 TEST_F(TreeTest, VisitSkipsOldSubtreesOnly)
 {
     std::mt19937_64 random(1);

@@ -27,6 +27,7 @@ struct Node {
     node_disk* page = nullptr;
     std::uint64_t block = 0;
     std::uint64_t generation = 0; // in which it was made or last moved
+    std::uint64_t thinned_in = 0; // the latest generation in which NodeSet::thin() had it
     Node* previous = nullptr;     // in the list of nodes made in the same generation, until written
     Node* next = nullptr;
     bool frozen = false;    // being written by a checkpoint: may not be changed

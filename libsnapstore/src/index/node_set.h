@@ -29,12 +29,21 @@ public:
     Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - zone_.first]; }
     std::uint64_t size() const noexcept;
     std::uint64_t created() const noexcept { return created_; } // nodes added so far; only grows
+    std::uint64_t thinned() const noexcept { return thinned_; } // thin() so far, each node once a generation
     const std::array<std::uint64_t, kMaxLevels>& of_levels() const noexcept { return of_levels_; }
 
     // ---- changes: a free node and a free block are there for each ----
     Node* make(unsigned level) noexcept;
     Node* changeable(Node* node) noexcept; // the same node; another one in memory if it was being written
     void drop(Node* node) noexcept;
+    // An erasure has taken entries out of a changeable node, or moved them between it and its neighbour.
+    void thin(Node& node) noexcept
+    {
+        if (node.thinned_in != generation_) {
+            node.thinned_in = generation_;
+            ++thinned_;
+        }
+    }
 
     // More blocks at the zone's end.
     void grow_zone(std::uint64_t blocks)
@@ -71,6 +80,7 @@ private:
     std::vector<Node*> by_block_;
     std::uint64_t generation_ = 1;
     std::uint64_t created_ = 0;
+    std::uint64_t thinned_ = 0;
     bool dropped_ = false; // a node, in this generation
     std::array<std::uint64_t, kMaxLevels> of_levels_{};
     NodeList dirty_;

@@ -123,6 +123,29 @@ std::uint64_t Tree::growth_bound(std::uint64_t inserts) const noexcept
     return bound;
 }
 
+Tree::Mark Tree::mark() const noexcept
+{
+    return {nodes_.size(), nodes_.size() - nodes_.of_levels()[0], nodes_.created(), nodes_.thinned(),
+            inserted_};
+}
+
+// Where nothing was erased, both trees have the same leaves. A leaf that was thinned may be split more often
+// without its erasures: at most once for each insertion, and at most once as it is full now, and once for each
+// kNodeEntries / 8 insertions after that (as in growth_bound()). Inner nodes, likewise, by the leaves' splits.
+std::uint64_t Tree::nodes_without_erasures(const Mark& then) const noexcept
+{
+    const std::uint64_t made = then.nodes + (nodes_.created() - then.created);
+    const std::uint64_t thinned = nodes_.thinned() - then.thinned;
+    if (thinned == 0) {
+        return made;
+    }
+    const std::uint64_t inserted = inserted_ - then.inserted;
+    const std::uint64_t leaves = std::min(inserted, thinned + inserted / (kNodeEntries / 8) + 1);
+    const std::uint64_t inner =
+        std::min(leaves * levels(), then.inner + thinned + leaves / (kNodeEntries / 16) + levels());
+    return made + leaves + inner;
+}
+
 std::uint64_t Tree::insert_bound(std::uint64_t inserts) const noexcept
 {
     std::uint64_t moved = 0;

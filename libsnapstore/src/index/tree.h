@@ -71,6 +71,17 @@ public:
     std::uint64_t erase_bound(std::uint64_t erasures) const noexcept; // also for relocate() and renew()
     // At most so many nodes are added to the tree by `inserts` insertions.
     std::uint64_t growth_bound(std::uint64_t inserts) const noexcept;
+    // The tree at one moment. What it counts only grows, but for the nodes that there are.
+    struct Mark {
+        std::uint64_t nodes = 0;
+        std::uint64_t inner = 0; // of these, not leaves
+        std::uint64_t created = 0;
+        std::uint64_t thinned = 0;
+        std::uint64_t inserted = 0;
+    };
+    Mark mark() const noexcept;
+    // At most so many nodes has the tree of then with the insertions since, and without the erasures.
+    std::uint64_t nodes_without_erasures(const Mark& then) const noexcept;
 
     // For loading: after all nodes were adopted.
     Result<void> set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries);
@@ -192,6 +203,7 @@ private:
     NodeSet nodes_;
     Node* root_ = nullptr;
     std::uint64_t entries_ = 0;
+    std::uint64_t inserted_ = 0; // only grows
 };
 
 } // namespace snapstore

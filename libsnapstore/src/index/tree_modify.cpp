@@ -129,6 +129,7 @@ bool Tree::insert(const Entry& entry) noexcept
     }
     insert_at(*node, position(*node->page, key), pack_entry(entry));
     ++entries_;
+    ++inserted_;
     return true;
 }
 
@@ -170,6 +171,7 @@ bool Tree::erase(const Key& key) noexcept
     const unsigned depth = descend(key, path);
     Node& leaf = *path[depth].node;
     erase_at(leaf, path[depth].index);
+    nodes_.thin(leaf);
     --entries_;
     update_parents(path, depth);
     rebalance(path, depth);
@@ -220,6 +222,8 @@ void Tree::rebalance(Path& path, unsigned depth) noexcept
         const unsigned left_index = index == 0 ? 0 : index - 1;
         Node* left = shadow_child(parent, left_index);
         Node* right = shadow_child(parent, left_index + 1);
+        nodes_.thin(*left);
+        nodes_.thin(*right);
         if (left->count() + right->count() <= kFull) {
             join(parent, left_index, *left, *right);
         } else {

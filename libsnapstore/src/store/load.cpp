@@ -43,7 +43,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
         ok = check_zone();
     }
     if (ok) {
-        room_.set_durable({state_.tree->nodes().size(), 0, 0});
+        room_.set_durable(room_.mark());
     }
     co_return ok;
 }

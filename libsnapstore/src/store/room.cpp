@@ -42,10 +42,10 @@ std::uint64_t Room::node_limit() const noexcept
 }
 
 // Nodes that the tree may have after a crash: replay begins at the durable checkpoint, without what the
-// sweep has joined since.
+// sweep has erased since.
 std::uint64_t Room::recovery_nodes() const noexcept
 {
-    return durable_.nodes + (state_.tree->nodes().created() - durable_.created);
+    return state_.tree->nodes_without_erasures(durable_.tree);
 }
 
 // The same for the snapshot table, and what the sweep has erased from it.
@@ -54,10 +54,7 @@ std::uint64_t Room::recovery_snapshots() const noexcept
     return ctx_.sb.snapshot_count + (state_.snapshots_created - durable_.snapshots_created);
 }
 
-Room::Mark Room::mark() const noexcept
-{
-    return {state_.tree->nodes().size(), state_.tree->nodes().created(), state_.snapshots_created};
-}
+Room::Mark Room::mark() const noexcept { return {state_.tree->mark(), state_.snapshots_created}; }
 
 bool Room::wants_refill() const noexcept
 {

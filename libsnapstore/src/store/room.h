@@ -31,8 +31,7 @@ class Room {
 public:
     // What only grows between two checkpoints, at one moment.
     struct Mark {
-        std::uint64_t nodes = 0;   // of the tree
-        std::uint64_t created = 0; // Tree::created()
+        Tree::Mark tree;
         std::uint64_t snapshots_created = 0;
     };
 
