@@ -20,22 +20,22 @@ Superblock example(std::uint64_t generation = 4)
     for (std::size_t i = 0; i < sb.uuid.size(); ++i) {
         sb.uuid[i] = static_cast<std::byte>(0x10 + i);
     }
-    sb.chunk_shift = 14;
-    sb.origin_size = Sectors{1234567};
-    sb.journal = Area{32, 64};
-    sb.meta = Area{96, 1000};
-    sb.data_start = 1096;
-    sb.data_chunks = 5000;
-    sb.incarnation = 7;
-    sb.journal_start = 99;
+    sb.chunk.shift = 14;
+    sb.origin.size = Sectors{1234567};
+    sb.ring = Area{32, 64};
+    sb.zone = Area{96, 1000};
+    sb.data.start = 1096;
+    sb.data.chunks = 5000;
+    sb.journal.incarnation = 7;
+    sb.journal.start = 99;
     sb.epoch = Epoch{12};
     sb.next_id = SnapshotId{34};
-    sb.root = 100;
-    sb.root_level = 1;
+    sb.tree.root = 100;
+    sb.tree.level = 1;
     sb.max_snapshots = 5000;
-    sb.entries = 300;
-    sb.snapshot_table = 200;
-    sb.snapshot_count = 11;
+    sb.tree.entries = 300;
+    sb.snapshot_table.head = 200;
+    sb.snapshot_table.count = 11;
     sb.owner = "ddsnapd on a host";
     return sb;
 }
@@ -88,10 +88,10 @@ TEST(SuperblockTest, NothingThere)
 TEST(SuperblockTest, UnknownFeaturesAreNamed)
 {
     Superblock sb = example();
-    sb.incompat = 0x8000000000000040;
+    sb.features.incompat = 0x8000000000000040;
     const auto refused = unpack_superblock(packed(sb), sb.home());
     EXPECT_EQ(refused.error().code, Errc::unsupported);
-    EXPECT_EQ(refused.error().where, sb.incompat);
+    EXPECT_EQ(refused.error().where, sb.features.incompat);
     // The older copy must not be used behind its back.
     EXPECT_EQ(choose_superblock(packed(sb), packed(example(3))).error().code, Errc::unsupported);
 }
@@ -101,7 +101,7 @@ TEST(SuperblockTest, WhatIsSaidToBeKnownIsWhatIsNotRefused)
     for (int bit = 0; bit < 64; ++bit) {
         const std::uint64_t feature = std::uint64_t{1} << bit;
         Superblock sb = example();
-        sb.incompat = feature;
+        sb.features.incompat = feature;
         const auto read = unpack_superblock(packed(sb), sb.home());
         const bool unsupported = !read && read.error().code == Errc::unsupported;
         EXPECT_EQ(unsupported, (known_format().incompat & feature) == 0) << feature;
@@ -119,14 +119,14 @@ TEST(SuperblockTest, NumbersThatWouldOverflowAreRefused)
     };
     EXPECT_FALSE(refused([](Superblock&) {}));
     EXPECT_TRUE(refused([](Superblock& sb) {
-        sb.chunk_shift = 20;
-        sb.data_chunks = std::uint64_t{1} << 44; // 2^64 bytes
+        sb.chunk.shift = 20;
+        sb.data.chunks = std::uint64_t{1} << 44; // 2^64 bytes
     }));
-    EXPECT_TRUE(refused([](Superblock& sb) { sb.origin_size = Sectors{std::uint64_t{1} << 55}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.origin.size = Sectors{std::uint64_t{1} << 55}; }));
     EXPECT_TRUE(refused([](Superblock& sb) { sb.generation = ~std::uint64_t{0} - 1; }));
-    EXPECT_TRUE(refused([](Superblock& sb) { sb.incarnation = ~std::uint64_t{0}; }));
-    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal_start = ~std::uint64_t{0}; }));
-    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.count = kMinJournal - 1; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.incarnation = ~std::uint64_t{0}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.start = ~std::uint64_t{0}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.ring.count = kMinJournal - 1; }));
 }
 
 TEST(SuperblockTest, ValidChecksumOverNonsense)
@@ -140,8 +140,8 @@ TEST(SuperblockTest, ValidChecksumOverNonsense)
         seal_block(block, kSuperblockMagic, example().home(), load_disk<le64>(block, 32), 4);
         const auto sb = unpack_superblock(block, example().home());
         if (sb && sb->role != DeviceRole::data) {
-            EXPECT_LE(sb->journal.end(), sb->meta.first);
-            EXPECT_TRUE(sb->root == 0 || sb->meta.contains(sb->root));
+            EXPECT_LE(sb->ring.end(), sb->zone.first);
+            EXPECT_TRUE(sb->tree.root == 0 || sb->zone.contains(sb->tree.root));
         }
     }
 }
@@ -153,7 +153,7 @@ std::vector<std::byte> journal_block(const Superblock& sb, std::uint64_t sequenc
     const record_disk gone = make_record(RecordType::remove, Epoch{2});
     store_disk(block, add, sizeof(journal_header_disk));
     store_disk(block, gone, sizeof(journal_header_disk) + sizeof(record_disk));
-    seal_journal_block(block, sb, {sequence, sb.incarnation, sequence - 1, sb.generation, 2});
+    seal_journal_block(block, sb, {sequence, sb.journal.incarnation, sequence - 1, sb.generation, 2});
     return block;
 }
 
@@ -161,7 +161,7 @@ TEST(JournalTest, PackAndUnpack)
 {
     const Superblock sb = example();
     const auto block = journal_block(sb, 99);
-    const auto header = unpack_journal_block(block, sb, journal_block_of(sb.journal, 99));
+    const auto header = unpack_journal_block(block, sb, journal_block_of(sb.ring, 99));
     ASSERT_TRUE(header) << header.error().what;
     EXPECT_EQ(header->sequence, 99U);
     EXPECT_EQ(header->durable, 98U);
@@ -173,15 +173,15 @@ TEST(JournalTest, PackAndUnpack)
 TEST(JournalTest, TornAndMisplacedBlocksAreRefused)
 {
     const Superblock sb = example();
-    const std::uint64_t place = journal_block_of(sb.journal, 99);
-    const auto older = journal_block(sb, 99 - sb.journal.count);
+    const std::uint64_t place = journal_block_of(sb.ring, 99);
+    const auto older = journal_block(sb, 99 - sb.ring.count);
     const auto block = journal_block(sb, 99);
     EXPECT_FALSE(unpack_journal_block(block, sb, place + 1));
     for (std::size_t torn = 512; torn < block.size(); torn += 512) { // zeros after the second record
         auto mixed = block;
         std::copy(older.begin(), older.begin() + static_cast<std::ptrdiff_t>(torn), mixed.begin());
         const auto header = unpack_journal_block(mixed, sb, place);
-        EXPECT_TRUE(!header || header->sequence == 99 - sb.journal.count);
+        EXPECT_TRUE(!header || header->sequence == 99 - sb.ring.count);
     }
     for (std::size_t i = 0; i < block.size(); ++i) {
         auto bad = block;
@@ -194,7 +194,7 @@ TEST(JournalTest, MalformedRecordsAreRefused)
 {
     const Superblock sb = example();
     std::mt19937_64 random(12);
-    const std::uint64_t place = journal_block_of(sb.journal, 99);
+    const std::uint64_t place = journal_block_of(sb.ring, 99);
     for (int i = 0; i < 20'000; ++i) {
         auto block = journal_block(sb, 99);
         const auto used = static_cast<std::uint16_t>(random() % 200);
@@ -222,9 +222,9 @@ TEST(JournalTest, MalformedRecordsAreRefused)
 TEST(SampleTest, WhatIsKnownOfTheOriginIsUnderstood)
 {
     Superblock sb = example();
-    sb.origin.set_identity("wwid=naa.5000c500a1b2c3d4 fs=0a1b2c3d-0000-4000-8000-123456789abc");
-    sb.origin.samples.front() = OriginSample{0x123456789, 7, 0xdeadbeef};
-    sb.origin.samples.back() = OriginSample{3, 9, 0x01020304};
+    sb.origin.record.set_identity("wwid=naa.5000c500a1b2c3d4 fs=0a1b2c3d-0000-4000-8000-123456789abc");
+    sb.origin.record.samples.front() = OriginSample{0x123456789, 7, 0xdeadbeef};
+    sb.origin.record.samples.back() = OriginSample{3, 9, 0x01020304};
     const auto block = zumastor::test::sample("superblock-origin.hex", packed(sb));
     const auto unpacked = unpack_superblock(block, sb.home());
     ASSERT_TRUE(unpacked);
@@ -245,7 +245,7 @@ TEST(SampleTest, JournalBlockIsUnderstood)
 {
     const Superblock sb = example();
     const auto block = zumastor::test::sample("journal.hex", journal_block(sb, 99));
-    ASSERT_TRUE(unpack_journal_block(block, sb, journal_block_of(sb.journal, 99)));
+    ASSERT_TRUE(unpack_journal_block(block, sb, journal_block_of(sb.ring, 99)));
     EXPECT_EQ(block, journal_block(sb, 99));
 }
 

@@ -51,11 +51,11 @@ protected:
         world.kill();
         const Superblock sb = superblock();
         std::vector<record_disk> record;
-        std::uint64_t sequence = sb.journal_start;
+        std::uint64_t sequence = sb.journal.start;
         for (;; ++sequence) {
-            const std::uint64_t block = journal_block_of(sb.journal, sequence);
+            const std::uint64_t block = journal_block_of(sb.ring, sequence);
             const auto header = unpack_journal_block(on_disk(block), sb, block);
-            if (!header || header->sequence != sequence || header->incarnation != sb.incarnation) {
+            if (!header || header->sequence != sequence || header->incarnation != sb.journal.incarnation) {
                 break;
             }
             if (load_slot(on_disk(block), 0).type == static_cast<std::uint8_t>(type)) {
@@ -67,8 +67,8 @@ protected:
         }
         const std::size_t per_block = kSlotsPerBlock / record.size();
         for (std::uint64_t made = 0; made < copies; ++sequence) {
-            const auto block = on_disk(journal_block_of(sb.journal, sequence));
-            JournalHeader header{sequence, sb.incarnation, sequence - 1, sb.generation, 0};
+            const auto block = on_disk(journal_block_of(sb.ring, sequence));
+            JournalHeader header{sequence, sb.journal.incarnation, sequence - 1, sb.generation, 0};
             for (std::size_t i = 0; i < per_block && made < copies; ++i, ++made) {
                 spoil(record, made);
                 for (const record_disk& slot : record) {
@@ -97,7 +97,7 @@ TEST_F(HostileStoreTest, SoundOnesOpen)
 
 TEST_F(HostileStoreTest, ZoneWithoutRoomForItsTables)
 {
-    EXPECT_EQ(spoiled_superblock([](Superblock& sb) { sb.meta.count = 8; }), Errc::corrupt);
+    EXPECT_EQ(spoiled_superblock([](Superblock& sb) { sb.zone.count = 8; }), Errc::corrupt);
 }
 
 TEST_F(HostileStoreTest, MoreSnapshotsAllowedThanTheZoneCanName)
@@ -109,8 +109,8 @@ TEST_F(HostileStoreTest, MoreSnapshotsAllowedThanTheZoneCanName)
 TEST_F(HostileStoreTest, DataAreaWhoseEndOverflows)
 {
     EXPECT_EQ(spoiled_superblock([](Superblock& sb) {
-                  sb.chunk_shift = 20;
-                  sb.data_chunks = std::uint64_t{1} << 44;
+                  sb.chunk.shift = 20;
+                  sb.data.chunks = std::uint64_t{1} << 44;
               }),
               Errc::corrupt);
 }

@@ -112,13 +112,13 @@ TEST_F(LostChunkTest, ItStaysLostAndTheStoreSaysSo)
             world->power_cut();
         } else if (end == 1) {
             world->drain();
-            EXPECT_EQ(newest().incompat, kIncompatLostChunks);
+            EXPECT_EQ(newest().features.incompat, kIncompatLostChunks);
             world->kill();
         } else {
             ASSERT_TRUE(world->close());
         }
         ASSERT_TRUE(world->open()) << end;
-        EXPECT_EQ(newest().incompat, kIncompatLostChunks);
+        EXPECT_EQ(newest().features.incompat, kIncompatLostChunks);
         EXPECT_EQ(read(id, 7), kLost);
         EXPECT_EQ(store().snapshots().lost_chunks().size(), 1U);
         // With the snapshot goes the place, and with that the feature.
@@ -126,7 +126,7 @@ TEST_F(LostChunkTest, ItStaysLostAndTheStoreSaysSo)
         world->run(store().upkeep().quiesce());
         EXPECT_EQ(store().info().lost_chunks, 0U);
         ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
-        EXPECT_EQ(newest().incompat, 0U);
+        EXPECT_EQ(newest().features.incompat, 0U);
     }
 }
 
@@ -194,13 +194,13 @@ TEST_F(LostChunkTest, IsStoredAsTheSamplesSay)
     ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
     const Superblock sb = newest();
     for (const auto& [name, block] :
-         {std::pair{"journal-lost.hex", last}, std::pair{"leaf-lost.hex", sb.root}}) {
+         {std::pair{"journal-lost.hex", last}, std::pair{"leaf-lost.hex", sb.tree.root}}) {
         const auto now = world->store_disk().content().subspan(block_offset(block), kBlockSize.value);
         const auto stored = sample(name, {now.begin(), now.end()});
         ASSERT_TRUE(std::ranges::equal(stored, now)) << name;
         std::ranges::copy(stored, now.begin());
     }
-    EXPECT_EQ(sb.incompat, 32U);
+    EXPECT_EQ(sb.features.incompat, 32U);
     world->kill();
     ASSERT_TRUE(world->open());
     EXPECT_EQ(read(SnapshotId{0}, 7), kLost);

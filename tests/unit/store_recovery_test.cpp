@@ -114,20 +114,20 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
     };
     const auto sb = choose_superblock(copies(0), copies(1));
     ASSERT_TRUE(sb);
-    ASSERT_EQ(sb->snapshot_count, most);
+    ASSERT_EQ(sb->snapshot_table.count, most);
     const auto block = world->store_disk().content().subspan(
-        block_offset(journal_block_of(sb->journal, sb->journal_start)), kBlockSize.value);
+        block_offset(journal_block_of(sb->ring, sb->journal.start)), kBlockSize.value);
     std::fill(block.begin(), block.end(), std::byte{0});
     Snapshot fresh;
     fresh.info.id = SnapshotId{5000};
     fresh.info.epoch = epoch;
-    fresh.info.size = sb->origin_size;
+    fresh.info.size = sb->origin.size;
     constexpr std::size_t kSlot = sizeof(record_disk);
     store_disk(block, make_record(RecordType::remove, first.epoch), sizeof(journal_header_disk));
     store_disk(block, make_record(RecordType::create, epoch), sizeof(journal_header_disk) + kSlot);
     store_disk(block, pack_snapshot(fresh), sizeof(journal_header_disk) + 2 * kSlot);
     seal_journal_block(block, *sb,
-                       {sb->journal_start, sb->incarnation, sb->journal_start - 1, sb->generation,
+                       {sb->journal.start, sb->journal.incarnation, sb->journal.start - 1, sb->generation,
                         static_cast<std::uint16_t>(1 + kCreateSlots)});
     const auto opened = world->open();
     ASSERT_TRUE(opened) << opened.error().what;
@@ -222,21 +222,18 @@ protected:
     // The first sequence number that was not written.
     std::uint64_t header_end()
     {
-        std::uint64_t end = sb.journal_start;
-        for (auto h = header(end); h && h->sequence == end && h->incarnation == sb.incarnation;
+        std::uint64_t end = sb.journal.start;
+        for (auto h = header(end); h && h->sequence == end && h->incarnation == sb.journal.incarnation;
              h = header(end)) {
             ++end;
         }
         return end;
     }
     // The block of the ring that is so many before it.
-    std::uint64_t from_end(std::uint64_t before)
-    {
-        return journal_block_of(sb.journal, header_end() - before);
-    }
+    std::uint64_t from_end(std::uint64_t before) { return journal_block_of(sb.ring, header_end() - before); }
     Result<JournalHeader> header(std::uint64_t sequence)
     {
-        const std::uint64_t number = journal_block_of(sb.journal, sequence);
+        const std::uint64_t number = journal_block_of(sb.ring, sequence);
         return unpack_journal_block(block(number), sb, number);
     }
     // Everything as it was after the power cut.
@@ -320,10 +317,11 @@ TEST_F(JournalEndTest, OneUnreadableBlockHidesNothingThatWasAcknowledged)
         commit_much(sealed);
         const std::uint64_t last = from_end(sealed ? 2 : 1);
         unsigned opens = 0;
-        for (std::uint64_t i = 0; i < sb.journal.count; ++i) {
-            const std::uint64_t number = sb.journal.first + i;
+        for (std::uint64_t i = 0; i < sb.ring.count; ++i) {
+            const std::uint64_t number = sb.ring.first + i;
             const auto h = unpack_journal_block(block(number), sb, number);
-            const bool needed = h && h->incarnation == sb.incarnation && h->sequence >= sb.journal_start;
+            const bool needed =
+                h && h->incarnation == sb.journal.incarnation && h->sequence >= sb.journal.start;
             world->store_disk().spoil_reads(block_offset(number) + 512 * (i % 8));
             const auto opened = world->open();
             opens += opened ? 1U : 0U;
@@ -339,7 +337,7 @@ TEST_F(JournalEndTest, OneUnreadableBlockHidesNothingThatWasAcknowledged)
             }
             restore();
         }
-        EXPECT_GT(opens, sb.journal.count / 2);
+        EXPECT_GT(opens, sb.ring.count / 2);
     }
 }
 
@@ -349,8 +347,7 @@ TEST_F(JournalEndTest, TwoUnreadableBlocksAtTheEndAreRefused)
     commit_much(true);
     for (const std::uint64_t before : {2U, 1U, 0U}) {
         world->store_disk().spoil_reads(block_offset(from_end(before)));
-        world->store_disk().spoil_reads(
-            block_offset(journal_block_of(sb.journal, header_end() - before + 1)));
+        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.ring, header_end() - before + 1)));
         const auto opened = world->open();
         ASSERT_FALSE(opened) << before;
         EXPECT_EQ(opened.error().code, Errc::io_error);
@@ -365,7 +362,7 @@ TEST_F(JournalEndTest, UnreadableBlocksElsewhereDoNotMatter)
 {
     commit_much(true);
     for (std::uint64_t ahead = 1; ahead < 5; ++ahead) {
-        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.journal, header_end() + ahead)));
+        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.ring, header_end() + ahead)));
     }
     ASSERT_TRUE(world->open());
     EXPECT_TRUE(complete());
@@ -374,7 +371,7 @@ TEST_F(JournalEndTest, UnreadableBlocksElsewhereDoNotMatter)
 TEST_F(JournalEndTest, ARingThatCannotBeReadIsRefused)
 {
     commit_much(true);
-    for (std::uint64_t number = sb.journal.first; number < sb.journal.end(); ++number) {
+    for (std::uint64_t number = sb.ring.first; number < sb.ring.end(); ++number) {
         world->store_disk().spoil_reads(block_offset(number));
     }
     const auto opened = world->open();
@@ -389,7 +386,7 @@ TEST_F(JournalEndTest, AnUnreadableChunkOfTheTailIsATornOne)
         commit_much(sealed);
         const record_disk record = load_slot(block(from_end(sealed ? 2 : 1)), 0);
         ASSERT_EQ(record.type, static_cast<std::uint8_t>(RecordType::add_shared));
-        world->store_disk().spoil_reads(block_offset(sb.data_start) + record.location * sb.chunk_bytes());
+        world->store_disk().spoil_reads(block_offset(sb.data.start) + record.location * sb.chunk.bytes());
         const auto opened = world->open();
         ASSERT_TRUE(opened) << opened.error().what;
         EXPECT_EQ(opened->discarded_blocks, sealed ? 0U : 1U);

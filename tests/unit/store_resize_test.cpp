@@ -265,18 +265,18 @@ TEST_F(ResizeTest, ShrinkingSetsAFeatureBit)
         return *sb;
     };
     ASSERT_TRUE(resize(32 * kPerChunk));
-    EXPECT_EQ(newest().incompat, kIncompatShrunkOrigin);
-    EXPECT_EQ(newest().largest_origin, Sectors{64 * kPerChunk});
+    EXPECT_EQ(newest().features.incompat, kIncompatShrunkOrigin);
+    EXPECT_EQ(newest().origin.largest, Sectors{64 * kPerChunk});
     ASSERT_TRUE(resize(40 * kPerChunk));
     ASSERT_TRUE(resize(16 * kPerChunk));
-    EXPECT_EQ(newest().largest_origin, Sectors{64 * kPerChunk});
+    EXPECT_EQ(newest().origin.largest, Sectors{64 * kPerChunk});
     Superblock sb = newest();
     EXPECT_EQ(find_implausible(sb), nullptr);
-    sb.incompat = 0;
+    sb.features.incompat = 0;
     EXPECT_NE(find_implausible(sb), nullptr);
     open_new(config_of(Sectors{32 * kPerChunk}));
     ASSERT_TRUE(resize(64 * kPerChunk));
-    EXPECT_EQ(newest().incompat, 0U) << "growing needs none";
+    EXPECT_EQ(newest().features.incompat, 0U) << "growing needs none";
 }
 
 TEST_F(ResizeTest, StoreGrows)

@@ -147,10 +147,10 @@ TEST_F(StoreSampleTest, LeafAndTablesOfAWholeStore)
     load();
     ASSERT_TRUE(world.close());
     const Superblock sb = superblock();
-    ASSERT_EQ(sb.root_level, 0U);
-    matches("leaf.hex", sb.root);
-    matches("snapshots.hex", sb.snapshot_table);
-    matches("attachments.hex", sb.attachment_table);
+    ASSERT_EQ(sb.tree.level, 0U);
+    matches("leaf.hex", sb.tree.root);
+    matches("snapshots.hex", sb.snapshot_table.head);
+    matches("attachments.hex", sb.attachment_table.head);
 
     ASSERT_TRUE(world.open());
     const auto list = world.store().snapshots().list();
@@ -194,9 +194,9 @@ TEST_F(StoreSampleTest, FlippedBytesOfLeafAndTables)
     load();
     ASSERT_TRUE(world.close());
     const Superblock sb = superblock();
-    every_flip_is_refused(sb.root, kNodeMagic);
-    every_flip_is_refused(sb.snapshot_table, kTableMagic);
-    every_flip_is_refused(sb.attachment_table, kTableMagic);
+    every_flip_is_refused(sb.tree.root, kNodeMagic);
+    every_flip_is_refused(sb.snapshot_table.head, kTableMagic);
+    every_flip_is_refused(sb.attachment_table.head, kTableMagic);
     EXPECT_TRUE(world.open());
 }
 
@@ -208,13 +208,14 @@ TEST_F(StoreSampleTest, InnerNodeOfAWholeStore)
     copy(250, 6);
     ASSERT_TRUE(world.close());
     const Superblock sb = superblock();
-    ASSERT_EQ(sb.root_level, 1U);
-    matches("inner.hex", sb.root);
-    const auto first = load_disk<entry_disk>(on_disk(sb.root), offsetof(node_disk, entries));
-    const auto second = load_disk<entry_disk>(on_disk(sb.root), offsetof(node_disk, entries) + sizeof first);
+    ASSERT_EQ(sb.tree.level, 1U);
+    matches("inner.hex", sb.tree.root);
+    const auto first = load_disk<entry_disk>(on_disk(sb.tree.root), offsetof(node_disk, entries));
+    const auto second =
+        load_disk<entry_disk>(on_disk(sb.tree.root), offsetof(node_disk, entries) + sizeof first);
     EXPECT_EQ(first.crc, 1U); // the highest epoch below
     EXPECT_EQ(second.crc, 2U);
-    every_flip_is_refused(sb.root, kNodeMagic);
+    every_flip_is_refused(sb.tree.root, kNodeMagic);
     ASSERT_TRUE(world.open());
     EXPECT_EQ(world.store().info().exceptions, 262U);
     const auto report = world.run(world.store().upkeep().check(true));
@@ -229,7 +230,7 @@ TEST_F(StoreSampleTest, SecondBlockOfATable)
         create(id, 0, "n", "t");
     }
     ASSERT_TRUE(world.close());
-    const std::uint64_t head = superblock().snapshot_table;
+    const std::uint64_t head = superblock().snapshot_table.head;
     const auto header = load_disk<table_block_disk>(on_disk(head));
     EXPECT_EQ(header.count, 21U);
     ASSERT_NE(header.next, 0U);
@@ -251,10 +252,10 @@ TEST_F(StoreSampleTest, RecordsOfEveryType)
     const Superblock sb = superblock();
     std::vector<std::byte> all;
     std::vector<bool> types(10);
-    for (std::uint64_t sequence = sb.journal_start;; ++sequence) {
-        const std::uint64_t block = journal_block_of(sb.journal, sequence);
+    for (std::uint64_t sequence = sb.journal.start;; ++sequence) {
+        const std::uint64_t block = journal_block_of(sb.ring, sequence);
         const auto header = unpack_journal_block(on_disk(block), sb, block);
-        if (!header || header->sequence != sequence || header->incarnation != sb.incarnation) {
+        if (!header || header->sequence != sequence || header->incarnation != sb.journal.incarnation) {
             break;
         }
         all.insert(all.end(), on_disk(block).begin(), on_disk(block).end());

@@ -71,7 +71,7 @@ protected:
     {
         std::uint64_t id = 1;
         const auto beyond = [&](std::uint64_t block) { return block * kBlock >= from; };
-        while (!beyond(newest().root) || !beyond(newest().snapshot_table)) {
+        while (!beyond(newest().tree.root) || !beyond(newest().snapshot_table.head)) {
             ASSERT_LT(id, 1000U);
             churn(id++);
         }
@@ -121,7 +121,7 @@ TEST_F(ShrinkMetaTest, WhatLiesBeyondTheEndIsWrittenElsewhere)
     fill_end(end);
     ASSERT_TRUE(resize(end));
     EXPECT_EQ(store().info().meta_size.value, end);
-    EXPECT_EQ(newest().meta.end() * kBlock, end);
+    EXPECT_EQ(newest().zone.end() * kBlock, end);
     give_end_away();
     expect_intact("afterwards");
     reopen();

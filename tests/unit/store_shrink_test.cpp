@@ -315,8 +315,8 @@ TEST_F(ShrinkTest, LeavesAPlainStore)
             for (const std::uint64_t block : kSuperblockBlock) {
                 const auto sb = unpack_superblock(content.subspan(block * 4096, 4096), block);
                 ASSERT_TRUE(sb);
-                EXPECT_EQ(sb->incompat, 0U);
-                EXPECT_EQ(sb->data_chunks, kVolume);
+                EXPECT_EQ(sb->features.incompat, 0U);
+                EXPECT_EQ(sb->data.chunks, kVolume);
             }
         }
     }

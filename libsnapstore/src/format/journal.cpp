@@ -18,7 +18,7 @@ void seal_journal_block(std::span<std::byte> block, const Superblock& sb, const 
     store_disk(block, disk);
     const std::size_t end = sizeof disk + header.used * sizeof(record_disk);
     std::memset(block.data() + end, 0, block.size() - end);
-    const std::uint64_t number = journal_block_of(sb.journal, header.sequence);
+    const std::uint64_t number = journal_block_of(sb.ring, header.sequence);
     seal_block(block, kJournalMagic, number, uuid_prefix(sb.uuid), header.sequence);
 }
 
@@ -31,7 +31,7 @@ Result<JournalHeader> unpack_journal_block(std::span<const std::byte> block, con
     const auto disk = load_disk<journal_header_disk>(block);
     const JournalHeader header{disk.header.generation, disk.incarnation, disk.durable, disk.superblock,
                                disk.used};
-    if (header.used > kSlotsPerBlock || journal_block_of(sb.journal, header.sequence) != number) {
+    if (header.used > kSlotsPerBlock || journal_block_of(sb.ring, header.sequence) != number) {
         return fail(Errc::corrupt, "journal: header out of range", block_offset(number));
     }
     for (std::size_t slot = 0; slot < header.used;) {

@@ -42,28 +42,28 @@ std::uint64_t fit_chunks(std::uint64_t blocks, std::uint64_t per_chunk, bool wit
 Result<void> plan_areas(Superblock& sb, const Devices& devices)
 {
     const std::uint64_t store_blocks = devices.store->size().value / kBlockSize.value;
-    const std::uint64_t per_chunk = sb.chunk_blocks();
+    const std::uint64_t per_chunk = sb.chunk.blocks();
     const bool separate = devices.meta != nullptr;
-    const std::uint64_t used = separate ? round_up(kFirstFreeBlock, per_chunk) : sb.journal.end();
+    const std::uint64_t used = separate ? round_up(kFirstFreeBlock, per_chunk) : sb.ring.end();
     if (store_blocks <= used) {
         return fail(Errc::too_small, "the snapshot store is too small");
     }
-    sb.data_chunks = fit_chunks(store_blocks - used, per_chunk, !separate);
-    if (sb.data_chunks < kMinStoreChunks) {
+    sb.data.chunks = fit_chunks(store_blocks - used, per_chunk, !separate);
+    if (sb.data.chunks < kMinStoreChunks) {
         return fail(Errc::too_small, "the snapshot store is too small");
     }
-    sb.max_snapshots = static_cast<std::uint32_t>(snapshots_for(sb.data_chunks));
-    sb.meta = Area{sb.journal.end(), zone_for(sb.data_chunks)};
+    sb.max_snapshots = static_cast<std::uint32_t>(snapshots_for(sb.data.chunks));
+    sb.zone = Area{sb.ring.end(), zone_for(sb.data.chunks)};
     if (!separate) {
-        sb.data_start = round_up(sb.meta.end(), per_chunk);
+        sb.data.start = round_up(sb.zone.end(), per_chunk);
         return {};
     }
-    sb.data_start = used;
+    sb.data.start = used;
     const std::uint64_t meta_blocks = devices.meta->size().value / kBlockSize.value;
-    if (meta_blocks < sb.meta.end()) {
-        return fail(Errc::too_small, "the metadata device is too small for the store", sb.meta.end());
+    if (meta_blocks < sb.zone.end()) {
+        return fail(Errc::too_small, "the metadata device is too small for the store", sb.zone.end());
     }
-    sb.meta.count = meta_blocks - sb.meta.first;
+    sb.zone.count = meta_blocks - sb.zone.first;
     return {};
 }
 
@@ -94,16 +94,16 @@ Result<Superblock> plan_layout(const Devices& devices, const Format& format)
     sb.generation = 1;
     sb.uuid = format.uuid;
     sb.role = devices.meta != nullptr ? DeviceRole::meta : DeviceRole::whole;
-    sb.chunk_shift = format.chunk_shift;
-    sb.origin_size = format.origin_size;
+    sb.chunk.shift = format.chunk_shift;
+    sb.origin.size = format.origin_size;
     const std::uint64_t journal =
         format.journal ? format.journal->value / kBlockSize.value : default_journal(store_blocks);
     if (journal < kMinJournal) {
         return fail(Errc::invalid, "the journal must have 64 KiB at least", journal);
     }
-    sb.journal = Area{kFirstFreeBlock, journal};
-    sb.incarnation = 1;
-    sb.journal_start = 1;
+    sb.ring = Area{kFirstFreeBlock, journal};
+    sb.journal.incarnation = 1;
+    sb.journal.start = 1;
     sb.clean = true;
     if (auto ok = plan_areas(sb, devices); !ok) {
         return tl::unexpected(ok.error());

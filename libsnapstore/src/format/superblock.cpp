@@ -32,46 +32,46 @@ bool plausible(const Area& area)
 // A block number that must lie in the metadata zone if it is not 0, and must not be 0 if something is there.
 bool plausible_root(const Superblock& sb, std::uint64_t root, std::uint64_t count)
 {
-    return count == 0 ? root == 0 : sb.meta.contains(root);
+    return count == 0 ? root == 0 : sb.zone.contains(root);
 }
 
 } // namespace
 
 const char* find_implausible(const Superblock& sb)
 {
-    if (!is_chunk_shift(sb.chunk_shift)) {
+    if (!is_chunk_shift(sb.chunk.shift)) {
         return "superblock: chunk size out of range";
     }
-    if (sb.data_chunks >= kMaxBlocks / sb.chunk_blocks() || sb.data_start >= kMaxBlocks ||
-        sb.data_start < kFirstFreeBlock) {
+    if (sb.data.chunks >= kMaxBlocks / sb.chunk.blocks() || sb.data.start >= kMaxBlocks ||
+        sb.data.start < kFirstFreeBlock) {
         return "superblock: data area out of range";
     }
-    if (sb.origin_size.value >= kMaxBlocks * kBlockSectors) {
+    if (sb.origin.size.value >= kMaxBlocks * kBlockSectors) {
         return "superblock: origin size out of range";
     }
-    const bool shrunk = (sb.incompat & kIncompatShrunkOrigin) != 0;
-    if (sb.largest_origin.value >= kMaxBlocks * kBlockSectors || shrunk != (sb.largest_origin.value != 0)) {
+    const bool shrunk = (sb.features.incompat & kIncompatShrunkOrigin) != 0;
+    if (sb.origin.largest.value >= kMaxBlocks * kBlockSectors || shrunk != (sb.origin.largest.value != 0)) {
         return "superblock: largest origin size out of range";
     }
-    if (sb.generation >= kMaxCount || sb.incarnation >= kMaxCount || sb.journal_start >= kMaxCount) {
+    if (sb.generation >= kMaxCount || sb.journal.incarnation >= kMaxCount || sb.journal.start >= kMaxCount) {
         return "superblock: count out of range";
     }
     if (sb.role == DeviceRole::data) {
         return nullptr; // only identity and data area
     }
-    if (!plausible(sb.journal) || !plausible(sb.meta) || sb.journal.count < kMinJournal ||
-        sb.journal.end() > sb.meta.first) {
+    if (!plausible(sb.ring) || !plausible(sb.zone) || sb.ring.count < kMinJournal ||
+        sb.ring.end() > sb.zone.first) {
         return "superblock: areas overlap or out of range";
     }
-    if (sb.role == DeviceRole::whole && sb.meta.end() > sb.data_start) {
+    if (sb.role == DeviceRole::whole && sb.zone.end() > sb.data.start) {
         return "superblock: areas overlap or out of range";
     }
-    if (sb.root_level > 16 || sb.epoch.value == 0 || sb.snapshot_count > sb.max_snapshots) {
+    if (sb.tree.level > 16 || sb.epoch.value == 0 || sb.snapshot_table.count > sb.max_snapshots) {
         return "superblock: value out of range";
     }
-    if (!plausible_root(sb, sb.root, sb.entries) ||
-        !plausible_root(sb, sb.snapshot_table, sb.snapshot_count) ||
-        !plausible_root(sb, sb.attachment_table, sb.attachment_count)) {
+    if (!plausible_root(sb, sb.tree.root, sb.tree.entries) ||
+        !plausible_root(sb, sb.snapshot_table.head, sb.snapshot_table.count) ||
+        !plausible_root(sb, sb.attachment_table.head, sb.attachment_table.count)) {
         return "superblock: root out of range";
     }
     return nullptr;
@@ -85,36 +85,36 @@ Superblock convert(const superblock_disk& disk)
     sb.generation = disk.header.generation;
     sb.uuid = disk.uuid;
     sb.role = static_cast<DeviceRole>(disk.role.get());
-    sb.compat = disk.compat;
-    sb.ro_compat = disk.ro_compat;
-    sb.incompat = disk.incompat;
-    sb.chunk_shift = disk.chunk_shift;
-    sb.origin_size = Sectors{disk.origin_sectors};
-    sb.journal = Area{disk.journal.first, disk.journal.count};
-    sb.meta = Area{disk.meta.first, disk.meta.count};
-    sb.data_start = disk.data_start;
-    sb.data_chunks = disk.data_chunks;
-    sb.incarnation = disk.incarnation;
-    sb.journal_start = disk.journal_start;
+    sb.features.compat = disk.compat;
+    sb.features.ro_compat = disk.ro_compat;
+    sb.features.incompat = disk.incompat;
+    sb.chunk.shift = disk.chunk_shift;
+    sb.origin.size = Sectors{disk.origin_sectors};
+    sb.ring = Area{disk.journal.first, disk.journal.count};
+    sb.zone = Area{disk.meta.first, disk.meta.count};
+    sb.data.start = disk.data_start;
+    sb.data.chunks = disk.data_chunks;
+    sb.journal.incarnation = disk.incarnation;
+    sb.journal.start = disk.journal_start;
     sb.clean = (disk.flags & kSuperblockClean) != 0;
     sb.epoch = Epoch{disk.epoch};
     sb.next_id = SnapshotId{disk.next_id};
-    sb.root = disk.root;
-    sb.root_level = disk.root_level;
+    sb.tree.root = disk.root;
+    sb.tree.level = disk.root_level;
     sb.max_snapshots = disk.max_snapshots;
-    sb.entries = disk.entries;
-    sb.snapshot_table = disk.snapshot_table;
-    sb.snapshot_count = disk.snapshot_count;
-    sb.attachment_table = disk.attachment_table;
-    sb.attachment_count = disk.attachment_count;
+    sb.tree.entries = disk.entries;
+    sb.snapshot_table.head = disk.snapshot_table;
+    sb.snapshot_table.count = disk.snapshot_count;
+    sb.attachment_table.head = disk.attachment_table;
+    sb.attachment_table.count = disk.attachment_count;
     const auto* text = reinterpret_cast<const char*>(disk.owner.data());
     sb.owner.assign(text, ::strnlen(text, disk.owner.size() - 1));
-    sb.largest_origin = Sectors{disk.largest_origin};
+    sb.origin.largest = Sectors{disk.largest_origin};
     const auto* identity = reinterpret_cast<const char*>(disk.origin_identity.data());
-    sb.origin.set_identity({identity, ::strnlen(identity, disk.origin_identity.size())});
+    sb.origin.record.set_identity({identity, ::strnlen(identity, disk.origin_identity.size())});
     for (std::size_t i = 0; i < kOriginSamples; ++i) {
         const origin_sample_disk& sample = disk.origin_samples[i];
-        sb.origin.samples[i] = OriginSample{sample.block, sample.epoch, sample.crc};
+        sb.origin.record.samples[i] = OriginSample{sample.block, sample.epoch, sample.crc};
     }
     return sb;
 }
@@ -127,36 +127,36 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
     disk.uuid = sb.uuid;
     disk.version = kFormatVersion;
     disk.role = static_cast<std::uint32_t>(sb.role);
-    disk.compat = sb.compat;
-    disk.ro_compat = sb.ro_compat;
-    disk.incompat = sb.incompat;
+    disk.compat = sb.features.compat;
+    disk.ro_compat = sb.features.ro_compat;
+    disk.incompat = sb.features.incompat;
     disk.block_size = static_cast<std::uint32_t>(kBlockSize.value);
-    disk.chunk_shift = sb.chunk_shift;
-    disk.origin_sectors = sb.origin_size.value;
-    disk.journal = pack_area(sb.journal);
-    disk.meta = pack_area(sb.meta);
-    disk.data_start = sb.data_start;
-    disk.data_chunks = sb.data_chunks;
-    disk.incarnation = sb.incarnation;
-    disk.journal_start = sb.journal_start;
+    disk.chunk_shift = sb.chunk.shift;
+    disk.origin_sectors = sb.origin.size.value;
+    disk.journal = pack_area(sb.ring);
+    disk.meta = pack_area(sb.zone);
+    disk.data_start = sb.data.start;
+    disk.data_chunks = sb.data.chunks;
+    disk.incarnation = sb.journal.incarnation;
+    disk.journal_start = sb.journal.start;
     disk.flags = sb.clean ? kSuperblockClean : 0U;
     disk.epoch = sb.epoch.value;
     disk.next_id = sb.next_id.value;
-    disk.root = sb.root;
-    disk.root_level = sb.root_level;
+    disk.root = sb.tree.root;
+    disk.root_level = sb.tree.level;
     disk.max_snapshots = sb.max_snapshots;
-    disk.entries = sb.entries;
-    disk.snapshot_table = sb.snapshot_table;
-    disk.snapshot_count = sb.snapshot_count;
-    disk.attachment_table = sb.attachment_table;
-    disk.attachment_count = sb.attachment_count;
-    disk.largest_origin = sb.largest_origin.value;
-    std::memcpy(disk.origin_identity.data(), sb.origin.identity.data(), disk.origin_identity.size());
+    disk.entries = sb.tree.entries;
+    disk.snapshot_table = sb.snapshot_table.head;
+    disk.snapshot_count = sb.snapshot_table.count;
+    disk.attachment_table = sb.attachment_table.head;
+    disk.attachment_count = sb.attachment_table.count;
+    disk.largest_origin = sb.origin.largest.value;
+    std::memcpy(disk.origin_identity.data(), sb.origin.record.identity.data(), disk.origin_identity.size());
     for (std::size_t i = 0; i < kOriginSamples; ++i) {
         origin_sample_disk& sample = disk.origin_samples[i];
-        sample.block = sb.origin.samples[i].block;
-        sample.epoch = sb.origin.samples[i].epoch;
-        sample.crc = sb.origin.samples[i].crc;
+        sample.block = sb.origin.record.samples[i].block;
+        sample.epoch = sb.origin.record.samples[i].epoch;
+        sample.crc = sb.origin.record.samples[i].crc;
     }
     std::memcpy(disk.owner.data(), sb.owner.data(), std::min(sb.owner.size(), disk.owner.size() - 1));
     store_disk(block, disk);

@@ -24,49 +24,94 @@ struct Area {
     bool operator==(const Area&) const = default;
 };
 
+// What a version must know: to use the store at all (incompat), to write to it (ro_compat).
+struct Features {
+    std::uint64_t compat = 0;
+    std::uint64_t ro_compat = 0;
+    std::uint64_t incompat = 0;
+
+    bool operator==(const Features&) const = default;
+};
+
+struct ChunkSize {
+    std::uint32_t shift = 0; // base-2 logarithm of the bytes
+
+    bool operator==(const ChunkSize&) const = default;
+    std::uint64_t bytes() const noexcept { return std::uint64_t{1} << shift; }
+    std::uint64_t blocks() const noexcept { return bytes() / kBlockSize.value; }
+    std::uint64_t sectors() const noexcept { return bytes() / kSectorSize.value; }
+};
+
+// Where the copied chunks are, on the store device.
+struct DataArea {
+    std::uint64_t start = 0;
+    std::uint64_t chunks = 0;
+
+    bool operator==(const DataArea&) const = default;
+};
+
+// The origin: its length, and what it is known again by.
+struct OriginFacts {
+    Sectors size;
+    Sectors largest; // its greatest length ever, if it was shrunk since; else 0
+    OriginRecord record;
+
+    bool operator==(const OriginFacts&) const = default;
+    // The length that no snapshot exceeds.
+    Sectors greatest() const noexcept { return std::max(size, largest); }
+};
+
+// What replay begins with.
+struct JournalStart {
+    std::uint64_t incarnation = 0; // of the blocks that count
+    std::uint64_t start = 0;       // sequence number of the first block that the tree does not have
+
+    bool operator==(const JournalStart&) const = default;
+};
+
+struct TreeRoot {
+    std::uint64_t root = 0; // 0: the tree is empty
+    std::uint32_t level = 0;
+    std::uint64_t entries = 0;
+
+    bool operator==(const TreeRoot&) const = default;
+};
+
+struct TableRoot {
+    std::uint64_t head = 0; // of the chain; 0: the table is empty
+    std::uint64_t count = 0;
+
+    bool operator==(const TableRoot&) const = default;
+};
+
 struct Superblock {
     std::uint64_t generation = 0;
     Uuid uuid{};
     DeviceRole role = DeviceRole::whole;
-    std::uint64_t compat = 0;
-    std::uint64_t ro_compat = 0;
-    std::uint64_t incompat = 0;
-    std::uint32_t chunk_shift = 0;
-    Sectors origin_size;
-    Area journal; // in blocks, on the metadata device
-    Area meta;
-    std::uint64_t data_start = 0; // in blocks, on the store device
-    std::uint64_t data_chunks = 0;
-    std::uint64_t incarnation = 0;
-    std::uint64_t journal_start = 0;
-    bool clean = false;
-    Epoch epoch{1}; // the current, open one
+    std::string owner; // at most 127 bytes
+    Features features;
+    ChunkSize chunk;
+    Area ring; // in blocks: the journal, on the metadata device
+    Area zone; // tree and tables, there as well
+    DataArea data;
+    OriginFacts origin;
+    JournalStart journal;
+    bool clean = false; // closed in order
+    Epoch epoch{1};     // the current, open one
     SnapshotId next_id;
-    std::uint64_t root = 0;
-    std::uint32_t root_level = 0;
     std::uint32_t max_snapshots = 0;
-    std::uint64_t entries = 0;
-    std::uint64_t snapshot_table = 0;
-    std::uint64_t snapshot_count = 0;
-    std::uint64_t attachment_table = 0;
-    std::uint64_t attachment_count = 0;
-    std::string owner;      // at most 127 bytes
-    Sectors largest_origin; // the origin's greatest length ever, if it was shrunk since; else 0
-    OriginRecord origin;
+    TreeRoot tree;
+    TableRoot snapshot_table;
+    TableRoot attachment_table;
 
     bool operator==(const Superblock&) const = default;
 
-    std::uint64_t chunk_bytes() const noexcept { return std::uint64_t{1} << chunk_shift; }
-    std::uint64_t chunk_blocks() const noexcept { return chunk_bytes() / kBlockSize.value; }
-    std::uint64_t chunk_sectors() const noexcept { return chunk_bytes() / kSectorSize.value; }
     // Chunks that a device of this length has, a partial one at its end included.
     std::uint64_t chunks_of(Sectors size) const noexcept
     {
-        return size.value / chunk_sectors() + (size.value % chunk_sectors() != 0 ? 1 : 0);
+        return size.value / chunk.sectors() + (size.value % chunk.sectors() != 0 ? 1 : 0);
     }
-    std::uint64_t origin_chunks() const noexcept { return chunks_of(origin_size); }
-    // The length that no snapshot exceeds.
-    Sectors greatest_size() const noexcept { return std::max(origin_size, largest_origin); }
+    std::uint64_t origin_chunks() const noexcept { return chunks_of(origin.size); }
     // Block number of the copy that this generation is written to.
     std::uint64_t home() const noexcept { return kSuperblockBlock[generation & 1]; }
 };

@@ -26,14 +26,14 @@ void TableChain::take_blocks(Allocator& allocator, const Superblock& sb, std::ui
     }
     SNAPSTORE_ASSERT(image_.size() >= count * kBlockSize.value);
     for (const std::uint64_t block : blocks_) {
-        allocator.free_later(block - sb.meta.first);
+        allocator.free_later(block - sb.zone.first);
     }
     blocks_.clear();
     while (blocks_.size() < count) {
         const Allocator::Run run = allocator.allocate(count - blocks_.size());
         SNAPSTORE_ASSERT(run.count > 0); // kept in reserve: Room::reserved_blocks()
         for (std::uint64_t i = 0; i < run.count; ++i) {
-            blocks_.push_back(sb.meta.first + run.first + i);
+            blocks_.push_back(sb.zone.first + run.first + i);
         }
     }
 }

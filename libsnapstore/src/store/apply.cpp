@@ -90,7 +90,7 @@ Result<void> Applier::apply_create(std::span<const record_disk> record)
     if (snapshot->info.epoch != state_.epoch || snapshot->info.state != SnapshotState::normal) {
         return fail(Errc::corrupt, "journal: create of a wrong epoch", snapshot->info.epoch.value);
     }
-    if (snapshot->info.size > ctx_.sb.greatest_size()) {
+    if (snapshot->info.size > ctx_.sb.origin.greatest()) {
         return fail(Errc::corrupt, "journal: create of a snapshot of a wrong size", snapshot->info.id.value);
     }
     const SnapshotId id = snapshot->info.id;

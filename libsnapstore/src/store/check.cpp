@@ -42,16 +42,16 @@ Task<Result<CheckReport>> Checker::check(bool data)
 // What open() refused: lists everything that is wrong with tables and tree.
 Task<void> Checker::check_damaged(CheckReport& report)
 {
-    places_.reset(ctx_.sb.data_chunks);
-    state_.blocks = Allocator(ctx_.sb.meta.count);
+    places_.reset(ctx_.sb.data.chunks);
+    state_.blocks = Allocator(ctx_.sb.zone.count);
     state_.table = SnapshotTable{};
     state_.attachments.clear();
     state_.lost_places = LostChunks{};
     state_.snapshot_chain = TableChain{};
     state_.attachment_chain = TableChain{};
-    state_.tree.emplace(state_.nodes, state_.blocks, ctx_.sb.meta);
+    state_.tree.emplace(state_.nodes, state_.blocks, ctx_.sb.zone);
     (void)co_await loader_.load(&report.damage);
-    report.exceptions = ctx_.sb.entries;
+    report.exceptions = ctx_.sb.tree.entries;
     if (report.damage.empty()) { // tables and tree are sound: it is the journal
         OpenReport opening;
         const auto ok = co_await replay_.run(opening);
@@ -63,7 +63,7 @@ Task<void> Checker::check_damaged(CheckReport& report)
 
 void Checker::check_chunks(CheckReport& report) const
 {
-    Bitmap seen(ctx_.sb.data_chunks);
+    Bitmap seen(ctx_.sb.data.chunks);
     std::uint64_t used = 0;
     state_.tree->visit(Key{}, kNoKey, 0, [&](const Entry& e, bool) {
         const Epoch at{e.key.epoch};
@@ -71,7 +71,7 @@ void Checker::check_chunks(CheckReport& report) const
             return true;
         }
         const StoreChunk place = e.store_chunk();
-        if (place.value >= ctx_.sb.data_chunks) {
+        if (place.value >= ctx_.sb.data.chunks) {
             report.damage.push_back({"store chunk out of range", 0, e.key.chunk(), at});
             return true;
         }
@@ -105,8 +105,8 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
             report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
         }
     };
-    for (std::uint64_t i = 0; i < ctx_.sb.meta.count; ++i) {
-        const std::uint64_t block = ctx_.sb.meta.first + i;
+    for (std::uint64_t i = 0; i < ctx_.sb.zone.count; ++i) {
+        const std::uint64_t block = ctx_.sb.zone.first + i;
         while (checkpoint_.running() && !ctx_.failed) { // it has named blocks that are not written yet
             co_await ctx_.queues.checkpoint.wait();
         }

@@ -52,9 +52,9 @@ Task<void> Checkpoint::loop()
 bool Checkpoint::anything_to_do() const noexcept
 {
     return state_.tree->nodes().dirty() || state_.table.dirty() || state_.attachments_dirty ||
-           state_.journal.applied != ctx_.sb.journal_start || places_.pending() != 0 ||
+           state_.journal.applied != ctx_.sb.journal.start || places_.pending() != 0 ||
            state_.blocks.pending() != 0 || mark_clean_ != ctx_.sb.clean ||
-           state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value() ||
+           state_.journal.incarnation != ctx_.sb.journal.incarnation || new_geometry_.has_value() ||
            origin_.to_be_kept;
 }
 
@@ -99,35 +99,35 @@ Superblock Checkpoint::freeze()
     Superblock next = ctx_.sb;
     freeze_tables(generation);
     if (new_geometry_) {
-        next.origin_size = new_geometry_->origin_size;
-        next.largest_origin = new_geometry_->largest_origin;
-        next.incompat = new_geometry_->incompat;
-        next.data_chunks = new_geometry_->data_chunks;
-        next.meta.count = new_geometry_->meta_blocks;
+        next.origin.size = new_geometry_->origin_size;
+        next.origin.largest = new_geometry_->largest_origin;
+        next.features.incompat = new_geometry_->incompat;
+        next.data.chunks = new_geometry_->data_chunks;
+        next.zone.count = new_geometry_->meta_blocks;
     }
-    next.incompat = state_.lost_places.count() > 0 ? next.incompat | kIncompatLostChunks
-                                                   : next.incompat & ~kIncompatLostChunks;
+    next.features.incompat = state_.lost_places.count() > 0 ? next.features.incompat | kIncompatLostChunks
+                                                            : next.features.incompat & ~kIncompatLostChunks;
     next.generation = generation;
-    next.incarnation = state_.journal.incarnation;
-    next.journal_start = state_.journal.applied;
+    next.journal.incarnation = state_.journal.incarnation;
+    next.journal.start = state_.journal.applied;
     next.clean = mark_clean_;
     next.epoch = state_.epoch;
     next.next_id = state_.next_id;
-    next.root = state_.tree->root() == nullptr ? 0 : state_.tree->root()->block;
-    next.root_level = state_.tree->root() == nullptr ? 0 : state_.tree->root()->level();
-    next.entries = state_.tree->entries();
-    next.snapshot_table = state_.snapshot_chain.head();
-    next.snapshot_count = state_.table.all().size();
-    next.attachment_table = state_.attachment_chain.head();
-    next.attachment_count = state_.attachments.size();
+    next.tree.root = state_.tree->root() == nullptr ? 0 : state_.tree->root()->block;
+    next.tree.level = state_.tree->root() == nullptr ? 0 : state_.tree->root()->level();
+    next.tree.entries = state_.tree->entries();
+    next.snapshot_table.head = state_.snapshot_chain.head();
+    next.snapshot_table.count = state_.table.all().size();
+    next.attachment_table.head = state_.attachment_chain.head();
+    next.attachment_table.count = state_.attachments.size();
     origin_.renew();
-    next.origin = origin_.record;
+    next.origin.record = origin_.record;
     origin_.to_be_kept = false;
     places_.units().freeze();
     state_.blocks.freeze();
     frozen_ = room_.mark();
     both_copies_ =
-        mark_clean_ || state_.journal.incarnation != ctx_.sb.incarnation || new_geometry_.has_value();
+        mark_clean_ || state_.journal.incarnation != ctx_.sb.journal.incarnation || new_geometry_.has_value();
     state_.tree->nodes().freeze(generation + (both_copies_ ? 2 : 1)); // each copy of the superblock takes one
     if (has_bug(PlantedBug::chunk_reused_before_checkpoint)) {
         places_.units().thaw();
@@ -231,8 +231,8 @@ Task<Result<void>> Checkpoint::change_geometry(const Superblock& next)
     if (const char* what = find_implausible(next); what != nullptr) {
         co_return fail(Errc::invalid, what);
     }
-    new_geometry_ =
-        Geometry{next.origin_size, next.largest_origin, next.incompat, next.data_chunks, next.meta.count};
+    new_geometry_ = Geometry{next.origin.size, next.origin.largest, next.features.incompat, next.data.chunks,
+                             next.zone.count};
     auto done = co_await run();
     new_geometry_.reset();
     co_return done;

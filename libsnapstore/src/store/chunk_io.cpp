@@ -24,7 +24,7 @@ Task<BufferPool::Lease> ChunkIo::lease_buffer(std::uint64_t want)
 Task<Result<void>> ChunkIo::read_origin(ChunkRange range, std::span<std::byte> to)
 {
     const std::uint64_t begin = range.first.value * ctx_.chunk_bytes();
-    const std::uint64_t end = to_bytes(ctx_.sb.origin_size).value;
+    const std::uint64_t end = to_bytes(ctx_.sb.origin.size).value;
     if (begin >= end) {
         co_return fail(Errc::corrupt, "a chunk beyond the end of the origin has no copy", begin);
     }

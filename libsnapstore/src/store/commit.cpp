@@ -52,7 +52,7 @@ void Commit::kick()
 void Commit::seal()
 {
     if (unsealed_ && !running_ && queue_.empty() && !ctx_.failed &&
-        ctx_.sb.journal_start < state_.journal.next) {
+        ctx_.sb.journal.start < state_.journal.next) {
         running_ = true;
         seal_wanted_ = true;
         spawn(ctx_.frame_pool, loop());
@@ -62,12 +62,12 @@ void Commit::seal()
 Task<void> Commit::write_seal()
 {
     seal_wanted_ = false;
-    if (state_.journal.next - ctx_.sb.journal_start >= ctx_.sb.journal.count) {
+    if (state_.journal.next - ctx_.sb.journal.start >= ctx_.sb.ring.count) {
         checkpoint_.start(); // after it there is nothing to seal
         co_return;
     }
     fill_batch(Batch{queue_.head(), 1, 0, false});
-    const Bytes where{block_offset(journal_block_of(ctx_.sb.journal, state_.journal.next))};
+    const Bytes where{block_offset(journal_block_of(ctx_.sb.ring, state_.journal.next))};
     const IoStatus written =
         co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::write, where, buffer_.block(0));
     if (written != IoStatus::ok) {
@@ -126,7 +126,7 @@ Task<void> Commit::loop()
         }
         if (written != Written::ok) {
             ctx_.fail_store("cannot write the journal",
-                            block_offset(journal_block_of(ctx_.sb.journal, state_.journal.next)));
+                            block_offset(journal_block_of(ctx_.sb.ring, state_.journal.next)));
         }
         if (ctx_.failed) { // nothing is applied or acknowledged any more, even if this commit was written
             break;
@@ -136,7 +136,7 @@ Task<void> Commit::loop()
         ++ctx_.counters.commits;
         ctx_.counters.journal_blocks += batch.blocks;
         apply_batch(batch);
-        const bool half_full = state_.journal.next - ctx_.sb.journal_start >= ctx_.sb.journal.count / 2;
+        const bool half_full = state_.journal.next - ctx_.sb.journal.start >= ctx_.sb.ring.count / 2;
         if ((half_full || state_.mark_lost_chunks()) && !checkpoint_.running()) {
             checkpoint_.start();
         }
@@ -150,8 +150,8 @@ Task<void> Commit::loop()
 // out of nodes or blocks.
 Commit::Batch Commit::choose_batch() const noexcept
 {
-    const std::uint64_t ring_free = ctx_.sb.journal.count - (state_.journal.next - ctx_.sb.journal_start);
-    const std::uint64_t max_blocks = std::min({kMaxBatchBlocks, ctx_.sb.journal.count / 4, ring_free});
+    const std::uint64_t ring_free = ctx_.sb.ring.count - (state_.journal.next - ctx_.sb.journal.start);
+    const std::uint64_t max_blocks = std::min({kMaxBatchBlocks, ctx_.sb.ring.count / 4, ring_free});
     const std::uint64_t free_blocks =
         state_.blocks.free() - std::min(state_.blocks.free(), room_.reserved_blocks());
     const std::uint64_t room = std::min<std::uint64_t>(state_.nodes.free(), free_blocks);
@@ -228,14 +228,14 @@ Task<Commit::Written> Commit::write_batch(const Batch& batch)
             co_return Written::failed;
         }
     }
-    const std::uint64_t first = journal_block_of(ctx_.sb.journal, state_.journal.next);
-    const std::uint64_t before_end = std::min(batch.blocks, ctx_.sb.journal.end() - first);
+    const std::uint64_t first = journal_block_of(ctx_.sb.ring, state_.journal.next);
+    const std::uint64_t before_end = std::min(batch.blocks, ctx_.sb.ring.end() - first);
     IoGroup<2> writes;
     writes.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(first)},
                buffer_.span(0, before_end * kBlockSize.value));
     if (before_end < batch.blocks) {
         writes.add(
-            ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(ctx_.sb.journal.first)},
+            ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(ctx_.sb.ring.first)},
             buffer_.span(before_end * kBlockSize.value, (batch.blocks - before_end) * kBlockSize.value));
     }
     const IoStatus written = co_await writes;

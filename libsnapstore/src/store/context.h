@@ -26,10 +26,10 @@ struct Context {
     BlockDevice& meta_device() noexcept { return devices.meta != nullptr ? *devices.meta : *devices.store; }
     bool separate_meta() const noexcept { return devices.meta != nullptr; }
 
-    std::uint64_t chunk_bytes() const noexcept { return sb.chunk_bytes(); }
+    std::uint64_t chunk_bytes() const noexcept { return sb.chunk.bytes(); }
     Bytes store_offset(StoreChunk place) const noexcept
     {
-        return Bytes{block_offset(sb.data_start) + place.value * chunk_bytes()};
+        return Bytes{block_offset(sb.data.start) + place.value * chunk_bytes()};
     }
     Result<void> check_running() const;                             // opened, and not closing
     Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length

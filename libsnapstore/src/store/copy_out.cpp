@@ -13,7 +13,7 @@ namespace snapstore {
 // The epoch that the chunk's copy is for (0: none is needed), and up to where it is the same one.
 CopyOut::Cover CopyOut::cover(Chunk chunk) const noexcept
 {
-    const auto [newest, end] = state_.table.cover(Sectors{chunk.value * ctx_.sb.chunk_sectors()});
+    const auto [newest, end] = state_.table.cover(Sectors{chunk.value * ctx_.sb.chunk.sectors()});
     return {newest, Chunk{ctx_.sb.chunks_of(end)}};
 }
 
@@ -68,7 +68,7 @@ bool CopyOut::writable(ChunkRange range) const noexcept
 
 Task<Result<void>> CopyOut::origin_write(ChunkRange range)
 {
-    if (auto ok = ctx_.check_range(range, ctx_.sb.origin_size); !ok) {
+    if (auto ok = ctx_.check_range(range, ctx_.sb.origin.size); !ok) {
         co_return ok;
     }
     if (writable(range)) {

@@ -125,7 +125,7 @@ Result<DeltaPart> find_delta(Context& ctx, const State& state, SnapshotId from, 
     DeltaPart part;
     part.from = (*older)->info.epoch;
     std::uint32_t upto = kOriginEpoch;
-    Sectors size = ctx.sb.origin_size;
+    Sectors size = ctx.sb.origin.size;
     if (to) {
         const auto newer = state.readable(*to);
         if (!newer) {
@@ -143,7 +143,7 @@ Result<DeltaPart> find_delta(Context& ctx, const State& state, SnapshotId from, 
     }
     const Chunk end{ctx.sb.chunks_of(size)};
     const Sectors before = (*older)->info.size;
-    const Chunk added = before < size ? Chunk{before.value / ctx.sb.chunk_sectors()} : end; // only b has them
+    const Chunk added = before < size ? Chunk{before.value / ctx.sb.chunk.sectors()} : end; // only b has them
     if (start >= end) {
         part.next = start;
         part.complete = true;

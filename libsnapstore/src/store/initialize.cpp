@@ -91,7 +91,7 @@ Task<Result<void>> Store::initialize(FramePool& frames, Devices devices, Format 
     BlockDevice& meta = devices.meta != nullptr ? *devices.meta : *devices.store;
     auto done = co_await wipe_copies(frames, meta);
     if (done) {
-        done = co_await wipe_journal(frames, meta, sb->journal);
+        done = co_await wipe_journal(frames, meta, sb->ring);
     }
     if (done && devices.meta != nullptr) {
         Superblock identity = *sb;
@@ -113,16 +113,16 @@ Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
     }
     StoreInfo info;
     info.uuid = sb->uuid;
-    info.chunk_shift = sb->chunk_shift;
-    info.origin_size = sb->origin_size;
+    info.chunk_shift = sb->chunk.shift;
+    info.origin_size = sb->origin.size;
     info.epoch = sb->epoch;
-    info.store_chunks = sb->data_chunks;
-    info.store_size = Bytes{block_offset(sb->data_start) + sb->data_chunks * sb->chunk_bytes()};
-    info.meta_size = Bytes{sb->role == DeviceRole::meta ? block_offset(sb->meta.end()) : 0};
-    info.meta_blocks = sb->meta.count;
-    info.journal_blocks = sb->journal.count;
-    info.exceptions = sb->entries;
-    info.snapshots = sb->snapshot_count;
+    info.store_chunks = sb->data.chunks;
+    info.store_size = Bytes{block_offset(sb->data.start) + sb->data.chunks * sb->chunk.bytes()};
+    info.meta_size = Bytes{sb->role == DeviceRole::meta ? block_offset(sb->zone.end()) : 0};
+    info.meta_blocks = sb->zone.count;
+    info.journal_blocks = sb->ring.count;
+    info.exceptions = sb->tree.entries;
+    info.snapshots = sb->snapshot_table.count;
     co_return info;
 }
 

@@ -7,7 +7,7 @@ namespace snapstore {
 
 bool KnownOrigin::whole_in(std::uint64_t block, Sectors size) const noexcept
 {
-    return block / ctx_.sb.chunk_blocks() < size.value / ctx_.sb.chunk_sectors();
+    return block / ctx_.sb.chunk.blocks() < size.value / ctx_.sb.chunk.sectors();
 }
 
 // That snapshot is live, has the chunk, and shares it with the origin.
@@ -15,10 +15,10 @@ bool KnownOrigin::unwritten_since(std::uint64_t block, Epoch snapshot) const noe
 {
     const Snapshot* s = state_.table.find(snapshot);
     if (s == nullptr || s->info.state != SnapshotState::normal || !whole_in(block, s->info.size) ||
-        !whole_in(block, ctx_.sb.origin_size)) {
+        !whole_in(block, ctx_.sb.origin.size)) {
         return false;
     }
-    const Key key = Key::shared(Chunk{block / ctx_.sb.chunk_blocks()}, snapshot);
+    const Key key = Key::shared(Chunk{block / ctx_.sb.chunk.blocks()}, snapshot);
     const auto e = state_.tree->lower_bound(key);
     return !e || e->key.key != key.key;
 }
@@ -55,7 +55,7 @@ void KnownOrigin::add(const OriginSample& sample) noexcept
 bool KnownOrigin::much_better_than_on_disk() const noexcept
 {
     std::size_t on_disk = 0;
-    for (const OriginSample& sample : ctx_.sb.origin.samples) {
+    for (const OriginSample& sample : ctx_.sb.origin.record.samples) {
         on_disk += sample.epoch != 0 && unwritten_since(sample.block, Epoch{sample.epoch}) ? 1U : 0U;
     }
     return record.count() > on_disk + on_disk / 4;

@@ -20,11 +20,13 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
 {
     state_.epoch = ctx_.sb.epoch;
     state_.next_id = ctx_.sb.next_id;
-    state_.journal.applied = ctx_.sb.journal_start;
+    state_.journal.applied = ctx_.sb.journal.start;
     state_.tree->nodes().set_generation(ctx_.sb.generation + 1);
-    auto ok = co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table, ctx_.sb.snapshot_count);
+    auto ok =
+        co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table.head, ctx_.sb.snapshot_table.count);
     if (ok) {
-        ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table, ctx_.sb.attachment_count);
+        ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table.head,
+                                 ctx_.sb.attachment_table.count);
     }
     if (!ok && damage != nullptr) {
         damage->push_back({ok.error().what, ok.error().where, {}, {}});
@@ -51,7 +53,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
 // Room to write everything anew, as the layout provides it: without it no checkpoint would be possible.
 Result<void> Loader::check_zone() const
 {
-    if (room_.node_limit() == 0 || state_.tree->nodes().size() > ctx_.sb.meta.count / 2 ||
+    if (room_.node_limit() == 0 || state_.tree->nodes().size() > ctx_.sb.zone.count / 2 ||
         state_.blocks.free() < room_.reserved_blocks() - kSpareBlocks) {
         return fail(Errc::corrupt, "metadata zone too small for what it holds");
     }
@@ -66,7 +68,7 @@ Task<Result<void>> Loader::load_table(TableKind kind, std::uint64_t head, std::u
         return kind == TableKind::snapshots ? state_.table.all().size() : state_.attachments.size();
     };
     for (std::uint64_t block = head; block != 0;) {
-        if (!ctx_.sb.meta.contains(block) || !state_.blocks.mark_used(block - ctx_.sb.meta.first)) {
+        if (!ctx_.sb.zone.contains(block) || !state_.blocks.mark_used(block - ctx_.sb.zone.first)) {
             co_return fail(Errc::corrupt, "table: block out of range or used twice", block_offset(block));
         }
         const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
@@ -112,7 +114,7 @@ Result<void> Loader::load_table_block(std::span<const std::byte> image, TableKin
         if (!snapshot) {
             return tl::unexpected(snapshot.error());
         }
-        if (snapshot->info.size > ctx_.sb.greatest_size()) {
+        if (snapshot->info.size > ctx_.sb.origin.greatest()) {
             return fail(Errc::corrupt, "snapshot table: size out of range");
         }
         if (snapshot->info.epoch >= state_.epoch || !state_.table.insert(std::move(*snapshot))) {
@@ -130,8 +132,8 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
     std::vector<PendingNode> below;
     std::array<Node*, kDepth> reading{};
     IoGroup<kDepth> group;
-    if (ctx_.sb.root != 0) {
-        level.push_back({ctx_.sb.root, ctx_.sb.generation, ctx_.sb.root_level, {}});
+    if (ctx_.sb.tree.root != 0) {
+        level.push_back({ctx_.sb.tree.root, ctx_.sb.generation, ctx_.sb.tree.level, {}});
     }
     for (; !level.empty(); level.swap(below), below.clear()) {
         for (std::size_t i = 0; i < level.size(); i += group.size()) {
@@ -169,7 +171,7 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
     if (damage != nullptr) {
         co_return Result<void>{};
     }
-    co_return state_.tree->set_root(ctx_.sb.root, ctx_.sb.root_level, ctx_.sb.entries);
+    co_return state_.tree->set_root(ctx_.sb.tree.root, ctx_.sb.tree.level, ctx_.sb.tree.entries);
 }
 
 Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below)

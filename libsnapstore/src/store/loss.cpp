@@ -100,7 +100,7 @@ Task<IoStatus> Loss::mark_superblock()
 {
     Superblock lost = ctx_.sb;
     lost.generation += 3;
-    lost.incompat |= kIncompatLost;
+    lost.features.incompat |= kIncompatLost;
     lost.clean = false;
     const IoStatus status = co_await checkpoint_.write_superblock(lost);
     if (status != IoStatus::ok) {
@@ -146,9 +146,10 @@ Task<IoStatus> Loss::write_witness(bool lost)
 // After the replay, before anything is written or answered.
 Task<Result<void>> Loss::find(OpenReport& report)
 {
-    if ((ctx_.sb.incompat & kIncompatLost) != 0) {
+    if ((ctx_.sb.features.incompat & kIncompatLost) != 0) {
         report.lost += state_.lose_snapshots(Epoch{~std::uint32_t{0}});
-        ctx_.sb.incompat &= ~kIncompatLost; // on disk with the checkpoint that has the squashed snapshots
+        ctx_.sb.features.incompat &=
+            ~kIncompatLost; // on disk with the checkpoint that has the squashed snapshots
     }
     if (ctx_.devices.witness == nullptr) {
         co_return Result<void>{};

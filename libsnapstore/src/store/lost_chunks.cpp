@@ -41,9 +41,9 @@ Task<Result<void>> CopyOut::read_run(ChunkRange& part, const BufferPool::Lease& 
 // Can the origin be read anywhere but in this chunk?
 Task<bool> CopyOut::origin_answers(Chunk except, std::span<std::byte> scratch)
 {
-    const std::uint64_t last = (to_bytes(ctx_.sb.origin_size).value - 1) / kBlockSize.value;
+    const std::uint64_t last = (to_bytes(ctx_.sb.origin.size).value - 1) / kBlockSize.value;
     for (const std::uint64_t block : {std::uint64_t{0}, last / 2, last}) {
-        if (block / ctx_.sb.chunk_blocks() == except.value) {
+        if (block / ctx_.sb.chunk.blocks() == except.value) {
             continue;
         }
         ++ctx_.counters.origin_reads;

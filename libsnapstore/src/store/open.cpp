@@ -14,14 +14,14 @@ constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 // Everything whose size depends on the store.
 void StoreImpl::make_pools()
 {
-    places.reset(ctx.sb.data_chunks);
-    state.blocks = Allocator(ctx.sb.meta.count);
-    state.tree.emplace(state.nodes, state.blocks, ctx.sb.meta);
+    places.reset(ctx.sb.data.chunks);
+    state.blocks = Allocator(ctx.sb.zone.count);
+    state.tree.emplace(state.nodes, state.blocks, ctx.sb.zone);
     commit.reset(kMaxInFlight + 64); // and some for who changes the table;
     state.in_flight = InFlight(kMaxInFlight);
     io.reset();
     const std::uint64_t wanted =
-        std::min(ctx.config.node_cache.value / kBlockSize.value, ctx.sb.meta.count + 64);
+        std::min(ctx.config.node_cache.value / kBlockSize.value, ctx.sb.zone.count + 64);
     state.nodes.grow(std::max<std::uint64_t>(wanted, 64));
     ctx.frame_pool.reserve(ctx.config.max_operations, 1024);
     ctx.frame_pool.reserve(64, 8192);
@@ -51,7 +51,7 @@ Task<Result<OpenReport>> StoreImpl::open()
     open_called = true;
     auto ok = co_await read_superblocks(ctx);
     if (ok) {
-        origin.record = ctx.sb.origin;
+        origin.record = ctx.sb.origin.record;
         ok = check_devices(ctx);
     }
     if (ok) {
@@ -82,7 +82,7 @@ Task<Result<OpenReport>> StoreImpl::open()
         }
         co_return tl::unexpected(ok.error());
     }
-    state.journal.incarnation = ctx.sb.incarnation + 1;
+    state.journal.incarnation = ctx.sb.journal.incarnation + 1;
     state.journal.next = state.journal.applied;
     ctx.opened = true;
     ok = sweep_for_table();

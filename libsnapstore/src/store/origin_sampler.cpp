@@ -27,7 +27,7 @@ std::uint64_t next_random(std::uint64_t& state) noexcept
 // Where something was written once there is content, and not on a disk that is mostly empty.
 std::optional<std::uint64_t> OriginSampler::choose() noexcept
 {
-    const std::uint64_t chunks_there = ctx_.sb.origin_size.value / ctx_.sb.chunk_sectors();
+    const std::uint64_t chunks_there = ctx_.sb.origin.size.value / ctx_.sb.chunk.sectors();
     if (chunks_there == 0) {
         return std::nullopt;
     }
@@ -38,7 +38,7 @@ std::optional<std::uint64_t> OriginSampler::choose() noexcept
         }
     }
     const std::uint64_t block =
-        chunk * ctx_.sb.chunk_blocks() + next_random(random_) % ctx_.sb.chunk_blocks();
+        chunk * ctx_.sb.chunk.blocks() + next_random(random_) % ctx_.sb.chunk.blocks();
     const bool known = std::any_of(origin_.record.samples.begin(), origin_.record.samples.end(),
                                    [&](const OriginSample& s) { return s.epoch != 0 && s.block == block; });
     return known || !origin_.unwritten_since(block, sampled_for_) ? std::nullopt : std::optional(block);

@@ -20,10 +20,10 @@ struct Replay::Ring {
 Task<Result<void>> Replay::read_ring(Ring& ring)
 {
     constexpr std::uint64_t kStep = 256; // blocks
-    for (std::uint64_t i = 0; i < ctx_.sb.journal.count; i += kStep) {
-        const std::uint64_t count = std::min(kStep, ctx_.sb.journal.count - i);
+    for (std::uint64_t i = 0; i < ctx_.sb.ring.count; i += kStep) {
+        const std::uint64_t count = std::min(kStep, ctx_.sb.ring.count - i);
         const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                                                  Bytes{block_offset(ctx_.sb.journal.first + i)},
+                                                  Bytes{block_offset(ctx_.sb.ring.first + i)},
                                                   ring.blocks.span(block_offset(i), block_offset(count)));
         if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
@@ -43,7 +43,7 @@ Task<Result<void>> Replay::read_ring_blocks(Ring& ring, std::uint64_t first, std
     for (std::uint64_t i = first; i < first + count; ++i) {
         const IoStatus status =
             co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                              Bytes{block_offset(ctx_.sb.journal.first + i)}, ring.blocks.block(i));
+                              Bytes{block_offset(ctx_.sb.ring.first + i)}, ring.blocks.block(i));
         if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
@@ -53,27 +53,26 @@ Task<Result<void>> Replay::read_ring_blocks(Ring& ring, std::uint64_t first, std
         }
     }
     if (!any) { // the device rather than a sector
-        co_return fail(Errc::io_error, "cannot read the journal",
-                       block_offset(ctx_.sb.journal.first + first));
+        co_return fail(Errc::io_error, "cannot read the journal", block_offset(ctx_.sb.ring.first + first));
     }
     co_return Result<void>{};
 }
 
 Result<JournalHeader> Replay::header_at(const Ring& ring, std::uint64_t sequence) const
 {
-    const std::uint64_t index = sequence % ctx_.sb.journal.count;
+    const std::uint64_t index = sequence % ctx_.sb.ring.count;
     if (ring.unreadable.test(index)) {
-        return fail(Errc::io_error, "journal: unreadable", block_offset(ctx_.sb.journal.first + index));
+        return fail(Errc::io_error, "journal: unreadable", block_offset(ctx_.sb.ring.first + index));
     }
-    return unpack_journal_block(ring.blocks.block(index), ctx_.sb, ctx_.sb.journal.first + index);
+    return unpack_journal_block(ring.blocks.block(index), ctx_.sb, ctx_.sb.ring.first + index);
 }
 
 namespace {
 
 bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::uint64_t sequence)
 {
-    const bool same_life =
-        header && (header->incarnation == sb.incarnation || has_bug(PlantedBug::stale_incarnation_accepted));
+    const bool same_life = header && (header->incarnation == sb.journal.incarnation ||
+                                      has_bug(PlantedBug::stale_incarnation_accepted));
     return same_life && header->sequence == sequence && header->durable < sequence;
 }
 
@@ -82,8 +81,8 @@ bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::u
 // The first sequence number that is not there; `durable`: the last one known to have been durable.
 Result<std::uint64_t> Replay::find_journal_end(const Ring& ring, std::uint64_t& durable) const
 {
-    std::uint64_t sequence = ctx_.sb.journal_start;
-    for (; sequence - ctx_.sb.journal_start < ctx_.sb.journal.count; ++sequence) {
+    std::uint64_t sequence = ctx_.sb.journal.start;
+    for (; sequence - ctx_.sb.journal.start < ctx_.sb.ring.count; ++sequence) {
         const auto header = header_at(ring, sequence);
         if (!continues(header, ctx_.sb, sequence)) {
             break;
@@ -102,17 +101,17 @@ Result<void> Replay::find_lost_commits(const Ring& ring, std::uint64_t end) cons
     if (has_bug(PlantedBug::stale_incarnation_accepted)) {
         return {};
     }
-    for (std::uint64_t i = 0; i < ctx_.sb.journal.count; ++i) {
+    for (std::uint64_t i = 0; i < ctx_.sb.ring.count; ++i) {
         const auto header = header_at(ring, i);
-        if (!header || header->incarnation < ctx_.sb.incarnation) {
+        if (!header || header->incarnation < ctx_.sb.journal.incarnation) {
             continue;
         }
-        if (header->incarnation > ctx_.sb.incarnation || header->superblock > ctx_.sb.generation) {
+        if (header->incarnation > ctx_.sb.journal.incarnation || header->superblock > ctx_.sb.generation) {
             return fail(Errc::corrupt, "the newest superblock is lost", block_offset(ctx_.sb.home()));
         }
         if (header->sequence >= end && header->durable >= end) {
             return fail(Errc::corrupt, "journal: a committed block is damaged",
-                        block_offset(journal_block_of(ctx_.sb.journal, end)));
+                        block_offset(journal_block_of(ctx_.sb.ring, end)));
         }
     }
     return check_unreadable_end(ring, end);
@@ -124,20 +123,21 @@ Result<void> Replay::find_lost_commits(const Ring& ring, std::uint64_t end) cons
 Result<void> Replay::check_unreadable_end(const Ring& ring, std::uint64_t end) const
 {
     const auto unreadable = [&](std::uint64_t sequence) {
-        return ring.unreadable.test(sequence % ctx_.sb.journal.count);
+        return ring.unreadable.test(sequence % ctx_.sb.ring.count);
     };
-    if (end - ctx_.sb.journal_start == ctx_.sb.journal.count || !unreadable(end)) {
+    if (end - ctx_.sb.journal.start == ctx_.sb.ring.count || !unreadable(end)) {
         return {};
     }
     for (std::uint64_t next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
         if (unreadable(next)) {
             return fail(Errc::io_error,
                         "blocks of the journal cannot be read that may hold what was acknowledged",
-                        block_offset(journal_block_of(ctx_.sb.journal, end)));
+                        block_offset(journal_block_of(ctx_.sb.ring, end)));
         }
         const auto header = header_at(ring, next);
-        const bool old = header && (header->incarnation < ctx_.sb.incarnation || header->sequence < end);
-        if (old || is_all_zero(ring.blocks.block(next % ctx_.sb.journal.count))) {
+        const bool old =
+            header && (header->incarnation < ctx_.sb.journal.incarnation || header->sequence < end);
+        if (old || is_all_zero(ring.blocks.block(next % ctx_.sb.ring.count))) {
             break;
         }
     }
@@ -146,11 +146,11 @@ Result<void> Replay::check_unreadable_end(const Ring& ring, std::uint64_t end) c
 
 Task<Result<void>> Replay::run(OpenReport& report)
 {
-    Ring ring(ctx_.sb.journal.count);
+    Ring ring(ctx_.sb.ring.count);
     if (auto ok = co_await read_ring(ring); !ok) {
         co_return ok;
     }
-    std::uint64_t durable = ctx_.sb.journal_start - 1;
+    std::uint64_t durable = ctx_.sb.journal.start - 1;
     auto end = find_journal_end(ring, durable);
     if (end) {
         if (auto ok = find_lost_commits(ring, *end); !ok) {
@@ -160,8 +160,8 @@ Task<Result<void>> Replay::run(OpenReport& report)
     if (!end) {
         co_return tl::unexpected(end.error());
     }
-    for (std::uint64_t sequence = ctx_.sb.journal_start; sequence < *end; ++sequence) {
-        const auto block = ring.blocks.block(sequence % ctx_.sb.journal.count);
+    for (std::uint64_t sequence = ctx_.sb.journal.start; sequence < *end; ++sequence) {
+        const auto block = ring.blocks.block(sequence % ctx_.sb.ring.count);
         const auto header = header_at(ring, sequence);
         if (sequence > durable && !has_bug(PlantedBug::tail_without_data_crc)) {
             const auto matches = co_await data_matches(block, header->used);
@@ -176,7 +176,7 @@ Task<Result<void>> Replay::run(OpenReport& report)
         auto ok = replay_block(block, header->used);
         if (!ok) {
             co_return fail(ok.error().code, ok.error().what,
-                           block_offset(journal_block_of(ctx_.sb.journal, sequence)));
+                           block_offset(journal_block_of(ctx_.sb.ring, sequence)));
         }
         for (std::size_t slot = 0; slot < header->used; slot += load_slot(block, slot).slots) {
             ++report.replayed_records;
@@ -197,7 +197,7 @@ Task<Result<bool>> Replay::data_matches(std::span<const std::byte> block, std::s
             continue;
         }
         const StoreChunk place{record.location & kLocationMask};
-        if (place.value >= ctx_.sb.data_chunks) {
+        if (place.value >= ctx_.sb.data.chunks) {
             co_return fail(Errc::corrupt, "journal: store chunk out of range");
         }
         const Bytes offset = ctx_.store_offset(place);

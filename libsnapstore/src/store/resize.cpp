@@ -29,7 +29,7 @@ Task<Result<void>> Resize::resize_origin(Sectors size)
         co_return ok;
     }
     for (;;) {
-        const bool copies = size < ctx_.sb.origin_size && !has_bug(PlantedBug::shrink_without_copy);
+        const bool copies = size < ctx_.sb.origin.size && !has_bug(PlantedBug::shrink_without_copy);
         if (copies) {
             if (auto copied = co_await copy_out_tail(size); !copied) {
                 co_return copied;
@@ -43,18 +43,18 @@ Task<Result<void>> Resize::resize_origin(Sectors size)
             co_return tl::unexpected(ctx_.failure());
         }
         if (copies &&
-            copy_out_.shared_from(size.value / ctx_.sb.chunk_sectors(), ctx_.sb.origin_chunks()) > 0) {
+            copy_out_.shared_from(size.value / ctx_.sb.chunk.sectors(), ctx_.sb.origin_chunks()) > 0) {
             continue; // a snapshot was taken meanwhile
         }
-        if (size == ctx_.sb.origin_size) {
+        if (size == ctx_.sb.origin.size) {
             co_return Result<void>{};
         }
         Superblock next = ctx_.sb;
-        if (size < ctx_.sb.origin_size) {
-            next.largest_origin = ctx_.sb.greatest_size();
-            next.incompat |= kIncompatShrunkOrigin;
+        if (size < ctx_.sb.origin.size) {
+            next.origin.largest = ctx_.sb.origin.greatest();
+            next.features.incompat |= kIncompatShrunkOrigin;
         }
-        next.origin_size = size;
+        next.origin.size = size;
         if (has_bug(PlantedBug::resize_before_durable)) {
             ctx_.sb = next;
             co_return Result<void>{};
@@ -65,7 +65,7 @@ Task<Result<void>> Resize::resize_origin(Sectors size)
 
 Task<Result<void>> Resize::copy_out_tail(Sectors size)
 {
-    const std::uint64_t first = size.value / ctx_.sb.chunk_sectors();
+    const std::uint64_t first = size.value / ctx_.sb.chunk.sectors();
     const std::uint64_t end = ctx_.sb.origin_chunks();
     std::uint64_t left = copy_out_.shared_from(first, end);
     if (left > places_.free() && places_.pending() > 0) {
@@ -121,24 +121,24 @@ Task<Result<void>> Resize::resize_store(Bytes size)
     if (room_.shrink) {
         co_return fail(Errc::busy, "the snapshot store is being shrunk");
     }
-    const std::uint64_t start = block_offset(ctx_.sb.data_start);
+    const std::uint64_t start = block_offset(ctx_.sb.data.start);
     Superblock next = ctx_.sb;
-    next.data_chunks = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
-    if (next.data_chunks < ctx_.sb.data_chunks) {
+    next.data.chunks = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
+    if (next.data.chunks < ctx_.sb.data.chunks) {
         co_return fail(Errc::invalid, "that is smaller than it is");
     }
-    if (next.data_chunks == ctx_.sb.data_chunks) {
+    if (next.data.chunks == ctx_.sb.data.chunks) {
         co_return Result<void>{};
     }
     if (ctx_.separate_meta()) {
         // First: a store device with more chunks than are known is understood by open().
-        if (auto done = co_await write_identity(ctx_, next.data_chunks); !done) {
+        if (auto done = co_await write_identity(ctx_, next.data.chunks); !done) {
             co_return done;
         }
     }
     auto done = co_await checkpoint_.change_geometry(next);
     if (done) {
-        places_.grow(ctx_.sb.data_chunks);
+        places_.grow(ctx_.sb.data.chunks);
         ctx_.queues.space.wake_all();
         ctx_.queues.tick.wake_all();
     }
@@ -162,11 +162,11 @@ Task<Result<void>> Resize::resize_meta(Bytes size)
         co_return tl::unexpected(ctx_.failure());
     }
     const std::uint64_t end = size.value / kBlockSize.value;
-    const std::uint64_t count = end - std::min(end, ctx_.sb.meta.first);
-    if (count < ctx_.sb.meta.count) {
+    const std::uint64_t count = end - std::min(end, ctx_.sb.zone.first);
+    if (count < ctx_.sb.zone.count) {
         co_return co_await zone_shrink_.run(count);
     }
-    if (count > ctx_.sb.meta.count) {
+    if (count > ctx_.sb.zone.count) {
         co_return co_await grow_meta(count);
     }
     co_return Result<void>{};
@@ -182,11 +182,11 @@ Task<Result<void>> Resize::grow_meta(std::uint64_t count)
     }
     const Gate::Lock lock(gate_);
     Superblock next = ctx_.sb;
-    next.meta.count = count;
+    next.zone.count = count;
     auto done = co_await checkpoint_.change_geometry(next);
     if (done) {
-        state_.blocks.grow(ctx_.sb.meta.count);
-        state_.tree->nodes().grow_zone(ctx_.sb.meta.count);
+        state_.blocks.grow(ctx_.sb.zone.count);
+        state_.tree->nodes().grow_zone(ctx_.sb.zone.count);
         ctx_.queues.space.wake_all();
         ctx_.queues.tick.wake_all();
     }

@@ -32,7 +32,7 @@ std::uint64_t Room::zone_with(std::uint64_t tree_nodes) const noexcept
 
 std::uint64_t Room::zone_limit() const noexcept
 {
-    return zone_shrink ? zone_shrink->end : ctx_.sb.meta.count;
+    return zone_shrink ? zone_shrink->end : ctx_.sb.zone.count;
 }
 
 std::uint64_t Room::node_limit() const noexcept
@@ -51,7 +51,7 @@ std::uint64_t Room::recovery_nodes() const noexcept
 // The same for the snapshot table, and what the sweep has erased from it.
 std::uint64_t Room::recovery_snapshots() const noexcept
 {
-    return ctx_.sb.snapshot_count + (state_.snapshots_created - durable_.snapshots_created);
+    return ctx_.sb.snapshot_table.count + (state_.snapshots_created - durable_.snapshots_created);
 }
 
 Room::Mark Room::mark() const noexcept { return {state_.tree->mark(), state_.snapshots_created}; }

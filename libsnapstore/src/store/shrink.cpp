@@ -31,10 +31,10 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
     if (room_.shrink) {
         co_return fail(Errc::busy, "the snapshot store is being shrunk");
     }
-    const std::uint64_t start = block_offset(ctx_.sb.data_start);
+    const std::uint64_t start = block_offset(ctx_.sb.data.start);
     const std::uint64_t end = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
-    if (end >= ctx_.sb.data_chunks) {
-        co_return end == ctx_.sb.data_chunks ? Result<void>{}
+    if (end >= ctx_.sb.data.chunks) {
+        co_return end == ctx_.sb.data.chunks ? Result<void>{}
                                              : fail(Errc::invalid, "that is larger than it is");
     }
     if (end < kMinStoreChunks) {
@@ -300,13 +300,13 @@ Task<Result<void>> StoreShrink::cut_tail()
     }
     room_.shrink->final = true;
     Superblock next = ctx_.sb;
-    next.data_chunks = room_.shrink->end;
+    next.data.chunks = room_.shrink->end;
     if (auto done = co_await checkpoint_.change_geometry(next); !done) {
         co_return done;
     }
     places_.units().cut_at_limit();
     if (ctx_.separate_meta()) { // afterwards: see above
-        co_return co_await write_identity(ctx_, next.data_chunks);
+        co_return co_await write_identity(ctx_, next.data.chunks);
     }
     co_return Result<void>{};
 }

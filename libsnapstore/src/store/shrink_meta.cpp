@@ -15,7 +15,7 @@ constexpr std::uint64_t kRenewedAtOnce = 4096; // nodes, without a pause
 std::uint64_t ZoneShrink::least_zone() const noexcept
 {
     const std::uint64_t growth = state_.tree->growth_bound(state_.in_flight.size() + io_.max_run_chunks());
-    return std::max(zone_for(ctx_.sb.data_chunks, ctx_.sb.max_snapshots),
+    return std::max(zone_for(ctx_.sb.data.chunks, ctx_.sb.max_snapshots),
                     room_.zone_with(std::max(state_.tree->nodes().size(), room_.recovery_nodes()) + growth));
 }
 
@@ -26,7 +26,7 @@ Task<Result<void>> ZoneShrink::run(std::uint64_t end)
     }
     if (const std::uint64_t least = least_zone(); end < least) {
         co_return fail(Errc::no_space, "the metadata of this store need more room",
-                       block_offset(ctx_.sb.meta.first + least));
+                       block_offset(ctx_.sb.zone.first + least));
     }
     room_.zone_shrink.emplace();
     room_.zone_shrink->end = end;
@@ -87,7 +87,7 @@ Task<Result<void>> ZoneShrink::empty_zone_end()
         if (auto renewed = co_await renew_nodes(room_.zone_shrink->end); !renewed) {
             co_return renewed;
         }
-        renew_tables(ctx_.sb.meta.first + room_.zone_shrink->end);
+        renew_tables(ctx_.sb.zone.first + room_.zone_shrink->end);
         if (!checkpoint_.anything_to_do()) {
             co_return fail(Errc::corrupt, "a block of metadata is in use, and nothing names it");
         }
@@ -98,7 +98,7 @@ Task<Result<void>> ZoneShrink::empty_zone_end()
 Task<Result<void>> ZoneShrink::renew_nodes(std::uint64_t first)
 {
     std::uint64_t renewed = 0;
-    for (std::uint64_t block = ctx_.sb.meta.first + first; block < ctx_.sb.meta.end(); ++block) {
+    for (std::uint64_t block = ctx_.sb.zone.first + first; block < ctx_.sb.zone.end(); ++block) {
         if (state_.tree->nodes().at(block) == nullptr) {
             continue;
         }
@@ -142,12 +142,12 @@ Task<Result<void>> ZoneShrink::cut_zone()
     }
     room_.zone_shrink->final = true;
     Superblock next = ctx_.sb;
-    next.meta.count = room_.zone_shrink->end;
+    next.zone.count = room_.zone_shrink->end;
     if (auto done = co_await checkpoint_.change_geometry(next); !done) {
         co_return done;
     }
     state_.blocks.cut_at_limit();
-    state_.tree->nodes().cut_zone(next.meta.count);
+    state_.tree->nodes().cut_zone(next.zone.count);
     co_return Result<void>{};
 }
 

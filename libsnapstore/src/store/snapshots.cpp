@@ -50,7 +50,7 @@ Task<Result<SnapshotInfo>> Snapshots::create(CreateOptions options)
     info.epoch = state_.epoch;
     info.uuid = options.uuid;
     info.created_ns = options.created_ns;
-    info.size = ctx_.sb.origin_size;
+    info.size = ctx_.sb.origin.size;
     info.priority = options.priority;
     info.name = options.name;
     info.tag = options.tag;

@@ -31,7 +31,7 @@ std::optional<Entry> State::lookup(const Snapshot& snapshot, Chunk chunk) const 
 
 bool State::plausible(const Entry& e) const noexcept
 {
-    return e.key.chunk().value < ctx_.sb.chunks_of(ctx_.sb.greatest_size()) && e.key.epoch != 0 &&
+    return e.key.chunk().value < ctx_.sb.chunks_of(ctx_.sb.origin.greatest()) && e.key.epoch != 0 &&
            e.key.epoch < epoch.value &&
            (e.lost() ? e.location == kLostLocation && !e.key.is_private()
                      : (e.location & ~(kZeroLocation | kLocationMask)) == 0);
@@ -58,7 +58,7 @@ bool State::is_garbage(const Entry& entry, bool adjacent, std::uint32_t previous
 
 bool State::mark_lost_chunks() const noexcept
 {
-    return lost_places.count() > 0 && (ctx_.sb.incompat & kIncompatLostChunks) == 0;
+    return lost_places.count() > 0 && (ctx_.sb.features.incompat & kIncompatLostChunks) == 0;
 }
 
 std::uint64_t State::lose_snapshots(Epoch newest) noexcept

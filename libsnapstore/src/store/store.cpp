@@ -18,18 +18,18 @@ StoreInfo StoreImpl::info() const noexcept
         return info;
     }
     info.uuid = ctx.sb.uuid;
-    info.chunk_shift = ctx.sb.chunk_shift;
-    info.origin_size = ctx.sb.origin_size;
+    info.chunk_shift = ctx.sb.chunk.shift;
+    info.origin_size = ctx.sb.origin.size;
     info.epoch = state.epoch;
     info.store_chunks = places.units().size();
-    info.store_size = ctx.store_offset(StoreChunk{ctx.sb.data_chunks});
-    info.meta_size = Bytes{ctx.separate_meta() ? block_offset(ctx.sb.meta.end()) : 0};
+    info.store_size = ctx.store_offset(StoreChunk{ctx.sb.data.chunks});
+    info.meta_size = Bytes{ctx.separate_meta() ? block_offset(ctx.sb.zone.end()) : 0};
     info.free_chunks = places.free();
     info.pending_chunks = places.pending();
     info.meta_blocks = state.blocks.size();
     info.free_meta_blocks = state.blocks.free();
-    info.journal_blocks = ctx.sb.journal.count;
-    info.journal_used = state.journal.next - ctx.sb.journal_start;
+    info.journal_blocks = ctx.sb.ring.count;
+    info.journal_used = state.journal.next - ctx.sb.journal.start;
     info.exceptions = state.tree->entries();
     info.snapshots = state.table.live();
     info.sweeping = sweep.possible();
@@ -68,7 +68,7 @@ std::string_view StoreOrigin::identity() const noexcept { return impl_.origin.re
 
 bool StoreOrigin::writable(ChunkRange range) const noexcept
 {
-    return impl_.ctx.check_range(range, impl_.ctx.sb.origin_size).has_value() &&
+    return impl_.ctx.check_range(range, impl_.ctx.sb.origin.size).has_value() &&
            impl_.copy_out.writable(range);
 }
 

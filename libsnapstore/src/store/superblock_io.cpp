@@ -49,7 +49,7 @@ Task<Result<void>> read_superblocks(Context& ctx)
         }
         // More chunks than the main one knows: a growth that a crash has broken off (resize.h).
         if (identity->uuid != main->uuid || identity->role != DeviceRole::data ||
-            identity->data_start != main->data_start || identity->data_chunks < main->data_chunks) {
+            identity->data.start != main->data.start || identity->data.chunks < main->data.chunks) {
             co_return fail(Errc::mismatch, "snapshot store and metadata device are of two volumes");
         }
     }
@@ -60,14 +60,14 @@ Task<Result<void>> read_superblocks(Context& ctx)
 Result<void> check_devices(const Context& ctx)
 {
     const std::uint64_t data_end =
-        block_offset(ctx.sb.data_start) + ctx.sb.data_chunks * ctx.sb.chunk_bytes();
+        block_offset(ctx.sb.data.start) + ctx.sb.data.chunks * ctx.sb.chunk.bytes();
     const BlockDevice& meta = ctx.separate_meta() ? *ctx.devices.meta : *ctx.devices.store;
-    if (ctx.devices.store->size().value < data_end || meta.size().value < block_offset(ctx.sb.meta.end())) {
+    if (ctx.devices.store->size().value < data_end || meta.size().value < block_offset(ctx.sb.zone.end())) {
         return fail(Errc::mismatch, "a device is smaller than the store on it", data_end);
     }
-    if (ctx.devices.origin->size() < to_bytes(ctx.sb.origin_size)) {
+    if (ctx.devices.origin->size() < to_bytes(ctx.sb.origin.size)) {
         return fail(Errc::mismatch, "the origin is smaller than the volume",
-                    to_bytes(ctx.sb.origin_size).value);
+                    to_bytes(ctx.sb.origin.size).value);
     }
     return {};
 }
@@ -80,7 +80,7 @@ Task<Result<void>> write_identity(Context& ctx, std::uint64_t data_chunks)
         co_return tl::unexpected(found.error());
     }
     Superblock identity = std::move(*found);
-    identity.data_chunks = data_chunks;
+    identity.data.chunks = data_chunks;
     if (const char* what = find_implausible(identity); what != nullptr) {
         co_return fail(Errc::invalid, what);
     }
