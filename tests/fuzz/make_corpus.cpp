@@ -17,6 +17,7 @@ namespace zumastor::fuzz {
 namespace {
 
 namespace wire = ddsnap::wire;
+using snapstore::Block;
 using snapstore::Chunk;
 using snapstore::Epoch;
 using snapstore::SnapshotId;
@@ -33,16 +34,16 @@ void save(const char* target, const char* name, const Output& input)
 
 // ---- store ----
 
-void put_blocks(Output& out, std::span<const std::byte> disk, unsigned flags, std::uint64_t data_start)
+void put_blocks(Output& out, std::span<const std::byte> disk, unsigned flags, Block data_start)
 {
-    for (std::uint64_t block = 0; block * 4096 < disk.size(); ++block) {
-        auto content = disk.subspan(block * 4096, 4096);
+    for (Block block; block_offset(block).value < disk.size(); ++block) {
+        auto content = disk.subspan(block_offset(block).value, 4096);
         while (!content.empty() && content.back() == std::byte{0}) {
             content = content.first(content.size() - 1);
         }
         if (!content.empty()) {
             const unsigned data = block >= data_start ? kData : 0;
-            out.word(static_cast<unsigned>(block) | flags | data);
+            out.word(static_cast<unsigned>(block.value) | flags | data);
             out.word(static_cast<unsigned>(content.size())).bytes(content);
         }
     }
@@ -52,13 +53,13 @@ void save_store(const char* name, SimWorld& world, bool with_meta)
 {
     constexpr std::size_t kField = offsetof(snapstore::superblock_disk, data_start);
     const auto disk = world.store_disk().content();
-    const std::uint64_t data_start = snapstore::load_disk<snapstore::le64>(
-        disk, snapstore::block_offset(snapstore::kSuperblockBlock[0]) + kField);
+    const Block data_start{snapstore::load_disk<snapstore::le64>(
+        disk, block_offset(snapstore::kSuperblockBlock[0]).value + kField)};
     Output out;
     out.byte(with_meta ? 1 : 0);
     put_blocks(out, disk, with_meta ? kOnStoreDevice : 0, data_start);
     if (with_meta) {
-        put_blocks(out, world.meta_disk().content(), 0, ~std::uint64_t{0});
+        put_blocks(out, world.meta_disk().content(), 0, Block{~std::uint64_t{0}});
     }
     save("store", name, out);
 }

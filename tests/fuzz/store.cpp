@@ -14,11 +14,11 @@ using test::SimWorld;
 void put_block(SimWorld& world, unsigned place, std::span<const std::byte> content)
 {
     auto& disk = (place & kOnStoreDevice) != 0 ? world.store_disk() : world.meta_disk();
-    const std::uint64_t number = place & kBlockMask;
-    if (block_offset(number + 1) > disk.size().value) {
+    const Block number{place & kBlockMask};
+    if (block_offset(number + 1) > disk.size()) {
         return;
     }
-    const auto block = disk.content().subspan(block_offset(number), kBlockSize.value);
+    const auto block = disk.content().subspan(block_offset(number).value, kBlockSize.value);
     std::fill(block.begin(), block.end(), std::byte{0});
     std::copy(content.begin(), content.end(), block.begin());
     if ((place & kData) != 0) {

@@ -22,20 +22,15 @@ Superblock example(std::uint64_t generation = 4)
     }
     sb.chunk.shift = 14;
     sb.origin.size = Sectors{1234567};
-    sb.ring = Area{32, 64};
-    sb.zone = Area{96, 1000};
-    sb.data.start = 1096;
-    sb.data.chunks = 5000;
-    sb.journal.incarnation = 7;
-    sb.journal.start = 99;
+    sb.ring = Area{Block{32}, 64};
+    sb.zone = Area{Block{96}, 1000};
+    sb.data = {Block{1096}, 5000};
+    sb.journal = {7, Sequence{99}};
     sb.epoch = Epoch{12};
     sb.next_id = SnapshotId{34};
-    sb.tree.root = 100;
-    sb.tree.level = 1;
     sb.max_snapshots = 5000;
-    sb.tree.entries = 300;
-    sb.snapshot_table.head = 200;
-    sb.snapshot_table.count = 11;
+    sb.tree = {Block{100}, 1, 300};
+    sb.snapshot_table = {Block{200}, 11};
     sb.owner = "ddsnapd on a host";
     return sb;
 }
@@ -125,7 +120,7 @@ TEST(SuperblockTest, NumbersThatWouldOverflowAreRefused)
     EXPECT_TRUE(refused([](Superblock& sb) { sb.origin.size = Sectors{std::uint64_t{1} << 55}; }));
     EXPECT_TRUE(refused([](Superblock& sb) { sb.generation = ~std::uint64_t{0} - 1; }));
     EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.incarnation = ~std::uint64_t{0}; }));
-    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.start = ~std::uint64_t{0}; }));
+    EXPECT_TRUE(refused([](Superblock& sb) { sb.journal.start = Sequence{~std::uint64_t{0}}; }));
     EXPECT_TRUE(refused([](Superblock& sb) { sb.ring.count = kMinJournal - 1; }));
 }
 
@@ -141,12 +136,14 @@ TEST(SuperblockTest, ValidChecksumOverNonsense)
         const auto sb = unpack_superblock(block, example().home());
         if (sb && sb->role != DeviceRole::data) {
             EXPECT_LE(sb->ring.end(), sb->zone.first);
-            EXPECT_TRUE(sb->tree.root == 0 || sb->zone.contains(sb->tree.root));
+            EXPECT_TRUE(sb->tree.root == kNoBlock || sb->zone.contains(sb->tree.root));
         }
     }
 }
 
-std::vector<std::byte> journal_block(const Superblock& sb, std::uint64_t sequence)
+constexpr Sequence kSequence{99};
+
+std::vector<std::byte> journal_block(const Superblock& sb, Sequence sequence)
 {
     std::vector<std::byte> block(kBlockSize.value);
     const record_disk add = make_record(Entry{Key::shared(Chunk{5}, Epoch{3}), 0xabcd, 77});
@@ -160,11 +157,11 @@ std::vector<std::byte> journal_block(const Superblock& sb, std::uint64_t sequenc
 TEST(JournalTest, PackAndUnpack)
 {
     const Superblock sb = example();
-    const auto block = journal_block(sb, 99);
-    const auto header = unpack_journal_block(block, sb, journal_block_of(sb.ring, 99));
+    const auto block = journal_block(sb, kSequence);
+    const auto header = unpack_journal_block(block, sb, journal_block_of(sb.ring, kSequence));
     ASSERT_TRUE(header) << header.error().what;
-    EXPECT_EQ(header->sequence, 99U);
-    EXPECT_EQ(header->durable, 98U);
+    EXPECT_EQ(header->sequence, kSequence);
+    EXPECT_EQ(header->durable, kSequence - 1);
     EXPECT_EQ(header->used, 2U);
     EXPECT_EQ(load_slot(block, 0).chunk, 5U);
     EXPECT_EQ(load_slot(block, 0).location, 77U);
@@ -173,15 +170,15 @@ TEST(JournalTest, PackAndUnpack)
 TEST(JournalTest, TornAndMisplacedBlocksAreRefused)
 {
     const Superblock sb = example();
-    const std::uint64_t place = journal_block_of(sb.ring, 99);
-    const auto older = journal_block(sb, 99 - sb.ring.count);
-    const auto block = journal_block(sb, 99);
+    const Block place = journal_block_of(sb.ring, kSequence);
+    const auto older = journal_block(sb, kSequence - sb.ring.count);
+    const auto block = journal_block(sb, kSequence);
     EXPECT_FALSE(unpack_journal_block(block, sb, place + 1));
     for (std::size_t torn = 512; torn < block.size(); torn += 512) { // zeros after the second record
         auto mixed = block;
         std::copy(older.begin(), older.begin() + static_cast<std::ptrdiff_t>(torn), mixed.begin());
         const auto header = unpack_journal_block(mixed, sb, place);
-        EXPECT_TRUE(!header || header->sequence == 99 - sb.ring.count);
+        EXPECT_TRUE(!header || header->sequence == kSequence - sb.ring.count);
     }
     for (std::size_t i = 0; i < block.size(); ++i) {
         auto bad = block;
@@ -194,9 +191,9 @@ TEST(JournalTest, MalformedRecordsAreRefused)
 {
     const Superblock sb = example();
     std::mt19937_64 random(12);
-    const std::uint64_t place = journal_block_of(sb.ring, 99);
+    const Block place = journal_block_of(sb.ring, kSequence);
     for (int i = 0; i < 20'000; ++i) {
-        auto block = journal_block(sb, 99);
+        auto block = journal_block(sb, kSequence);
         const auto used = static_cast<std::uint16_t>(random() % 200);
         for (std::size_t slot = 0; slot < kSlotsPerBlock; ++slot) {
             const std::size_t at = sizeof(journal_header_disk) + slot * sizeof(record_disk);
@@ -204,7 +201,7 @@ TEST(JournalTest, MalformedRecordsAreRefused)
             block[at + 1] = static_cast<std::byte>(random() % 9);
         }
         store_disk(block, le16{used}, offsetof(journal_header_disk, used));
-        seal_block(block, kJournalMagic, place, uuid_prefix(sb.uuid), 99);
+        seal_block(block, kJournalMagic, place, uuid_prefix(sb.uuid), kSequence.value);
         const auto header = unpack_journal_block(block, sb, place);
         if (header) { // then its records can be walked safely
             std::size_t slot = 0;
@@ -223,8 +220,8 @@ TEST(SampleTest, WhatIsKnownOfTheOriginIsUnderstood)
 {
     Superblock sb = example();
     sb.origin.record.set_identity("wwid=naa.5000c500a1b2c3d4 fs=0a1b2c3d-0000-4000-8000-123456789abc");
-    sb.origin.record.samples.front() = OriginSample{0x123456789, 7, 0xdeadbeef};
-    sb.origin.record.samples.back() = OriginSample{3, 9, 0x01020304};
+    sb.origin.record.samples.front() = OriginSample{OriginBlock{0x123456789}, 7, 0xdeadbeef};
+    sb.origin.record.samples.back() = OriginSample{OriginBlock{3}, 9, 0x01020304};
     const auto block = zumastor::test::sample("superblock-origin.hex", packed(sb));
     const auto unpacked = unpack_superblock(block, sb.home());
     ASSERT_TRUE(unpacked);
@@ -244,9 +241,9 @@ TEST(SampleTest, SuperblockIsUnderstood)
 TEST(SampleTest, JournalBlockIsUnderstood)
 {
     const Superblock sb = example();
-    const auto block = zumastor::test::sample("journal.hex", journal_block(sb, 99));
-    ASSERT_TRUE(unpack_journal_block(block, sb, journal_block_of(sb.ring, 99)));
-    EXPECT_EQ(block, journal_block(sb, 99));
+    const auto block = zumastor::test::sample("journal.hex", journal_block(sb, kSequence));
+    ASSERT_TRUE(unpack_journal_block(block, sb, journal_block_of(sb.ring, kSequence)));
+    EXPECT_EQ(block, journal_block(sb, kSequence));
 }
 
 } // namespace

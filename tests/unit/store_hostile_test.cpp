@@ -20,9 +20,9 @@ protected:
         ASSERT_TRUE(world.run(world.store().snapshots().create({})));
         ASSERT_TRUE(world.run(world.store().clients().attach({})));
     }
-    std::span<std::byte> on_disk(std::uint64_t block)
+    std::span<std::byte> on_disk(Block block)
     {
-        return world.store_disk().content().subspan(block_offset(block), kBlockSize.value);
+        return world.store_disk().content().subspan(block_offset(block).value, kBlockSize.value);
     }
     Superblock superblock()
     {
@@ -51,9 +51,9 @@ protected:
         world.kill();
         const Superblock sb = superblock();
         std::vector<record_disk> record;
-        std::uint64_t sequence = sb.journal.start;
+        Sequence sequence = sb.journal.start;
         for (;; ++sequence) {
-            const std::uint64_t block = journal_block_of(sb.ring, sequence);
+            const Block block = journal_block_of(sb.ring, sequence);
             const auto header = unpack_journal_block(on_disk(block), sb, block);
             if (!header || header->sequence != sequence || header->incarnation != sb.journal.incarnation) {
                 break;

@@ -53,7 +53,8 @@ protected:
     Superblock newest()
     {
         const auto copy = [&](int i) {
-            return world->store_disk().content().subspan(block_offset(kSuperblockBlock[i]), kBlockSize.value);
+            return world->store_disk().content().subspan(block_offset(kSuperblockBlock[i]).value,
+                                                         kBlockSize.value);
         };
         return choose_superblock(copy(0), copy(1)).value_or(Superblock{});
     }
@@ -190,12 +191,12 @@ TEST_F(LostChunkTest, IsStoredAsTheSamplesSay)
     (void)take();
     world->origin().spoil_reads(std::uint64_t{7} * 4096);
     ASSERT_TRUE(write(6, 2)); // a commit each: the run is divided
-    const std::uint64_t last = journal_block_of(before.journal, before.journal_start + 2);
+    const Block last = journal_block_of(before.ring, before.journal.start + 2);
     ASSERT_TRUE(world->run(store().upkeep().checkpoint()));
     const Superblock sb = newest();
     for (const auto& [name, block] :
          {std::pair{"journal-lost.hex", last}, std::pair{"leaf-lost.hex", sb.tree.root}}) {
-        const auto now = world->store_disk().content().subspan(block_offset(block), kBlockSize.value);
+        const auto now = world->store_disk().content().subspan(block_offset(block).value, kBlockSize.value);
         const auto stored = sample(name, {now.begin(), now.end()});
         ASSERT_TRUE(std::ranges::equal(stored, now)) << name;
         std::ranges::copy(stored, now.begin());

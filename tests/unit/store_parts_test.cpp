@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Checksum, allocator, in-flight set, snapshot table.
+// Checksum, numbers, allocator, metadata zone, in-flight set, snapshot table.
+#include <concepts>
 #include <random>
 #include <set>
 
@@ -7,6 +8,8 @@
 
 #include "format/block.h"
 #include "format/crc32c.h"
+#include "format/journal.h"
+#include "format/zone.h"
 #include "index/snapshot_table.h"
 #include "memory/allocator.h"
 #include "store/in_flight.h"
@@ -40,6 +43,89 @@ TEST(BlockTest, ZeroDetection)
         EXPECT_FALSE(is_all_zero(data)) << at;
         data[at] = std::byte{0};
     }
+}
+
+template <class A, class B>
+concept Added = requires(A a, B b)
+{
+    a + b;
+};
+template <class A, class B>
+concept Subtracted = requires(A a, B b)
+{
+    a - b;
+};
+template <class A, class B>
+concept Compared = requires(A a, B b)
+{
+    a == b;
+};
+
+// What must not be mixed up does not compile; what belongs together does.
+template <class Number, class... Others>
+constexpr bool stands_alone()
+{
+    return !Added<Number, Number> &&
+           (... && !std::convertible_to<Others, Number>)&&(... && !std::convertible_to<Number, Others>)&&(
+               ... && !Compared<Number, Others>)&&(... && (std::integral<Others> ||
+                                                           (!Added<Number, Others> &&
+                                                            !Subtracted<Number, Others>))) &&
+           std::same_as<decltype(Number{} + 1), Number> && std::same_as<decltype(Number{} - 1), Number> &&
+           std::same_as<decltype(Number{} - Number{}), std::uint64_t>;
+}
+
+TEST(NumberTest, IsNoCountNorANumberOfAnotherKind)
+{
+    EXPECT_TRUE((stands_alone<Block, std::uint64_t, int, Sequence, OriginBlock, Chunk, StoreChunk, Bytes>()));
+    EXPECT_TRUE((stands_alone<Sequence, std::uint64_t, int, Block, OriginBlock, Epoch, SnapshotId, Bytes>()));
+    EXPECT_TRUE((stands_alone<OriginBlock, std::uint64_t, int, Block, Sequence, Chunk, Sectors, Bytes>()));
+}
+
+TEST(NumberTest, AreaHasItsFirstAndNotItsEnd)
+{
+    const Area area{Block{32}, 16};
+    EXPECT_EQ(area.end(), Block{48});
+    EXPECT_EQ(area.end() - area.first, area.count);
+    for (const std::uint64_t inside : {32U, 33U, 47U}) {
+        EXPECT_TRUE(area.contains(Block{inside}));
+    }
+    for (const std::uint64_t outside : {0U, 31U, 48U}) {
+        EXPECT_FALSE(area.contains(Block{outside}));
+    }
+    EXPECT_EQ(block_offset(area.first), Bytes{32 * 4096});
+}
+
+// A sequence number goes on where the ring begins again.
+TEST(NumberTest, TheRingWrapsAndTheSequenceDoesNot)
+{
+    const Area ring{Block{32}, 16};
+    EXPECT_EQ(journal_block_of(ring, Sequence{1}), Block{33});
+    EXPECT_EQ(journal_block_of(ring, Sequence{15}), Block{47});
+    EXPECT_EQ(journal_block_of(ring, Sequence{15} + 1), Block{32});
+    EXPECT_LT(Sequence{15}, Sequence{15} + 1);
+    EXPECT_EQ(ring_index(ring, Sequence{35}), 3U);
+}
+
+TEST(ZoneTest, BlocksAreUnitsFromItsFirstOn)
+{
+    Zone zone(Area{Block{96}, 100});
+    const Zone::Run run = zone.allocate(3);
+    EXPECT_EQ(run.first, Block{96});
+    EXPECT_EQ(run.count, 3U);
+    EXPECT_EQ(zone.free(), 97U);
+    EXPECT_TRUE(zone.mark_used(Block{195}));
+    EXPECT_FALSE(zone.mark_used(Block{195})) << "twice";
+    EXPECT_TRUE(zone.units().is_used(99));
+    for (const std::uint64_t outside : {0U, 95U, 196U}) {
+        EXPECT_FALSE(zone.mark_used(Block{outside})) << outside;
+        EXPECT_FALSE(zone.is_used(Block{outside})) << outside;
+    }
+    zone.free_now(Block{97});
+    zone.free_later(Block{98});
+    EXPECT_FALSE(zone.is_used(Block{97}) || zone.is_used(Block{98}));
+    EXPECT_TRUE(zone.is_used(Block{96}));
+    EXPECT_TRUE(zone.units().is_pending(2));
+    EXPECT_FALSE(zone.units().is_pending(1));
 }
 
 TEST(AllocatorTest, AgainstSets)

@@ -110,13 +110,14 @@ TEST_F(LimitTest, AStoreOfAnEarlierVersionOpens)
     const Epoch epoch = store().epoch();
     world->kill();
     const auto copies = [&](int i) {
-        return world->store_disk().content().subspan(block_offset(kSuperblockBlock[i]), kBlockSize.value);
+        return world->store_disk().content().subspan(block_offset(kSuperblockBlock[i]).value,
+                                                     kBlockSize.value);
     };
     const auto sb = choose_superblock(copies(0), copies(1));
     ASSERT_TRUE(sb);
     ASSERT_EQ(sb->snapshot_table.count, most);
     const auto block = world->store_disk().content().subspan(
-        block_offset(journal_block_of(sb->ring, sb->journal.start)), kBlockSize.value);
+        block_offset(journal_block_of(sb->ring, sb->journal.start)).value, kBlockSize.value);
     std::fill(block.begin(), block.end(), std::byte{0});
     Snapshot fresh;
     fresh.info.id = SnapshotId{5000};
@@ -215,14 +216,14 @@ protected:
         sb = *choose_superblock(block(kSuperblockBlock[0]), block(kSuperblockBlock[1]));
         std::copy_n(world->store_disk().content().begin(), saved.size(), saved.begin());
     }
-    std::span<std::byte> block(std::uint64_t number)
+    std::span<std::byte> block(Block number)
     {
-        return world->store_disk().content().subspan(block_offset(number), kBlockSize.value);
+        return world->store_disk().content().subspan(block_offset(number).value, kBlockSize.value);
     }
-    // The first sequence number that was not written.
-    std::uint64_t header_end()
+    // The first block of the journal that was not written.
+    Sequence header_end()
     {
-        std::uint64_t end = sb.journal.start;
+        Sequence end = sb.journal.start;
         for (auto h = header(end); h && h->sequence == end && h->incarnation == sb.journal.incarnation;
              h = header(end)) {
             ++end;
@@ -230,10 +231,10 @@ protected:
         return end;
     }
     // The block of the ring that is so many before it.
-    std::uint64_t from_end(std::uint64_t before) { return journal_block_of(sb.ring, header_end() - before); }
-    Result<JournalHeader> header(std::uint64_t sequence)
+    Block from_end(std::uint64_t before) { return journal_block_of(sb.ring, header_end() - before); }
+    Result<JournalHeader> header(Sequence sequence)
     {
-        const std::uint64_t number = journal_block_of(sb.ring, sequence);
+        const Block number = journal_block_of(sb.ring, sequence);
         return unpack_journal_block(block(number), sb, number);
     }
     // Everything as it was after the power cut.
@@ -257,13 +258,13 @@ protected:
 TEST_F(JournalEndTest, AFlippedBitInTheLastCommitIsNoticed)
 {
     commit_much(true);
-    const std::uint64_t last = from_end(2); // the last one but the seal
+    const Block last = from_end(2); // the last one but the seal
     for (const std::size_t at : {0U, 30U, 70U, 90U, 4000U}) {
         block(last)[at] ^= std::byte{4};
         const auto opened = world->open();
         ASSERT_FALSE(opened) << at;
         EXPECT_EQ(opened.error().code, Errc::corrupt);
-        EXPECT_EQ(opened.error().where, block_offset(last));
+        EXPECT_EQ(opened.error().where, block_offset(last).value);
         restore();
     }
     ASSERT_TRUE(world->open());
@@ -315,14 +316,14 @@ TEST_F(JournalEndTest, OneUnreadableBlockHidesNothingThatWasAcknowledged)
 {
     for (const bool sealed : {false, true}) {
         commit_much(sealed);
-        const std::uint64_t last = from_end(sealed ? 2 : 1);
+        const Block last = from_end(sealed ? 2 : 1);
         unsigned opens = 0;
         for (std::uint64_t i = 0; i < sb.ring.count; ++i) {
-            const std::uint64_t number = sb.ring.first + i;
+            const Block number = sb.ring.first + i;
             const auto h = unpack_journal_block(block(number), sb, number);
             const bool needed =
                 h && h->incarnation == sb.journal.incarnation && h->sequence >= sb.journal.start;
-            world->store_disk().spoil_reads(block_offset(number) + 512 * (i % 8));
+            world->store_disk().spoil_reads(block_offset(number).value + 512 * (i % 8));
             const auto opened = world->open();
             opens += opened ? 1U : 0U;
             if (needed && h->used > 0 && !(number == last && !sealed)) {
@@ -346,8 +347,9 @@ TEST_F(JournalEndTest, TwoUnreadableBlocksAtTheEndAreRefused)
 {
     commit_much(true);
     for (const std::uint64_t before : {2U, 1U, 0U}) {
-        world->store_disk().spoil_reads(block_offset(from_end(before)));
-        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.ring, header_end() - before + 1)));
+        world->store_disk().spoil_reads(block_offset(from_end(before)).value);
+        world->store_disk().spoil_reads(
+            block_offset(journal_block_of(sb.ring, header_end() - before + 1)).value);
         const auto opened = world->open();
         ASSERT_FALSE(opened) << before;
         EXPECT_EQ(opened.error().code, Errc::io_error);
@@ -362,7 +364,7 @@ TEST_F(JournalEndTest, UnreadableBlocksElsewhereDoNotMatter)
 {
     commit_much(true);
     for (std::uint64_t ahead = 1; ahead < 5; ++ahead) {
-        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.ring, header_end() + ahead)));
+        world->store_disk().spoil_reads(block_offset(journal_block_of(sb.ring, header_end() + ahead)).value);
     }
     ASSERT_TRUE(world->open());
     EXPECT_TRUE(complete());
@@ -371,8 +373,8 @@ TEST_F(JournalEndTest, UnreadableBlocksElsewhereDoNotMatter)
 TEST_F(JournalEndTest, ARingThatCannotBeReadIsRefused)
 {
     commit_much(true);
-    for (std::uint64_t number = sb.ring.first; number < sb.ring.end(); ++number) {
-        world->store_disk().spoil_reads(block_offset(number));
+    for (Block number = sb.ring.first; number < sb.ring.end(); ++number) {
+        world->store_disk().spoil_reads(block_offset(number).value);
     }
     const auto opened = world->open();
     ASSERT_FALSE(opened);
@@ -386,7 +388,7 @@ TEST_F(JournalEndTest, AnUnreadableChunkOfTheTailIsATornOne)
         commit_much(sealed);
         const record_disk record = load_slot(block(from_end(sealed ? 2 : 1)), 0);
         ASSERT_EQ(record.type, static_cast<std::uint8_t>(RecordType::add_shared));
-        world->store_disk().spoil_reads(block_offset(sb.data.start) + record.location * sb.chunk.bytes());
+        world->store_disk().spoil_reads(sb.store_offset(StoreChunk{record.location}).value);
         const auto opened = world->open();
         ASSERT_TRUE(opened) << opened.error().what;
         EXPECT_EQ(opened->discarded_blocks, sealed ? 0U : 1U);

@@ -260,8 +260,8 @@ TEST_F(ResizeTest, ShrinkingSetsAFeatureBit)
 {
     const auto newest = [&] {
         const auto disk = world->store_disk().content();
-        auto sb = choose_superblock(disk.subspan(kSuperblockBlock[0] * 4096, 4096),
-                                    disk.subspan(kSuperblockBlock[1] * 4096, 4096));
+        auto sb = choose_superblock(disk.subspan(block_offset(kSuperblockBlock[0]).value, 4096),
+                                    disk.subspan(block_offset(kSuperblockBlock[1]).value, 4096));
         return *sb;
     };
     ASSERT_TRUE(resize(32 * kPerChunk));

@@ -100,9 +100,9 @@ protected:
         ASSERT_TRUE(world.run(world.store().clients().attach(snapshot_client())));
     }
 
-    std::span<std::byte> on_disk(std::uint64_t block)
+    std::span<std::byte> on_disk(Block block)
     {
-        return world.meta_disk().content().subspan(block * kBlockSize.value, kBlockSize.value);
+        return world.meta_disk().content().subspan(block_offset(block).value, kBlockSize.value);
     }
     Superblock superblock()
     {
@@ -111,7 +111,7 @@ protected:
         return sb.value_or(Superblock{});
     }
     // The block is as the sample; after this it is the sample, for whoever opens the store next.
-    void matches(const std::string& name, std::uint64_t block)
+    void matches(const std::string& name, Block block)
     {
         const auto now = on_disk(block);
         const auto stored = sample(name, {now.begin(), now.end()});
@@ -121,7 +121,7 @@ protected:
         std::ranges::copy(stored, now.begin());
     }
     // No byte of the block may change unnoticed.
-    void every_flip_is_refused(std::uint64_t block, std::uint32_t magic)
+    void every_flip_is_refused(Block block, std::uint32_t magic)
     {
         const auto content = on_disk(block);
         const std::uint64_t uuid = uuid_prefix(world.format().uuid);
@@ -133,7 +133,7 @@ protected:
                 const auto opened = world.open();
                 ASSERT_FALSE(opened) << i;
                 EXPECT_EQ(opened.error().code, Errc::corrupt) << i;
-                EXPECT_EQ(opened.error().where, block_offset(block)) << i;
+                EXPECT_EQ(opened.error().where, block_offset(block).value) << i;
             }
             content[i] ^= std::byte{0x10};
         }
@@ -230,13 +230,13 @@ TEST_F(StoreSampleTest, SecondBlockOfATable)
         create(id, 0, "n", "t");
     }
     ASSERT_TRUE(world.close());
-    const std::uint64_t head = superblock().snapshot_table.head;
-    const auto header = load_disk<table_block_disk>(on_disk(head));
+    const auto header = load_disk<table_block_disk>(on_disk(superblock().snapshot_table.head));
     EXPECT_EQ(header.count, 21U);
-    ASSERT_NE(header.next, 0U);
-    matches("snapshots-2.hex", header.next);
-    EXPECT_EQ(load_disk<table_block_disk>(on_disk(header.next)).count, 1U);
-    every_flip_is_refused(header.next, kTableMagic);
+    const Block next{header.next};
+    ASSERT_NE(next, kNoBlock);
+    matches("snapshots-2.hex", next);
+    EXPECT_EQ(load_disk<table_block_disk>(on_disk(next)).count, 1U);
+    every_flip_is_refused(next, kTableMagic);
     ASSERT_TRUE(world.open());
     EXPECT_EQ(world.store().snapshots().list().size(), 22U);
 }
@@ -252,8 +252,8 @@ TEST_F(StoreSampleTest, RecordsOfEveryType)
     const Superblock sb = superblock();
     std::vector<std::byte> all;
     std::vector<bool> types(10);
-    for (std::uint64_t sequence = sb.journal.start;; ++sequence) {
-        const std::uint64_t block = journal_block_of(sb.ring, sequence);
+    for (Sequence sequence = sb.journal.start;; ++sequence) {
+        const Block block = journal_block_of(sb.ring, sequence);
         const auto header = unpack_journal_block(on_disk(block), sb, block);
         if (!header || header->sequence != sequence || header->incarnation != sb.journal.incarnation) {
             break;

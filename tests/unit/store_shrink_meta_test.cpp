@@ -52,8 +52,8 @@ protected:
     Superblock newest()
     {
         const auto disk = world->meta_disk().content();
-        return *choose_superblock(disk.subspan(kSuperblockBlock[0] * kBlock, kBlock),
-                                  disk.subspan(kSuperblockBlock[1] * kBlock, kBlock));
+        return *choose_superblock(disk.subspan(block_offset(kSuperblockBlock[0]).value, kBlock),
+                                  disk.subspan(block_offset(kSuperblockBlock[1]).value, kBlock));
     }
     // Every leaf changes, and both tables.
     void churn(std::uint64_t id)
@@ -70,7 +70,7 @@ protected:
     void fill_end(std::uint64_t from)
     {
         std::uint64_t id = 1;
-        const auto beyond = [&](std::uint64_t block) { return block * kBlock >= from; };
+        const auto beyond = [&](Block block) { return block_offset(block).value >= from; };
         while (!beyond(newest().tree.root) || !beyond(newest().snapshot_table.head)) {
             ASSERT_LT(id, 1000U);
             churn(id++);
@@ -121,7 +121,7 @@ TEST_F(ShrinkMetaTest, WhatLiesBeyondTheEndIsWrittenElsewhere)
     fill_end(end);
     ASSERT_TRUE(resize(end));
     EXPECT_EQ(store().info().meta_size.value, end);
-    EXPECT_EQ(newest().zone.end() * kBlock, end);
+    EXPECT_EQ(block_offset(newest().zone.end()).value, end);
     give_end_away();
     expect_intact("afterwards");
     reopen();

@@ -312,8 +312,8 @@ TEST_F(ShrinkTest, LeavesAPlainStore)
         ASSERT_TRUE(shrink(used()));
         for (SimDisk* disk : {&world->store_disk(), &world->meta_disk()}) {
             const auto content = disk->content();
-            for (const std::uint64_t block : kSuperblockBlock) {
-                const auto sb = unpack_superblock(content.subspan(block * 4096, 4096), block);
+            for (const Block block : kSuperblockBlock) {
+                const auto sb = unpack_superblock(content.subspan(block_offset(block).value, 4096), block);
                 ASSERT_TRUE(sb);
                 EXPECT_EQ(sb->features.incompat, 0U);
                 EXPECT_EQ(sb->data.chunks, kVolume);

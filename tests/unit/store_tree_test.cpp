@@ -11,7 +11,7 @@
 namespace snapstore {
 namespace {
 
-constexpr Area kZone{32, 4096};
+constexpr Area kZone{Block{32}, 4096};
 constexpr Key kEnd{~std::uint64_t{0}, ~std::uint32_t{0}};
 
 class TreeTest : public testing::Test {
@@ -20,11 +20,11 @@ protected:
 
     void expect_sound(std::uint64_t seed)
     {
-        tree.check([&](const char* what, std::uint64_t block, Key) {
-            ADD_FAILURE() << what << " in block " << block << ", seed " << seed;
+        tree.check([&](const char* what, Block block, Key) {
+            ADD_FAILURE() << what << " in block " << block.value << ", seed " << seed;
         });
         EXPECT_EQ(tree.entries(), model.size());
-        EXPECT_EQ(blocks.used(), tree.nodes().size());
+        EXPECT_EQ(zone.units().used(), tree.nodes().size());
     }
     // A checkpoint whose nodes are written later, piece by piece.
     void freeze()
@@ -32,14 +32,14 @@ protected:
         while (Node* node = tree.nodes().next_frozen()) {
             tree.nodes().written(node);
         }
-        blocks.thaw();
-        blocks.freeze();
+        zone.units().thaw();
+        zone.units().freeze();
         tree.nodes().freeze(tree.nodes().generation() + 1);
     }
 
     NodePool pool;
-    Allocator blocks{kZone.count};
-    Tree tree{pool, blocks, kZone};
+    Zone zone{kZone};
+    Tree tree{pool, zone};
     std::map<Key, Entry> model;
 };
 
@@ -207,7 +207,7 @@ TEST_F(TreeTest, DoesNotStaySparse)
     }
     EXPECT_EQ(tree.root(), nullptr);
     EXPECT_EQ(pool.free(), pool.size());
-    EXPECT_EQ(blocks.used(), 0U);
+    EXPECT_EQ(zone.units().used(), 0U);
 }
 
 } // namespace

@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include "snapstore/types.h"
+
 namespace snapstore {
 
 enum class Errc : std::uint8_t {
@@ -40,6 +42,10 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(Errc code, const char* what, std::uint64_t where = 0)
 {
     return tl::unexpected<Error>(Error{code, what, where});
+}
+inline tl::unexpected<Error> fail(Errc code, const char* what, Bytes where)
+{
+    return fail(code, what, where.value);
 }
 
 } // namespace snapstore

@@ -23,12 +23,12 @@ std::uint32_t block_crc(std::span<const std::byte> block) noexcept
 
 std::uint64_t uuid_prefix(const Uuid& uuid) noexcept { return load_disk<le64>(uuid); }
 
-void seal_block(std::span<std::byte> block, std::uint32_t magic, std::uint64_t number, std::uint64_t uuid,
+void seal_block(std::span<std::byte> block, std::uint32_t magic, Block number, std::uint64_t uuid,
                 std::uint64_t generation) noexcept
 {
     block_header_disk header;
     header.magic = magic;
-    header.block = number;
+    header.block = number.value;
     header.uuid = uuid;
     header.generation = generation;
     store_disk(block, header);
@@ -36,18 +36,18 @@ void seal_block(std::span<std::byte> block, std::uint32_t magic, std::uint64_t n
     store_disk(block, crc, kCrcOffset);
 }
 
-Result<void> verify_block(std::span<const std::byte> block, std::uint32_t magic, std::uint64_t number,
+Result<void> verify_block(std::span<const std::byte> block, std::uint32_t magic, Block number,
                           std::uint64_t uuid) noexcept
 {
     const auto header = load_disk<block_header_disk>(block);
-    const std::uint64_t where = block_offset(number);
+    const Bytes where = block_offset(number);
     if (header.magic != magic) {
         return fail(Errc::corrupt, "wrong magic", where);
     }
     if (header.crc != block_crc(block)) {
         return fail(Errc::corrupt, "wrong checksum", where);
     }
-    if (header.block != number) {
+    if (header.block != number.value) {
         return fail(Errc::corrupt, "block of another place", where);
     }
     if (header.uuid != uuid) {

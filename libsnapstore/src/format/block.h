@@ -10,16 +10,14 @@
 
 namespace snapstore {
 
-constexpr std::uint64_t block_offset(std::uint64_t block) { return block * kBlockSize.value; }
-
 std::uint64_t uuid_prefix(const Uuid& uuid) noexcept;
 
 // Fills in the header of `block` and its checksum, last.
-void seal_block(std::span<std::byte> block, std::uint32_t magic, std::uint64_t number, std::uint64_t uuid,
+void seal_block(std::span<std::byte> block, std::uint32_t magic, Block number, std::uint64_t uuid,
                 std::uint64_t generation) noexcept;
 
 // corrupt, with the block's byte offset, unless magic, checksum, own address and volume are right.
-Result<void> verify_block(std::span<const std::byte> block, std::uint32_t magic, std::uint64_t number,
+Result<void> verify_block(std::span<const std::byte> block, std::uint32_t magic, Block number,
                           std::uint64_t uuid) noexcept;
 
 bool is_all_zero(std::span<const std::byte> data) noexcept;

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "format/block_number.h"
 #include "format/le.h"
 #include "snapstore/types.h"
 
@@ -43,8 +44,8 @@ inline constexpr std::uint64_t kIncompatLostChunks = 32;
 inline constexpr std::uint64_t kKnownIncompat = kIncompatShrunkOrigin | kIncompatLost | kIncompatLostChunks;
 inline constexpr std::uint64_t kKnownRoCompat = 0;
 
-inline constexpr std::uint64_t kSuperblockBlock[2] = {1, 16};
-inline constexpr std::uint64_t kFirstFreeBlock = 32;
+inline constexpr Block kSuperblockBlock[2] = {Block{1}, Block{16}};
+inline constexpr Block kFirstFreeBlock{32};
 inline constexpr std::uint64_t kMinJournal = 16; // blocks
 
 // ---- superblock ----

@@ -12,25 +12,25 @@ void seal_journal_block(std::span<std::byte> block, const Superblock& sb, const 
 {
     journal_header_disk disk{};
     disk.incarnation = header.incarnation;
-    disk.durable = header.durable;
+    disk.durable = header.durable.value;
     disk.superblock = header.superblock;
     disk.used = header.used;
     store_disk(block, disk);
     const std::size_t end = sizeof disk + header.used * sizeof(record_disk);
     std::memset(block.data() + end, 0, block.size() - end);
-    const std::uint64_t number = journal_block_of(sb.ring, header.sequence);
-    seal_block(block, kJournalMagic, number, uuid_prefix(sb.uuid), header.sequence);
+    const Block number = journal_block_of(sb.ring, header.sequence);
+    seal_block(block, kJournalMagic, number, uuid_prefix(sb.uuid), header.sequence.value);
 }
 
 Result<JournalHeader> unpack_journal_block(std::span<const std::byte> block, const Superblock& sb,
-                                           std::uint64_t number)
+                                           Block number)
 {
     if (auto ok = verify_block(block, kJournalMagic, number, uuid_prefix(sb.uuid)); !ok) {
         return tl::unexpected(ok.error());
     }
     const auto disk = load_disk<journal_header_disk>(block);
-    const JournalHeader header{disk.header.generation, disk.incarnation, disk.durable, disk.superblock,
-                               disk.used};
+    const JournalHeader header{Sequence{disk.header.generation}, disk.incarnation, Sequence{disk.durable},
+                               disk.superblock, disk.used};
     if (header.used > kSlotsPerBlock || journal_block_of(sb.ring, header.sequence) != number) {
         return fail(Errc::corrupt, "journal: header out of range", block_offset(number));
     }

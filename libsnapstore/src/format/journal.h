@@ -16,23 +16,28 @@
 namespace snapstore {
 
 struct JournalHeader {
-    std::uint64_t sequence = 0;
+    Sequence sequence;
     std::uint64_t incarnation = 0;
-    std::uint64_t durable = 0;    // highest sequence known durable when the block was written; 0 = none
+    Sequence durable;             // the last one known durable when the block was written; 0 = none
     std::uint64_t superblock = 0; // generation
     std::uint16_t used = 0;       // slots
 };
 
-constexpr std::uint64_t journal_block_of(const Area& ring, std::uint64_t sequence)
+// Where the ring has the block: how many blocks from its beginning, and on the device.
+constexpr std::uint64_t ring_index(const Area& ring, Sequence sequence)
 {
-    return ring.first + sequence % ring.count;
+    return sequence.value % ring.count;
+}
+constexpr Block journal_block_of(const Area& ring, Sequence sequence)
+{
+    return ring.first + ring_index(ring, sequence);
 }
 
 // Makes a block of the first `header.used` slots that are in `block` already.
 void seal_journal_block(std::span<std::byte> block, const Superblock& sb, const JournalHeader& header);
 // corrupt if it is not a valid block for its place `number`. Its records are well-formed then.
 Result<JournalHeader> unpack_journal_block(std::span<const std::byte> block, const Superblock& sb,
-                                           std::uint64_t number);
+                                           Block number);
 
 inline record_disk load_slot(std::span<const std::byte> block, std::size_t slot)
 {

@@ -9,7 +9,10 @@ namespace snapstore {
 
 namespace {
 
-std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
+Block round_up(Block block, std::uint64_t unit) { return Block{(block.value + unit - 1) / unit * unit}; }
+
+// The first block that the device does not have as a whole.
+Block end_of(const BlockDevice& device) { return Block{device.size().value / kBlockSize.value}; }
 
 // By the store's size: 1/512 of it, from 64 KiB to 32 MiB.
 std::uint64_t default_journal(std::uint64_t store_blocks)
@@ -41,14 +44,14 @@ std::uint64_t fit_chunks(std::uint64_t blocks, std::uint64_t per_chunk, bool wit
 
 Result<void> plan_areas(Superblock& sb, const Devices& devices)
 {
-    const std::uint64_t store_blocks = devices.store->size().value / kBlockSize.value;
+    const Block store_end = end_of(*devices.store);
     const std::uint64_t per_chunk = sb.chunk.blocks();
     const bool separate = devices.meta != nullptr;
-    const std::uint64_t used = separate ? round_up(kFirstFreeBlock, per_chunk) : sb.ring.end();
-    if (store_blocks <= used) {
+    const Block unused = separate ? round_up(kFirstFreeBlock, per_chunk) : sb.ring.end();
+    if (store_end <= unused) {
         return fail(Errc::too_small, "the snapshot store is too small");
     }
-    sb.data.chunks = fit_chunks(store_blocks - used, per_chunk, !separate);
+    sb.data.chunks = fit_chunks(store_end - unused, per_chunk, !separate);
     if (sb.data.chunks < kMinStoreChunks) {
         return fail(Errc::too_small, "the snapshot store is too small");
     }
@@ -58,12 +61,12 @@ Result<void> plan_areas(Superblock& sb, const Devices& devices)
         sb.data.start = round_up(sb.zone.end(), per_chunk);
         return {};
     }
-    sb.data.start = used;
-    const std::uint64_t meta_blocks = devices.meta->size().value / kBlockSize.value;
-    if (meta_blocks < sb.zone.end()) {
-        return fail(Errc::too_small, "the metadata device is too small for the store", sb.zone.end());
+    sb.data.start = unused;
+    const Block meta_end = end_of(*devices.meta);
+    if (meta_end < sb.zone.end()) {
+        return fail(Errc::too_small, "the metadata device is too small for the store", sb.zone.end().value);
     }
-    sb.zone.count = meta_blocks - sb.zone.first;
+    sb.zone.count = meta_end - sb.zone.first;
     return {};
 }
 
@@ -102,8 +105,7 @@ Result<Superblock> plan_layout(const Devices& devices, const Format& format)
         return fail(Errc::invalid, "the journal must have 64 KiB at least", journal);
     }
     sb.ring = Area{kFirstFreeBlock, journal};
-    sb.journal.incarnation = 1;
-    sb.journal.start = 1;
+    sb.journal = {1, Sequence{1}};
     sb.clean = true;
     if (auto ok = plan_areas(sb, devices); !ok) {
         return tl::unexpected(ok.error());

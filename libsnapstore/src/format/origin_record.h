@@ -18,7 +18,7 @@ namespace snapstore {
 // The CRC-32C of a block of the origin that has not been written since the snapshot of that epoch was taken.
 // Whether that is still so, the tree says: as long as the snapshot is live, a write leaves an exception.
 struct OriginSample {
-    std::uint64_t block = 0;
+    OriginBlock block;
     std::uint32_t epoch = 0; // 0: unused
     std::uint32_t crc = 0;
     bool operator==(const OriginSample&) const = default;

@@ -19,20 +19,21 @@ constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 62;
 area_disk pack_area(const Area& area)
 {
     area_disk disk;
-    disk.first = area.first;
+    disk.first = area.first.value;
     disk.count = area.count;
     return disk;
 }
 
-bool plausible(const Area& area)
-{
-    return area.first >= kFirstFreeBlock && area.first < kMaxBlocks && area.count < kMaxBlocks;
-}
+Area unpack_area(const area_disk& disk) { return {Block{disk.first}, disk.count}; }
 
-// A block number that must lie in the metadata zone if it is not 0, and must not be 0 if something is there.
-bool plausible_root(const Superblock& sb, std::uint64_t root, std::uint64_t count)
+bool plausible(Block first) { return first >= kFirstFreeBlock && first < Block{kMaxBlocks}; }
+
+bool plausible(const Area& area) { return plausible(area.first) && area.count < kMaxBlocks; }
+
+// A block that must lie in the metadata zone if something is there, and else must be none.
+bool plausible_root(const Superblock& sb, Block root, std::uint64_t count)
 {
-    return count == 0 ? root == 0 : sb.zone.contains(root);
+    return count == 0 ? root == kNoBlock : sb.zone.contains(root);
 }
 
 } // namespace
@@ -42,8 +43,7 @@ const char* find_implausible(const Superblock& sb)
     if (!is_chunk_shift(sb.chunk.shift)) {
         return "superblock: chunk size out of range";
     }
-    if (sb.data.chunks >= kMaxBlocks / sb.chunk.blocks() || sb.data.start >= kMaxBlocks ||
-        sb.data.start < kFirstFreeBlock) {
+    if (sb.data.chunks >= kMaxBlocks / sb.chunk.blocks() || !plausible(sb.data.start)) {
         return "superblock: data area out of range";
     }
     if (sb.origin.size.value >= kMaxBlocks * kBlockSectors) {
@@ -53,7 +53,8 @@ const char* find_implausible(const Superblock& sb)
     if (sb.origin.largest.value >= kMaxBlocks * kBlockSectors || shrunk != (sb.origin.largest.value != 0)) {
         return "superblock: largest origin size out of range";
     }
-    if (sb.generation >= kMaxCount || sb.journal.incarnation >= kMaxCount || sb.journal.start >= kMaxCount) {
+    if (sb.generation >= kMaxCount || sb.journal.incarnation >= kMaxCount ||
+        sb.journal.start >= Sequence{kMaxCount}) {
         return "superblock: count out of range";
     }
     if (sb.role == DeviceRole::data) {
@@ -85,28 +86,20 @@ Superblock convert(const superblock_disk& disk)
     sb.generation = disk.header.generation;
     sb.uuid = disk.uuid;
     sb.role = static_cast<DeviceRole>(disk.role.get());
-    sb.features.compat = disk.compat;
-    sb.features.ro_compat = disk.ro_compat;
-    sb.features.incompat = disk.incompat;
-    sb.chunk.shift = disk.chunk_shift;
+    sb.features = {disk.compat, disk.ro_compat, disk.incompat};
+    sb.chunk = {disk.chunk_shift};
     sb.origin.size = Sectors{disk.origin_sectors};
-    sb.ring = Area{disk.journal.first, disk.journal.count};
-    sb.zone = Area{disk.meta.first, disk.meta.count};
-    sb.data.start = disk.data_start;
-    sb.data.chunks = disk.data_chunks;
-    sb.journal.incarnation = disk.incarnation;
-    sb.journal.start = disk.journal_start;
+    sb.ring = unpack_area(disk.journal);
+    sb.zone = unpack_area(disk.meta);
+    sb.data = {Block{disk.data_start}, disk.data_chunks};
+    sb.journal = {disk.incarnation, Sequence{disk.journal_start}};
     sb.clean = (disk.flags & kSuperblockClean) != 0;
     sb.epoch = Epoch{disk.epoch};
     sb.next_id = SnapshotId{disk.next_id};
-    sb.tree.root = disk.root;
-    sb.tree.level = disk.root_level;
     sb.max_snapshots = disk.max_snapshots;
-    sb.tree.entries = disk.entries;
-    sb.snapshot_table.head = disk.snapshot_table;
-    sb.snapshot_table.count = disk.snapshot_count;
-    sb.attachment_table.head = disk.attachment_table;
-    sb.attachment_table.count = disk.attachment_count;
+    sb.tree = {Block{disk.root}, disk.root_level, disk.entries};
+    sb.snapshot_table = {Block{disk.snapshot_table}, disk.snapshot_count};
+    sb.attachment_table = {Block{disk.attachment_table}, disk.attachment_count};
     const auto* text = reinterpret_cast<const char*>(disk.owner.data());
     sb.owner.assign(text, ::strnlen(text, disk.owner.size() - 1));
     sb.origin.largest = Sectors{disk.largest_origin};
@@ -114,7 +107,7 @@ Superblock convert(const superblock_disk& disk)
     sb.origin.record.set_identity({identity, ::strnlen(identity, disk.origin_identity.size())});
     for (std::size_t i = 0; i < kOriginSamples; ++i) {
         const origin_sample_disk& sample = disk.origin_samples[i];
-        sb.origin.record.samples[i] = OriginSample{sample.block, sample.epoch, sample.crc};
+        sb.origin.record.samples[i] = OriginSample{OriginBlock{sample.block}, sample.epoch, sample.crc};
     }
     return sb;
 }
@@ -135,26 +128,26 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
     disk.origin_sectors = sb.origin.size.value;
     disk.journal = pack_area(sb.ring);
     disk.meta = pack_area(sb.zone);
-    disk.data_start = sb.data.start;
+    disk.data_start = sb.data.start.value;
     disk.data_chunks = sb.data.chunks;
     disk.incarnation = sb.journal.incarnation;
-    disk.journal_start = sb.journal.start;
+    disk.journal_start = sb.journal.start.value;
     disk.flags = sb.clean ? kSuperblockClean : 0U;
     disk.epoch = sb.epoch.value;
     disk.next_id = sb.next_id.value;
-    disk.root = sb.tree.root;
+    disk.root = sb.tree.root.value;
     disk.root_level = sb.tree.level;
     disk.max_snapshots = sb.max_snapshots;
     disk.entries = sb.tree.entries;
-    disk.snapshot_table = sb.snapshot_table.head;
+    disk.snapshot_table = sb.snapshot_table.head.value;
     disk.snapshot_count = sb.snapshot_table.count;
-    disk.attachment_table = sb.attachment_table.head;
+    disk.attachment_table = sb.attachment_table.head.value;
     disk.attachment_count = sb.attachment_table.count;
     disk.largest_origin = sb.origin.largest.value;
     std::memcpy(disk.origin_identity.data(), sb.origin.record.identity.data(), disk.origin_identity.size());
     for (std::size_t i = 0; i < kOriginSamples; ++i) {
         origin_sample_disk& sample = disk.origin_samples[i];
-        sample.block = sb.origin.record.samples[i].block;
+        sample.block = sb.origin.record.samples[i].block.value;
         sample.epoch = sb.origin.record.samples[i].epoch;
         sample.crc = sb.origin.record.samples[i].crc;
     }
@@ -165,10 +158,10 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block)
 
 KnownFormat known_format() { return {kFormatVersion, kKnownRoCompat, kKnownIncompat}; }
 
-Result<Superblock> unpack_superblock(std::span<const std::byte> block, std::uint64_t number)
+Result<Superblock> unpack_superblock(std::span<const std::byte> block, Block number)
 {
     const auto disk = load_disk<superblock_disk>(block);
-    const std::uint64_t where = block_offset(number);
+    const Bytes where = block_offset(number);
     if (disk.header.magic != kSuperblockMagic) {
         return fail(Errc::not_a_store, "no superblock", where);
     }

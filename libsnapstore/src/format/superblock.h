@@ -16,14 +16,6 @@
 
 namespace snapstore {
 
-struct Area {
-    std::uint64_t first = 0;
-    std::uint64_t count = 0;
-    std::uint64_t end() const noexcept { return first + count; }
-    bool contains(std::uint64_t block) const noexcept { return block >= first && block - first < count; }
-    bool operator==(const Area&) const = default;
-};
-
 // What a version must know: to use the store at all (incompat), to write to it (ro_compat).
 struct Features {
     std::uint64_t compat = 0;
@@ -44,7 +36,7 @@ struct ChunkSize {
 
 // Where the copied chunks are, on the store device.
 struct DataArea {
-    std::uint64_t start = 0;
+    Block start;
     std::uint64_t chunks = 0;
 
     bool operator==(const DataArea&) const = default;
@@ -64,13 +56,13 @@ struct OriginFacts {
 // What replay begins with.
 struct JournalStart {
     std::uint64_t incarnation = 0; // of the blocks that count
-    std::uint64_t start = 0;       // sequence number of the first block that the tree does not have
+    Sequence start;                // of the first block that the tree does not have
 
     bool operator==(const JournalStart&) const = default;
 };
 
 struct TreeRoot {
-    std::uint64_t root = 0; // 0: the tree is empty
+    Block root; // kNoBlock: the tree is empty
     std::uint32_t level = 0;
     std::uint64_t entries = 0;
 
@@ -78,7 +70,7 @@ struct TreeRoot {
 };
 
 struct TableRoot {
-    std::uint64_t head = 0; // of the chain; 0: the table is empty
+    Block head; // of the chain; kNoBlock: the table is empty
     std::uint64_t count = 0;
 
     bool operator==(const TableRoot&) const = default;
@@ -91,7 +83,7 @@ struct Superblock {
     std::string owner; // at most 127 bytes
     Features features;
     ChunkSize chunk;
-    Area ring; // in blocks: the journal, on the metadata device
+    Area ring; // the journal, on the metadata device
     Area zone; // tree and tables, there as well
     DataArea data;
     OriginFacts origin;
@@ -112,8 +104,12 @@ struct Superblock {
         return size.value / chunk.sectors() + (size.value % chunk.sectors() != 0 ? 1 : 0);
     }
     std::uint64_t origin_chunks() const noexcept { return chunks_of(origin.size); }
-    // Block number of the copy that this generation is written to.
-    std::uint64_t home() const noexcept { return kSuperblockBlock[generation & 1]; }
+    Bytes store_offset(StoreChunk place) const noexcept
+    {
+        return block_offset(data.start) + Bytes{place.value * chunk.bytes()};
+    }
+    // The copy that this generation is written to.
+    Block home() const noexcept { return kSuperblockBlock[generation & 1]; }
 };
 
 // What cannot be right in it, or null.
@@ -124,7 +120,7 @@ void pack_superblock(const Superblock& sb, std::span<std::byte> block);
 
 // Takes apart what was read from block `number`. not_a_store: no magic; unsupported: feature bits;
 // corrupt: anything that does not fit together. Accepts no value that could lead outside an area.
-Result<Superblock> unpack_superblock(std::span<const std::byte> block, std::uint64_t number);
+Result<Superblock> unpack_superblock(std::span<const std::byte> block, Block number);
 
 // The newer of two copies as read from their places; the better error if neither is valid.
 Result<Superblock> choose_superblock(std::span<const std::byte> copy0, std::span<const std::byte> copy1);

@@ -18,22 +18,22 @@ void TableChain::reserve(std::uint64_t entries, std::size_t entry_size)
     }
 }
 
-void TableChain::take_blocks(Allocator& allocator, const Superblock& sb, std::uint64_t count)
+void TableChain::take_blocks(Zone& zone, std::uint64_t count)
 {
     if (larger_.size() > image_.size()) {
         image_ = std::move(larger_);
         larger_ = AlignedBuffer();
     }
     SNAPSTORE_ASSERT(image_.size() >= count * kBlockSize.value);
-    for (const std::uint64_t block : blocks_) {
-        allocator.free_later(block - sb.zone.first);
+    for (const Block block : blocks_) {
+        zone.free_later(block);
     }
     blocks_.clear();
     while (blocks_.size() < count) {
-        const Allocator::Run run = allocator.allocate(count - blocks_.size());
+        const Zone::Run run = zone.allocate(count - blocks_.size());
         SNAPSTORE_ASSERT(run.count > 0); // kept in reserve: Room::reserved_blocks()
         for (std::uint64_t i = 0; i < run.count; ++i) {
-            blocks_.push_back(sb.zone.first + run.first + i);
+            blocks_.push_back(run.first + i);
         }
     }
 }
@@ -43,7 +43,7 @@ std::span<std::byte> TableChain::begin_block(std::size_t index, TableKind kind, 
     const auto image = image_.block(index);
     std::memset(image.data(), 0, image.size());
     auto disk = load_disk<table_block_disk>(image);
-    disk.next = index + 1 < blocks_.size() ? blocks_[index + 1] : 0;
+    disk.next = (index + 1 < blocks_.size() ? blocks_[index + 1] : kNoBlock).value;
     disk.kind = static_cast<std::uint16_t>(kind);
     disk.count = static_cast<std::uint16_t>(count);
     store_disk(image, disk);

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "format/block.h"
-#include "format/superblock.h"
+#include "format/zone.h"
 #include "memory/aligned_buffer.h"
-#include "memory/allocator.h"
 
 namespace snapstore {
 
@@ -29,11 +28,11 @@ public:
     // Takes new blocks for the table, gives the old ones back, and makes the image to be written.
     // make(index) gives the disk form of an entry.
     template <class Make>
-    void renew(Allocator& allocator, const Superblock& sb, std::uint64_t generation, TableKind kind,
-               std::uint64_t entries, Make&& make)
+    void renew(Zone& zone, const Uuid& uuid, std::uint64_t generation, TableKind kind, std::uint64_t entries,
+               Make&& make)
     {
         using Disk = decltype(make(0));
-        take_blocks(allocator, sb, blocks_for(entries, sizeof(Disk)));
+        take_blocks(zone, blocks_for(entries, sizeof(Disk)));
         std::uint64_t done = 0;
         for (std::size_t i = 0; i < blocks_.size(); ++i) {
             const std::uint64_t here = std::min<std::uint64_t>(per_block(sizeof(Disk)), entries - done);
@@ -43,22 +42,22 @@ public:
                            sizeof(table_block_disk) - kTablePayload + j * sizeof(Disk));
             }
             done += here;
-            seal_block(image, kTableMagic, blocks_[i], uuid_prefix(sb.uuid), generation);
+            seal_block(image, kTableMagic, blocks_[i], uuid_prefix(uuid), generation);
         }
     }
 
     // While loading: `block` is the next of the chain.
-    void loaded(std::uint64_t block) { blocks_.push_back(block); }
+    void loaded(Block block) { blocks_.push_back(block); }
 
-    const std::vector<std::uint64_t>& blocks() const noexcept { return blocks_; }
-    std::uint64_t head() const noexcept { return blocks_.empty() ? 0 : blocks_.front(); }
+    const std::vector<Block>& blocks() const noexcept { return blocks_; }
+    Block head() const noexcept { return blocks_.empty() ? kNoBlock : blocks_.front(); }
     std::span<std::byte> image(std::size_t index) const noexcept { return image_.block(index); }
 
 private:
-    void take_blocks(Allocator& allocator, const Superblock& sb, std::uint64_t count);
+    void take_blocks(Zone& zone, std::uint64_t count);
     std::span<std::byte> begin_block(std::size_t index, TableKind kind, std::uint64_t count) const;
 
-    std::vector<std::uint64_t> blocks_;
+    std::vector<Block> blocks_;
     AlignedBuffer image_;
     AlignedBuffer larger_; // takes its place at the next renew()
 };

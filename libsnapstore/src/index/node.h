@@ -14,9 +14,9 @@ namespace snapstore {
 
 // An inner node's entry has other things where a leaf's has checksum and place.
 inline std::uint32_t highest_epoch(const entry_disk& inner) noexcept { return inner.crc; } // of those below
-inline std::uint64_t child_block(const entry_disk& inner) noexcept { return inner.location; }
+inline Block child_block(const entry_disk& inner) noexcept { return Block{inner.location}; }
 inline void set_highest_epoch(entry_disk& inner, std::uint32_t epoch) noexcept { inner.crc = epoch; }
-inline void set_child_block(entry_disk& inner, std::uint64_t block) noexcept { inner.location = block; }
+inline void set_child_block(entry_disk& inner, Block block) noexcept { inner.location = block.value; }
 inline void set_key(entry_disk& e, const Key& key) noexcept
 {
     e.key = key.key;
@@ -25,7 +25,7 @@ inline void set_key(entry_disk& e, const Key& key) noexcept
 
 struct Node {
     node_disk* page = nullptr;
-    std::uint64_t block = 0;
+    Block block;
     std::uint64_t generation = 0; // in which it was made or last moved
     std::uint64_t thinned_in = 0; // the latest generation in which NodeSet::thin() had it
     Node* previous = nullptr;     // in the list of nodes made in the same generation, until written

@@ -9,8 +9,8 @@
 
 namespace snapstore {
 
-NodeSet::NodeSet(NodePool& pool, Allocator& blocks, Area zone)
-    : pool_(pool), blocks_(blocks), zone_(zone), by_block_(zone.count, nullptr)
+NodeSet::NodeSet(NodePool& pool, Zone& zone)
+    : pool_(pool), zone_(zone), first_(zone.first()), by_block_(zone.units().size(), nullptr)
 {}
 
 std::uint64_t NodeSet::size() const noexcept
@@ -18,21 +18,26 @@ std::uint64_t NodeSet::size() const noexcept
     return std::accumulate(of_levels_.begin(), of_levels_.end(), std::uint64_t{0});
 }
 
-Node* NodeSet::at(std::uint64_t block) const noexcept
+Node* NodeSet::at(Block block) const noexcept
 {
-    return zone_.contains(block) ? by_block_[block - zone_.first] : nullptr;
+    return is_of_zone(block) ? by_block_[block - first_] : nullptr;
+}
+
+void NodeSet::attach_to_block(Node& node, Block block) noexcept
+{
+    node.block = block;
+    by_block_[block - first_] = &node;
 }
 
 Node* NodeSet::make(unsigned level) noexcept
 {
     Node* node = pool_.get();
-    const Allocator::Run run = blocks_.allocate(1);
+    const Zone::Run run = zone_.allocate(1);
     SNAPSTORE_ASSERT(node != nullptr && run.count == 1);
     std::memset(static_cast<void*>(node->page), 0, sizeof(node_disk));
     node->page->level = static_cast<std::uint16_t>(level);
-    node->block = zone_.first + run.first;
+    attach_to_block(*node, run.first);
     node->generation = generation_;
-    by_block_[run.first] = node;
     dirty_.push(*node);
     ++of_levels_[level];
     ++created_;
@@ -42,12 +47,11 @@ Node* NodeSet::make(unsigned level) noexcept
 // The block of a node that is moved or dropped. One of this generation was never part of a checkpoint.
 void NodeSet::detach_from_block(const Node& node) noexcept
 {
-    const std::uint64_t unit = node.block - zone_.first;
-    by_block_[unit] = nullptr;
+    by_block_[node.block - first_] = nullptr;
     if (node.generation == generation_) {
-        blocks_.free_now(unit);
+        zone_.free_now(node.block);
     } else {
-        blocks_.free_later(unit);
+        zone_.free_later(node.block);
     }
 }
 
@@ -56,7 +60,7 @@ Node* NodeSet::changeable(Node* node) noexcept
     if (node->generation == generation_) {
         return node;
     }
-    const Allocator::Run run = blocks_.allocate(1);
+    const Zone::Run run = zone_.allocate(1);
     SNAPSTORE_ASSERT(run.count == 1);
     detach_from_block(*node);
     Node* copy = node;
@@ -66,9 +70,8 @@ Node* NodeSet::changeable(Node* node) noexcept
         std::memcpy(static_cast<void*>(copy->page), node->page, sizeof(node_disk));
         node->abandoned = true;
     }
-    copy->block = zone_.first + run.first;
+    attach_to_block(*copy, run.first);
     copy->generation = generation_;
-    by_block_[run.first] = copy;
     dirty_.push(*copy);
     return copy;
 }
@@ -116,9 +119,9 @@ void NodeSet::written(Node* node) noexcept
     }
 }
 
-Result<void> NodeSet::adopt(Node* node, std::uint64_t block)
+Result<void> NodeSet::adopt(Node* node, Block block)
 {
-    const std::uint64_t where = block * kBlockSize.value;
+    const Bytes where = block_offset(block);
     const node_disk& page = *node->page;
     if (page.count == 0 || page.count > kNodeEntries || page.level >= kMaxLevels) {
         return fail(Errc::corrupt, "node: count or level out of range", where);
@@ -127,17 +130,15 @@ Result<void> NodeSet::adopt(Node* node, std::uint64_t block)
         if (i > 0 && !(key_of(page.entries[i - 1]) < key_of(page.entries[i]))) {
             return fail(Errc::corrupt, "node: keys out of order", where);
         }
-        if (page.level > 0 && !zone_.contains(child_block(page.entries[i]))) {
+        if (page.level > 0 && !is_of_zone(child_block(page.entries[i]))) {
             return fail(Errc::corrupt, "node: child out of range", where);
         }
     }
-    if (!zone_.contains(block) || by_block_[block - zone_.first] != nullptr ||
-        !blocks_.mark_used(block - zone_.first)) {
+    if (!is_of_zone(block) || at(block) != nullptr || !zone_.mark_used(block)) {
         return fail(Errc::corrupt, "node: block used twice", where);
     }
-    node->block = block;
+    attach_to_block(*node, block);
     node->generation = page.header.generation;
-    by_block_[block - zone_.first] = node;
     ++of_levels_[page.level];
     return {};
 }

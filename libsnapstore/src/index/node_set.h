@@ -12,9 +12,8 @@
 
 #include <array>
 
-#include "format/superblock.h"
+#include "format/zone.h"
 #include "index/node.h"
-#include "memory/allocator.h"
 #include "snapstore/error.h"
 
 namespace snapstore {
@@ -23,10 +22,10 @@ class NodeSet {
 public:
     static constexpr unsigned kMaxLevels = 16;
 
-    NodeSet(NodePool& pool, Allocator& blocks, Area zone);
+    NodeSet(NodePool& pool, Zone& zone);
 
-    Node* at(std::uint64_t block) const noexcept; // null: none, or no block of the zone
-    Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - zone_.first]; }
+    Node* at(Block block) const noexcept; // null: none, or no block of the zone
+    Node* child(const entry_disk& e) const noexcept { return by_block_[child_block(e) - first_]; }
     std::uint64_t size() const noexcept;
     std::uint64_t created() const noexcept { return created_; } // nodes added so far; only grows
     std::uint64_t thinned() const noexcept { return thinned_; } // thin() so far, each node once a generation
@@ -46,17 +45,9 @@ public:
     }
 
     // More blocks at the zone's end.
-    void grow_zone(std::uint64_t blocks)
-    {
-        by_block_.resize(blocks, nullptr);
-        zone_.count = blocks;
-    }
+    void grow_zone(std::uint64_t blocks) { by_block_.resize(blocks, nullptr); }
     // Fewer: no node is in one that goes.
-    void cut_zone(std::uint64_t blocks) noexcept
-    {
-        by_block_.resize(blocks);
-        zone_.count = blocks;
-    }
+    void cut_zone(std::uint64_t blocks) noexcept { by_block_.resize(blocks); }
 
     // ---- checkpoints ----
     std::uint64_t generation() const noexcept { return generation_; }
@@ -69,15 +60,17 @@ public:
 
     // ---- loading ----
     // Takes over a node read from `block`; the caller has verified its header. Checks what is in it.
-    Result<void> adopt(Node* node, std::uint64_t block);
+    Result<void> adopt(Node* node, Block block);
 
 private:
+    bool is_of_zone(Block block) const noexcept { return Area{first_, by_block_.size()}.contains(block); }
+    void attach_to_block(Node& node, Block block) noexcept;
     void detach_from_block(const Node& node) noexcept;
 
     NodePool& pool_;
-    Allocator& blocks_;
-    Area zone_;
-    std::vector<Node*> by_block_;
+    Zone& zone_;
+    Block first_;                 // of the zone
+    std::vector<Node*> by_block_; // one for each block of it
     std::uint64_t generation_ = 1;
     std::uint64_t created_ = 0;
     std::uint64_t thinned_ = 0;

@@ -8,7 +8,7 @@
 
 namespace snapstore {
 
-Tree::Tree(NodePool& pool, Allocator& blocks, Area zone) : nodes_(pool, blocks, zone) {}
+Tree::Tree(NodePool& pool, Zone& zone) : nodes_(pool, zone) {}
 
 unsigned Tree::position(const node_disk& page, const Key& key) noexcept
 {
@@ -164,12 +164,12 @@ std::uint64_t Tree::erase_bound(std::uint64_t erasures) const noexcept
     return moved;
 }
 
-Result<void> Tree::set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries)
+Result<void> Tree::set_root(Block block, std::uint32_t level, std::uint64_t entries)
 {
-    root_ = block == 0 ? nullptr : nodes_.at(block);
+    root_ = block == kNoBlock ? nullptr : nodes_.at(block);
     entries_ = entries;
     if (root_ != nullptr && root_->level() != level) {
-        return fail(Errc::corrupt, "root of another level", block * kBlockSize.value);
+        return fail(Errc::corrupt, "root of another level", block_offset(block));
     }
     return {};
 }

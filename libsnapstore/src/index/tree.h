@@ -23,7 +23,7 @@ class Tree {
 public:
     static constexpr unsigned kMaxLevels = NodeSet::kMaxLevels;
 
-    Tree(NodePool& pool, Allocator& blocks, Area zone);
+    Tree(NodePool& pool, Zone& zone);
 
     // ---- queries ----
     std::optional<Entry> find(const Key& key) const noexcept;
@@ -64,7 +64,7 @@ public:
     bool relocate(const Key& key, std::uint64_t location) noexcept; // false if the key is not there
     // The node in this block, if there is one, and those above it get other blocks, as if it was changed. One
     // of the current generation stays where it is.
-    void renew(std::uint64_t block) noexcept;
+    void renew(Block block) noexcept;
 
     // At most so many nodes are new or moved by `inserts` insertions.
     std::uint64_t insert_bound(std::uint64_t inserts) const noexcept;
@@ -84,10 +84,10 @@ public:
     std::uint64_t nodes_without_erasures(const Mark& then) const noexcept;
 
     // For loading: after all nodes were adopted.
-    Result<void> set_root(std::uint64_t block, std::uint32_t level, std::uint64_t entries);
+    Result<void> set_root(Block block, std::uint32_t level, std::uint64_t entries);
 
     // Verifies structure, order and max_epoch of what is in memory; calls damaged() for what is wrong.
-    void check(const std::function<void(const char* what, std::uint64_t block, Key key)>& damaged) const;
+    void check(const std::function<void(const char* what, Block block, Key key)>& damaged) const;
 
 private:
     struct Step {

@@ -8,19 +8,19 @@
 namespace snapstore {
 
 struct Tree::CheckState {
-    const std::function<void(const char*, std::uint64_t, Key)>& damaged;
+    const std::function<void(const char*, Block, Key)>& damaged;
     std::uint64_t entries = 0;
     std::uint64_t nodes = 0;
     std::optional<Key> last;
 };
 
-void Tree::check(const std::function<void(const char* what, std::uint64_t block, Key key)>& damaged) const
+void Tree::check(const std::function<void(const char* what, Block block, Key key)>& damaged) const
 {
     CheckState state{damaged, 0, 0, {}};
     if (root_ != nullptr) {
         check_node(state, *root_, nullptr, nullptr);
     }
-    const std::uint64_t block = root_ == nullptr ? 0 : root_->block;
+    const Block block = root_ == nullptr ? kNoBlock : root_->block;
     if (state.entries != entries_) {
         damaged("tree: wrong number of entries", block, {});
     }

@@ -189,7 +189,7 @@ bool Tree::relocate(const Key& key, std::uint64_t location) noexcept
     return true;
 }
 
-void Tree::renew(std::uint64_t block) noexcept
+void Tree::renew(Block block) noexcept
 {
     const Node* wanted = nodes_.at(block);
     if (wanted == nullptr || wanted->generation == nodes_.generation()) {

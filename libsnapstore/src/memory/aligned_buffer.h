@@ -41,9 +41,10 @@ public:
     {
         return {data_.get() + offset, length};
     }
-    std::span<std::byte> block(std::size_t index) const noexcept
+    std::span<std::byte> block(std::size_t index) const noexcept { return blocks(index, 1); }
+    std::span<std::byte> blocks(std::size_t first, std::size_t count) const noexcept
     {
-        return span(index * kBlockSize.value, kBlockSize.value);
+        return span(first * kBlockSize.value, count * kBlockSize.value);
     }
 
 private:

@@ -24,8 +24,8 @@ Task<Result<CheckReport>> Checker::check(bool data)
     if (!ok) {
         co_return tl::unexpected(ok.error());
     }
-    state_.tree->check([&](const char* what, std::uint64_t block, Key key) {
-        report.damage.push_back({what, block_offset(block), key.chunk(), Epoch{key.epoch}});
+    state_.tree->check([&](const char* what, Block block, Key key) {
+        report.damage.push_back({what, block_offset(block).value, key.chunk(), Epoch{key.epoch}});
     });
     report.exceptions = state_.tree->entries();
     check_chunks(report);
@@ -43,13 +43,13 @@ Task<Result<CheckReport>> Checker::check(bool data)
 Task<void> Checker::check_damaged(CheckReport& report)
 {
     places_.reset(ctx_.sb.data.chunks);
-    state_.blocks = Allocator(ctx_.sb.zone.count);
+    state_.zone = Zone(ctx_.sb.zone);
     state_.table = SnapshotTable{};
     state_.attachments.clear();
     state_.lost_places = LostChunks{};
     state_.snapshot_chain = TableChain{};
     state_.attachment_chain = TableChain{};
-    state_.tree.emplace(state_.nodes, state_.blocks, ctx_.sb.zone);
+    state_.tree.emplace(state_.nodes, state_.zone);
     (void)co_await loader_.load(&report.damage);
     report.exceptions = ctx_.sb.tree.entries;
     if (report.damage.empty()) { // tables and tree are sound: it is the journal
@@ -91,7 +91,7 @@ void Checker::check_chunks(CheckReport& report) const
     }
     const std::uint64_t named = state_.tree->nodes().size() + state_.snapshot_chain.blocks().size() +
                                 state_.attachment_chain.blocks().size();
-    if (state_.blocks.used() != named) {
+    if (state_.zone.units().used() != named) {
         report.damage.push_back({"metadata blocks are marked used that nothing names", 0, {}, {}});
     }
 }
@@ -99,18 +99,17 @@ void Checker::check_chunks(CheckReport& report) const
 Task<Result<void>> Checker::check_nodes(CheckReport& report)
 {
     const AlignedBuffer buffer(kBlockSize.value);
-    const auto compare = [&](std::uint64_t block, std::uint32_t magic) {
+    const auto compare = [&](Block block, std::uint32_t magic) {
         auto ok = verify_block(buffer.span(), magic, block, uuid_prefix(ctx_.sb.uuid));
         if (!ok) {
             report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
         }
     };
-    for (std::uint64_t i = 0; i < ctx_.sb.zone.count; ++i) {
-        const std::uint64_t block = ctx_.sb.zone.first + i;
+    for (Block block = ctx_.sb.zone.first; block < ctx_.sb.zone.end(); ++block) {
         while (checkpoint_.running() && !ctx_.failed) { // it has named blocks that are not written yet
             co_await ctx_.queues.checkpoint.wait();
         }
-        if (!state_.blocks.is_used(i)) {
+        if (!state_.zone.is_used(block)) {
             continue;
         }
         const Node* node = state_.tree->nodes().at(block);
@@ -124,27 +123,27 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
         }
         const std::uint64_t generation = node != nullptr ? node->generation : 0;
         const std::uint64_t checkpoints = ctx_.counters.checkpoints;
-        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                                                  Bytes{block_offset(block)}, buffer.span());
+        const IoStatus status =
+            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(block), buffer.span());
         if (checkpoints != ctx_.counters.checkpoints || state_.tree->nodes().at(block) != node ||
             (node != nullptr && node->generation != generation)) {
             continue; // changed meanwhile
         }
         if (status != IoStatus::ok) {
-            report.damage.push_back({"cannot read a metadata block", block_offset(block), {}, {}});
+            report.damage.push_back({"cannot read a metadata block", block_offset(block).value, {}, {}});
         } else if (node == nullptr) {
             compare(block, kTableMagic);
         } else if (std::memcmp(buffer.data(), node->page, buffer.size()) != 0) {
             const Key first = key_of(node->page->entries[0]);
             report.damage.push_back(
-                {"node on disk differs", block_offset(block), first.chunk(), Epoch{first.epoch}});
+                {"node on disk differs", block_offset(block).value, first.chunk(), Epoch{first.epoch}});
         }
     }
-    for (const std::uint64_t block : kSuperblockBlock) {
-        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                                                  Bytes{block_offset(block)}, buffer.span());
+    for (const Block block : kSuperblockBlock) {
+        const IoStatus status =
+            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(block), buffer.span());
         if (status != IoStatus::ok || !unpack_superblock(buffer.span(), block)) {
-            report.damage.push_back({"superblock copy is damaged", block_offset(block), {}, {}});
+            report.damage.push_back({"superblock copy is damaged", block_offset(block).value, {}, {}});
         }
     }
     co_return Result<void>{};

@@ -38,7 +38,7 @@ Task<void> Checkpoint::loop()
         ++started_;
         const auto done = co_await write();
         if (!done) {
-            ctx_.fail_store("cannot write a checkpoint", done.error().where);
+            ctx_.fail_store("cannot write a checkpoint", Bytes{done.error().where});
             break;
         }
         completed_ = started_;
@@ -53,7 +53,7 @@ bool Checkpoint::anything_to_do() const noexcept
 {
     return state_.tree->nodes().dirty() || state_.table.dirty() || state_.attachments_dirty ||
            state_.journal.applied != ctx_.sb.journal.start || places_.pending() != 0 ||
-           state_.blocks.pending() != 0 || mark_clean_ != ctx_.sb.clean ||
+           state_.zone.units().pending() != 0 || mark_clean_ != ctx_.sb.clean ||
            state_.journal.incarnation != ctx_.sb.journal.incarnation || new_geometry_.has_value() ||
            origin_.to_be_kept;
 }
@@ -88,7 +88,7 @@ Task<Result<void>> Checkpoint::write()
     ctx_.sb = next;
     room_.set_durable(frozen_);
     places_.units().thaw();
-    state_.blocks.thaw();
+    state_.zone.units().thaw();
     co_return Result<void>{};
 }
 
@@ -103,28 +103,26 @@ Superblock Checkpoint::freeze()
         next.origin.largest = new_geometry_->largest_origin;
         next.features.incompat = new_geometry_->incompat;
         next.data.chunks = new_geometry_->data_chunks;
-        next.zone.count = new_geometry_->meta_blocks;
+        next.zone.count = new_geometry_->zone_blocks;
     }
     next.features.incompat = state_.lost_places.count() > 0 ? next.features.incompat | kIncompatLostChunks
                                                             : next.features.incompat & ~kIncompatLostChunks;
     next.generation = generation;
-    next.journal.incarnation = state_.journal.incarnation;
-    next.journal.start = state_.journal.applied;
+    next.journal = {state_.journal.incarnation, state_.journal.applied};
     next.clean = mark_clean_;
     next.epoch = state_.epoch;
     next.next_id = state_.next_id;
-    next.tree.root = state_.tree->root() == nullptr ? 0 : state_.tree->root()->block;
-    next.tree.level = state_.tree->root() == nullptr ? 0 : state_.tree->root()->level();
-    next.tree.entries = state_.tree->entries();
-    next.snapshot_table.head = state_.snapshot_chain.head();
-    next.snapshot_table.count = state_.table.all().size();
-    next.attachment_table.head = state_.attachment_chain.head();
-    next.attachment_table.count = state_.attachments.size();
+    next.tree = {};
+    if (const Node* root = state_.tree->root(); root != nullptr) {
+        next.tree = {root->block, root->level(), state_.tree->entries()};
+    }
+    next.snapshot_table = {state_.snapshot_chain.head(), state_.table.all().size()};
+    next.attachment_table = {state_.attachment_chain.head(), state_.attachments.size()};
     origin_.renew();
     next.origin.record = origin_.record;
     origin_.to_be_kept = false;
     places_.units().freeze();
-    state_.blocks.freeze();
+    state_.zone.units().freeze();
     frozen_ = room_.mark();
     both_copies_ =
         mark_clean_ || state_.journal.incarnation != ctx_.sb.journal.incarnation || new_geometry_.has_value();
@@ -140,14 +138,14 @@ void Checkpoint::freeze_tables(std::uint64_t generation)
 {
     if (state_.table.dirty()) {
         const auto& all = state_.table.all();
-        state_.snapshot_chain.renew(state_.blocks, ctx_.sb, generation, TableKind::snapshots, all.size(),
+        state_.snapshot_chain.renew(state_.zone, ctx_.sb.uuid, generation, TableKind::snapshots, all.size(),
                                     [&all](std::uint64_t i) { return pack_snapshot(*all[i]); });
         write_snapshots_ = true;
         state_.table.clean();
     }
     if (state_.attachments_dirty) {
         state_.attachment_chain.renew(
-            state_.blocks, ctx_.sb, generation, TableKind::attachments, state_.attachments.size(),
+            state_.zone, ctx_.sb.uuid, generation, TableKind::attachments, state_.attachments.size(),
             [this](std::uint64_t i) { return pack_attachment(state_.attachments[i]); });
         write_attachments_ = true;
         state_.attachments_dirty = false;
@@ -168,8 +166,7 @@ Task<IoStatus> Checkpoint::write_frozen_nodes()
             }
             seal_block(node->bytes(), kNodeMagic, node->block, uuid_prefix(ctx_.sb.uuid), node->generation);
             writing[group.size()] = node;
-            group.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(node->block)},
-                      node->bytes());
+            group.add(ctx_.meta_device(), IoRequest::Op::write, block_offset(node->block), node->bytes());
         }
         if (group.empty()) {
             co_return IoStatus::ok;
@@ -201,7 +198,7 @@ Task<IoStatus> Checkpoint::write_chain(TableChain& chain, bool& wanted)
                 ++count;
             }
             const auto image = chain.image(i);
-            group.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(list[i])},
+            group.add(ctx_.meta_device(), IoRequest::Op::write, block_offset(list[i]),
                       {image.data(), count * kBlockSize.value});
             i += count;
         }
@@ -218,7 +215,7 @@ Task<IoStatus> Checkpoint::write_superblock(Superblock next)
     const auto block = superblock_.span();
     pack_superblock(next, block);
     const IoStatus written =
-        co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(next.home())}, block);
+        co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::write, block_offset(next.home()), block);
     if (written != IoStatus::ok) {
         co_return written;
     }
@@ -248,7 +245,7 @@ Task<Result<void>> Checkpoint::make_tree_room(std::uint64_t changes)
         if (state_.nodes.free() < wanted) {
             room_.want_nodes(wanted);
             co_await ctx_.queues.tick.wait(); // refill() wakes it
-        } else if (state_.blocks.free() < wanted + room_.reserved_blocks()) {
+        } else if (state_.zone.free() < wanted + room_.reserved_blocks()) {
             if (auto done = co_await run(); !done) {
                 co_return done;
             }

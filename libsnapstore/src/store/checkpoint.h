@@ -42,7 +42,7 @@ private:
         Sectors largest_origin;
         std::uint64_t incompat = 0;
         std::uint64_t data_chunks = 0;
-        std::uint64_t meta_blocks = 0;
+        std::uint64_t zone_blocks = 0;
     };
 
     Task<void> loop();

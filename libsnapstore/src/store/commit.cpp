@@ -67,7 +67,7 @@ Task<void> Commit::write_seal()
         co_return;
     }
     fill_batch(Batch{queue_.head(), 1, 0, false});
-    const Bytes where{block_offset(journal_block_of(ctx_.sb.ring, state_.journal.next))};
+    const Bytes where = block_offset(journal_block_of(ctx_.sb.ring, state_.journal.next));
     const IoStatus written =
         co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::write, where, buffer_.block(0));
     if (written != IoStatus::ok) {
@@ -77,7 +77,7 @@ Task<void> Commit::write_seal()
     ++ctx_.counters.flushes;
     const IoStatus flushed = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::flush);
     if (flushed != IoStatus::ok) {
-        ctx_.fail_store("cannot write the journal", where.value);
+        ctx_.fail_store("cannot write the journal", where);
         co_return;
     }
     ++ctx_.counters.journal_blocks;
@@ -153,7 +153,7 @@ Commit::Batch Commit::choose_batch() const noexcept
     const std::uint64_t ring_free = ctx_.sb.ring.count - (state_.journal.next - ctx_.sb.journal.start);
     const std::uint64_t max_blocks = std::min({kMaxBatchBlocks, ctx_.sb.ring.count / 4, ring_free});
     const std::uint64_t free_blocks =
-        state_.blocks.free() - std::min(state_.blocks.free(), room_.reserved_blocks());
+        state_.zone.free() - std::min(state_.zone.free(), room_.reserved_blocks());
     const std::uint64_t room = std::min<std::uint64_t>(state_.nodes.free(), free_blocks);
     Batch batch;
     batch.end = queue_.head();
@@ -228,15 +228,13 @@ Task<Commit::Written> Commit::write_batch(const Batch& batch)
             co_return Written::failed;
         }
     }
-    const std::uint64_t first = journal_block_of(ctx_.sb.ring, state_.journal.next);
+    const Block first = journal_block_of(ctx_.sb.ring, state_.journal.next);
     const std::uint64_t before_end = std::min(batch.blocks, ctx_.sb.ring.end() - first);
     IoGroup<2> writes;
-    writes.add(ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(first)},
-               buffer_.span(0, before_end * kBlockSize.value));
+    writes.add(ctx_.meta_device(), IoRequest::Op::write, block_offset(first), buffer_.blocks(0, before_end));
     if (before_end < batch.blocks) {
-        writes.add(
-            ctx_.meta_device(), IoRequest::Op::write, Bytes{block_offset(ctx_.sb.ring.first)},
-            buffer_.span(before_end * kBlockSize.value, (batch.blocks - before_end) * kBlockSize.value));
+        writes.add(ctx_.meta_device(), IoRequest::Op::write, block_offset(ctx_.sb.ring.first),
+                   buffer_.blocks(before_end, batch.blocks - before_end));
     }
     const IoStatus written = co_await writes;
     if (written != IoStatus::ok) {

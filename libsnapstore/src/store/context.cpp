@@ -40,17 +40,17 @@ Result<void> Context::may_go_on_opening() const
                            : Result<void>{};
 }
 
-void Context::fail_store(const char* what, std::uint64_t where)
+void Context::fail_store(const char* what, Bytes where)
 {
     if (failed) {
         return;
     }
     failed = true;
-    failure_ = Error{Errc::failed, what, where};
+    failure_ = Error{Errc::failed, what, where.value};
     std::array<char, 160> text{};
-    const int length = where == 0
-                           ? std::snprintf(text.data(), text.size(), "%s", what)
-                           : std::snprintf(text.data(), text.size(), "%s at byte %" PRIu64, what, where);
+    const int length =
+        where.value == 0 ? std::snprintf(text.data(), text.size(), "%s", what)
+                         : std::snprintf(text.data(), text.size(), "%s at byte %" PRIu64, what, where.value);
     observer.log(Severity::error, {text.data(), static_cast<std::size_t>(std::max(length, 0))});
     observer.state_changed();
     queues.commit.wake_all();

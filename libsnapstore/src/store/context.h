@@ -27,16 +27,13 @@ struct Context {
     bool separate_meta() const noexcept { return devices.meta != nullptr; }
 
     std::uint64_t chunk_bytes() const noexcept { return sb.chunk.bytes(); }
-    Bytes store_offset(StoreChunk place) const noexcept
-    {
-        return Bytes{block_offset(sb.data.start) + place.value * chunk_bytes()};
-    }
+    Bytes store_offset(StoreChunk place) const noexcept { return sb.store_offset(place); }
     Result<void> check_running() const;                             // opened, and not closing
     Result<void> check_range(ChunkRange range, Sectors size) const; // of a device of this length
     Result<void> may_go_on_opening() const;
 
-    // `where`: byte offset on the device that has failed, 0 if that is not known.
-    void fail_store(const char* what, std::uint64_t where = 0);
+    // `where`: on the device that has failed; 0 if that is not known.
+    void fail_store(const char* what, Bytes where = {});
     const Error& failure() const noexcept { return failure_; } // with its place
 
     Devices devices;

@@ -286,7 +286,7 @@ Task<Result<std::uint32_t>> CopyOut::write_pieces(const BufferPool::Lease& lease
             co_return next - done;
         }
         if (tried == Places::kTried) {
-            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(pieces[0].place).value);
+            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(pieces[0].place));
         }
         if (ctx_.failed) {
             co_return tl::unexpected(ctx_.failure());

@@ -19,7 +19,7 @@ Task<Result<void>> write_copies(FramePool& frames, BlockDevice& device, Superblo
         sb.generation = generation;
         const auto block = buffer.block(generation - 1);
         pack_superblock(sb, block);
-        writes.add(device, IoRequest::Op::write, Bytes{block_offset(sb.home())}, block);
+        writes.add(device, IoRequest::Op::write, block_offset(sb.home()), block);
     }
     const IoStatus written = co_await writes;
     if (written != IoStatus::ok) {
@@ -38,8 +38,8 @@ Task<Result<void>> wipe_copies(FramePool& frames, BlockDevice& device)
     (void)frames;
     const AlignedBuffer zeros(kBlockSize.value);
     IoGroup<2> writes;
-    for (const std::uint64_t block : kSuperblockBlock) {
-        writes.add(device, IoRequest::Op::write, Bytes{block_offset(block)}, zeros.span());
+    for (const Block block : kSuperblockBlock) {
+        writes.add(device, IoRequest::Op::write, block_offset(block), zeros.span());
     }
     const IoStatus written = co_await writes;
     if (written != IoStatus::ok) {
@@ -58,10 +58,10 @@ Task<Result<void>> wipe_journal(FramePool& frames, BlockDevice& device, Area rin
     (void)frames;
     constexpr std::uint64_t kStep = 64; // blocks
     const AlignedBuffer zeros(kStep * kBlockSize.value);
-    for (std::uint64_t block = ring.first; block < ring.end();) {
+    for (Block block = ring.first; block < ring.end();) {
         const std::uint64_t count = std::min(kStep, ring.end() - block);
-        const IoStatus status = co_await DeviceIo(device, IoRequest::Op::write, Bytes{block_offset(block)},
-                                                  zeros.span(0, count * kBlockSize.value));
+        const IoStatus status =
+            co_await DeviceIo(device, IoRequest::Op::write, block_offset(block), zeros.blocks(0, count));
         if (status != IoStatus::ok) {
             co_return fail(Errc::io_error, "cannot write the journal", block_offset(block));
         }
@@ -117,8 +117,8 @@ Task<Result<StoreInfo>> Store::probe(FramePool& frames, BlockDevice& device)
     info.origin_size = sb->origin.size;
     info.epoch = sb->epoch;
     info.store_chunks = sb->data.chunks;
-    info.store_size = Bytes{block_offset(sb->data.start) + sb->data.chunks * sb->chunk.bytes()};
-    info.meta_size = Bytes{sb->role == DeviceRole::meta ? block_offset(sb->zone.end()) : 0};
+    info.store_size = sb->store_offset(StoreChunk{sb->data.chunks});
+    info.meta_size = sb->role == DeviceRole::meta ? block_offset(sb->zone.end()) : Bytes{};
     info.meta_blocks = sb->zone.count;
     info.journal_blocks = sb->ring.count;
     info.exceptions = sb->tree.entries;

@@ -5,20 +5,20 @@
 
 namespace snapstore {
 
-bool KnownOrigin::whole_in(std::uint64_t block, Sectors size) const noexcept
+bool KnownOrigin::whole_in(OriginBlock block, Sectors size) const noexcept
 {
-    return block / ctx_.sb.chunk.blocks() < size.value / ctx_.sb.chunk.sectors();
+    return block.value / ctx_.sb.chunk.blocks() < size.value / ctx_.sb.chunk.sectors();
 }
 
 // That snapshot is live, has the chunk, and shares it with the origin.
-bool KnownOrigin::unwritten_since(std::uint64_t block, Epoch snapshot) const noexcept
+bool KnownOrigin::unwritten_since(OriginBlock block, Epoch snapshot) const noexcept
 {
     const Snapshot* s = state_.table.find(snapshot);
     if (s == nullptr || s->info.state != SnapshotState::normal || !whole_in(block, s->info.size) ||
         !whole_in(block, ctx_.sb.origin.size)) {
         return false;
     }
-    const Key key = Key::shared(Chunk{block / ctx_.sb.chunk.blocks()}, snapshot);
+    const Key key = Key::shared(Chunk{block.value / ctx_.sb.chunk.blocks()}, snapshot);
     const auto e = state_.tree->lower_bound(key);
     return !e || e->key.key != key.key;
 }

@@ -19,7 +19,7 @@ public:
     KnownOrigin(Context& ctx, State& state) noexcept : ctx_(ctx), state_(state) {}
 
     // That snapshot is live, has the chunk that the block is in, and shares it with the origin.
-    bool unwritten_since(std::uint64_t block, Epoch snapshot) const noexcept;
+    bool unwritten_since(OriginBlock block, Epoch snapshot) const noexcept;
     // What does not count any more goes; what counts is so since the newest snapshot, too.
     void renew() noexcept;
     void add(const OriginSample& sample) noexcept;
@@ -29,7 +29,7 @@ public:
     bool to_be_kept = false; // reason enough for a checkpoint
 
 private:
-    bool whole_in(std::uint64_t block, Sectors size) const noexcept; // the chunk that it is in
+    bool whole_in(OriginBlock block, Sectors size) const noexcept; // the chunk that it is in
 
     Context& ctx_;
     State& state_;

@@ -10,7 +10,7 @@ namespace snapstore {
 
 // A node to be read, and what its parent says of it.
 struct Loader::PendingNode {
-    std::uint64_t block = 0;
+    Block block;
     std::uint64_t generation = 0; // not newer than this
     std::uint32_t level = 0;
     Key from;
@@ -22,11 +22,9 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
     state_.next_id = ctx_.sb.next_id;
     state_.journal.applied = ctx_.sb.journal.start;
     state_.tree->nodes().set_generation(ctx_.sb.generation + 1);
-    auto ok =
-        co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table.head, ctx_.sb.snapshot_table.count);
+    auto ok = co_await load_table(TableKind::snapshots, ctx_.sb.snapshot_table);
     if (ok) {
-        ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table.head,
-                                 ctx_.sb.attachment_table.count);
+        ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table);
     }
     if (!ok && damage != nullptr) {
         damage->push_back({ok.error().what, ok.error().where, {}, {}});
@@ -54,25 +52,25 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
 Result<void> Loader::check_zone() const
 {
     if (room_.node_limit() == 0 || state_.tree->nodes().size() > ctx_.sb.zone.count / 2 ||
-        state_.blocks.free() < room_.reserved_blocks() - kSpareBlocks) {
+        state_.zone.free() < room_.reserved_blocks() - kSpareBlocks) {
         return fail(Errc::corrupt, "metadata zone too small for what it holds");
     }
     return {};
 }
 
-Task<Result<void>> Loader::load_table(TableKind kind, std::uint64_t head, std::uint64_t count)
+Task<Result<void>> Loader::load_table(TableKind kind, const TableRoot& table)
 {
     const AlignedBuffer buffer(kBlockSize.value);
     TableChain& chain = kind == TableKind::snapshots ? state_.snapshot_chain : state_.attachment_chain;
     const auto loaded = [&] {
         return kind == TableKind::snapshots ? state_.table.all().size() : state_.attachments.size();
     };
-    for (std::uint64_t block = head; block != 0;) {
-        if (!ctx_.sb.zone.contains(block) || !state_.blocks.mark_used(block - ctx_.sb.zone.first)) {
+    for (Block block = table.head; block != kNoBlock;) {
+        if (!state_.zone.mark_used(block)) {
             co_return fail(Errc::corrupt, "table: block out of range or used twice", block_offset(block));
         }
-        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                                                  Bytes{block_offset(block)}, buffer.span());
+        const IoStatus status =
+            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(block), buffer.span());
         if (status != IoStatus::ok) {
             co_return fail(Errc::io_error, "cannot read a table", block_offset(block));
         }
@@ -87,10 +85,10 @@ Task<Result<void>> Loader::load_table(TableKind kind, std::uint64_t head, std::u
             co_return ok;
         }
         chain.loaded(block);
-        block = load_disk<table_block_disk>(buffer.span()).next;
+        block = Block{load_disk<table_block_disk>(buffer.span()).next};
     }
-    if (loaded() != count || state_.attachments.size() > kMaxAttachments) {
-        co_return fail(Errc::corrupt, "table: wrong number of entries", block_offset(head));
+    if (loaded() != table.count || state_.attachments.size() > kMaxAttachments) {
+        co_return fail(Errc::corrupt, "table: wrong number of entries", block_offset(table.head));
     }
     co_return Result<void>{};
 }
@@ -132,7 +130,7 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
     std::vector<PendingNode> below;
     std::array<Node*, kDepth> reading{};
     IoGroup<kDepth> group;
-    if (ctx_.sb.tree.root != 0) {
+    if (ctx_.sb.tree.root != kNoBlock) {
         level.push_back({ctx_.sb.tree.root, ctx_.sb.generation, ctx_.sb.tree.level, {}});
     }
     for (; !level.empty(); level.swap(below), below.clear()) {
@@ -145,7 +143,7 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
                 Node* node = state_.nodes.get();
                 reading[group.size()] = node;
                 group.add(ctx_.meta_device(), IoRequest::Op::read,
-                          Bytes{block_offset(level[i + group.size()].block)}, node->bytes());
+                          block_offset(level[i + group.size()].block), node->bytes());
             }
             (void)co_await group;
             if (auto ok = ctx_.may_go_on_opening(); !ok) {
@@ -176,7 +174,7 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
 
 Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below)
 {
-    const std::uint64_t where = block_offset(pending.block);
+    const Bytes where = block_offset(pending.block);
     auto ok = verify_block(node->bytes(), kNodeMagic, pending.block, uuid_prefix(ctx_.sb.uuid));
     if (!ok) {
         return ok;
@@ -213,7 +211,7 @@ Result<void> Loader::scan_entries(std::vector<Damage>* damage)
     };
     if (damage == nullptr) { // a tree with holes cannot be walked
         state_.tree->check(
-            [&](const char* what, std::uint64_t block, Key key) { report(what, block_offset(block), key); });
+            [&](const char* what, Block block, Key key) { report(what, block_offset(block).value, key); });
     }
     if (first.code != Errc{}) {
         return tl::unexpected(first);

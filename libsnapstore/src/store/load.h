@@ -25,7 +25,7 @@ public:
 private:
     struct PendingNode;
 
-    Task<Result<void>> load_table(TableKind kind, std::uint64_t head, std::uint64_t count);
+    Task<Result<void>> load_table(TableKind kind, const TableRoot& table);
     Result<void> load_table_block(std::span<const std::byte> image, TableKind kind);
     Task<Result<void>> load_tree(std::vector<Damage>* damage);
     Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);

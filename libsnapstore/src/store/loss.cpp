@@ -10,7 +10,8 @@ namespace snapstore {
 
 namespace {
 constexpr std::uint32_t kWitnessVersion = 1;
-}
+constexpr Block kWitnessBlock{0}; // the only one that it has
+} // namespace
 
 bool Loss::pinned() const noexcept
 {
@@ -132,9 +133,10 @@ Task<IoStatus> Loss::write_witness(bool lost)
         // One that was being created may be on disk, closing this epoch.
         disk.epoch = state_.epoch.value;
         store_disk(block, disk);
-        seal_block(block, kWitnessMagic, 0, uuid_prefix(ctx_.sb.uuid), ctx_.sb.generation);
+        seal_block(block, kWitnessMagic, kWitnessBlock, uuid_prefix(ctx_.sb.uuid), ctx_.sb.generation);
     }
-    const IoStatus written = co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::write, Bytes{0}, block);
+    const IoStatus written =
+        co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::write, block_offset(kWitnessBlock), block);
     if (written != IoStatus::ok) {
         co_return written;
     }
@@ -155,8 +157,8 @@ Task<Result<void>> Loss::find(OpenReport& report)
         co_return Result<void>{};
     }
     const AlignedBuffer buffer(kBlockSize.value);
-    const IoStatus status =
-        co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::read, Bytes{0}, buffer.span());
+    const IoStatus status = co_await DeviceIo(*ctx_.devices.witness, IoRequest::Op::read,
+                                              block_offset(kWitnessBlock), buffer.span());
     if (status != IoStatus::ok) {
         co_return fail(Errc::io_error,
                        "cannot read the witness, which knows whether the snapshots are valid");
@@ -165,7 +167,7 @@ Task<Result<void>> Loss::find(OpenReport& report)
         co_return Result<void>{};
     }
     const auto disk = load_disk<witness_disk>(buffer.span());
-    if (auto ok = verify_block(buffer.span(), kWitnessMagic, 0, uuid_prefix(disk.uuid)); !ok) {
+    if (auto ok = verify_block(buffer.span(), kWitnessMagic, kWitnessBlock, uuid_prefix(disk.uuid)); !ok) {
         co_return fail(Errc::corrupt, "the witness, which knows whether the snapshots are valid, is damaged");
     }
     if (disk.version != kWitnessVersion || disk.uuid != ctx_.sb.uuid) {

@@ -42,14 +42,13 @@ Task<Result<void>> CopyOut::read_run(ChunkRange& part, const BufferPool::Lease& 
 Task<bool> CopyOut::origin_answers(Chunk except, std::span<std::byte> scratch)
 {
     const std::uint64_t last = (to_bytes(ctx_.sb.origin.size).value - 1) / kBlockSize.value;
-    for (const std::uint64_t block : {std::uint64_t{0}, last / 2, last}) {
-        if (block / ctx_.sb.chunk.blocks() == except.value) {
+    for (const OriginBlock block : {OriginBlock{0}, OriginBlock{last / 2}, OriginBlock{last}}) {
+        if (block.value / ctx_.sb.chunk.blocks() == except.value) {
             continue;
         }
         ++ctx_.counters.origin_reads;
-        const IoStatus status =
-            co_await DeviceIo(*ctx_.devices.origin, IoRequest::Op::read, Bytes{block_offset(block)},
-                              scratch.first(kBlockSize.value));
+        const IoStatus status = co_await DeviceIo(*ctx_.devices.origin, IoRequest::Op::read,
+                                                  block_offset(block), scratch.first(kBlockSize.value));
         if (status == IoStatus::ok) {
             co_return true;
         }

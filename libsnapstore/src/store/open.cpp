@@ -15,8 +15,8 @@ constexpr std::size_t kMaxInFlight = 16384; // chunks being copied out, at most
 void StoreImpl::make_pools()
 {
     places.reset(ctx.sb.data.chunks);
-    state.blocks = Allocator(ctx.sb.zone.count);
-    state.tree.emplace(state.nodes, state.blocks, ctx.sb.zone);
+    state.zone = Zone(ctx.sb.zone);
+    state.tree.emplace(state.nodes, state.zone);
     commit.reset(kMaxInFlight + 64); // and some for who changes the table;
     state.in_flight = InFlight(kMaxInFlight);
     io.reset();

@@ -20,7 +20,7 @@ Task<Result<void>> OriginCheck::compare_samples(OpenReport& report)
         for (; next != origin_.record.samples.end() && !group.full(); ++next) {
             if (next->epoch != 0) {
                 reading[group.size()] = &*next;
-                group.add(*ctx_.devices.origin, IoRequest::Op::read, Bytes{block_offset(next->block)},
+                group.add(*ctx_.devices.origin, IoRequest::Op::read, block_offset(next->block),
                           buffer.block(group.size()));
             }
         }

@@ -25,7 +25,7 @@ std::uint64_t next_random(std::uint64_t& state) noexcept
 } // namespace
 
 // Where something was written once there is content, and not on a disk that is mostly empty.
-std::optional<std::uint64_t> OriginSampler::choose() noexcept
+std::optional<OriginBlock> OriginSampler::choose() noexcept
 {
     const std::uint64_t chunks_there = ctx_.sb.origin.size.value / ctx_.sb.chunk.sectors();
     if (chunks_there == 0) {
@@ -37,8 +37,8 @@ std::optional<std::uint64_t> OriginSampler::choose() noexcept
             chunk = e->key.chunk().value;
         }
     }
-    const std::uint64_t block =
-        chunk * ctx_.sb.chunk.blocks() + next_random(random_) % ctx_.sb.chunk.blocks();
+    const std::uint64_t per_chunk = ctx_.sb.chunk.blocks();
+    const OriginBlock block{chunk * per_chunk + next_random(random_) % per_chunk};
     const bool known = std::any_of(origin_.record.samples.begin(), origin_.record.samples.end(),
                                    [&](const OriginSample& s) { return s.epoch != 0 && s.block == block; });
     return known || !origin_.unwritten_since(block, sampled_for_) ? std::nullopt : std::optional(block);
@@ -92,8 +92,7 @@ Task<void> OriginSampler::take(Blocks wanted, std::size_t count)
     const Epoch newest = sampled_for_;
     IoGroup<kAtOnce> reads;
     for (std::size_t i = 0; i < count; ++i) {
-        reads.add(*ctx_.devices.origin, IoRequest::Op::read, Bytes{block_offset(wanted[i])},
-                  buffer_.block(i));
+        reads.add(*ctx_.devices.origin, IoRequest::Op::read, block_offset(wanted[i]), buffer_.block(i));
     }
     (void)co_await reads;
     for (std::size_t i = 0; i < count && !ctx_.failed && newest == state_.table.newest_live(); ++i) {

@@ -30,9 +30,9 @@ public:
 
 private:
     static constexpr std::size_t kAtOnce = 8;
-    using Blocks = std::array<std::uint64_t, kAtOnce>;
+    using Blocks = std::array<OriginBlock, kAtOnce>;
 
-    std::optional<std::uint64_t> choose() noexcept;
+    std::optional<OriginBlock> choose() noexcept;
     Task<void> take(Blocks wanted, std::size_t count);
     void keep();
 

@@ -22,9 +22,9 @@ Task<Result<void>> Replay::read_ring(Ring& ring)
     constexpr std::uint64_t kStep = 256; // blocks
     for (std::uint64_t i = 0; i < ctx_.sb.ring.count; i += kStep) {
         const std::uint64_t count = std::min(kStep, ctx_.sb.ring.count - i);
-        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                                                  Bytes{block_offset(ctx_.sb.ring.first + i)},
-                                                  ring.blocks.span(block_offset(i), block_offset(count)));
+        const IoStatus status =
+            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(ctx_.sb.ring.first + i),
+                              ring.blocks.blocks(i, count));
         if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
@@ -41,9 +41,8 @@ Task<Result<void>> Replay::read_ring_blocks(Ring& ring, std::uint64_t first, std
 {
     bool any = false;
     for (std::uint64_t i = first; i < first + count; ++i) {
-        const IoStatus status =
-            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
-                              Bytes{block_offset(ctx_.sb.ring.first + i)}, ring.blocks.block(i));
+        const IoStatus status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read,
+                                                  block_offset(ctx_.sb.ring.first + i), ring.blocks.block(i));
         if (auto ok = ctx_.may_go_on_opening(); !ok) {
             co_return ok;
         }
@@ -58,18 +57,24 @@ Task<Result<void>> Replay::read_ring_blocks(Ring& ring, std::uint64_t first, std
     co_return Result<void>{};
 }
 
-Result<JournalHeader> Replay::header_at(const Ring& ring, std::uint64_t sequence) const
+// What is there in the ring, whose ever it is.
+Result<JournalHeader> Replay::header_in(const Ring& ring, std::uint64_t index) const
 {
-    const std::uint64_t index = sequence % ctx_.sb.ring.count;
     if (ring.unreadable.test(index)) {
         return fail(Errc::io_error, "journal: unreadable", block_offset(ctx_.sb.ring.first + index));
     }
     return unpack_journal_block(ring.blocks.block(index), ctx_.sb, ctx_.sb.ring.first + index);
 }
 
+// What is there in place of this block: itself, if it was written.
+Result<JournalHeader> Replay::header_of(const Ring& ring, Sequence sequence) const
+{
+    return header_in(ring, ring_index(ctx_.sb.ring, sequence));
+}
+
 namespace {
 
-bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::uint64_t sequence)
+bool continues(const Result<JournalHeader>& header, const Superblock& sb, Sequence sequence)
 {
     const bool same_life = header && (header->incarnation == sb.journal.incarnation ||
                                       has_bug(PlantedBug::stale_incarnation_accepted));
@@ -78,12 +83,12 @@ bool continues(const Result<JournalHeader>& header, const Superblock& sb, std::u
 
 } // namespace
 
-// The first sequence number that is not there; `durable`: the last one known to have been durable.
-Result<std::uint64_t> Replay::find_journal_end(const Ring& ring, std::uint64_t& durable) const
+// The first block that is not there; `durable`: the last one known to have been durable.
+Result<Sequence> Replay::find_journal_end(const Ring& ring, Sequence& durable) const
 {
-    std::uint64_t sequence = ctx_.sb.journal.start;
+    Sequence sequence = ctx_.sb.journal.start;
     for (; sequence - ctx_.sb.journal.start < ctx_.sb.ring.count; ++sequence) {
-        const auto header = header_at(ring, sequence);
+        const auto header = header_of(ring, sequence);
         if (!continues(header, ctx_.sb, sequence)) {
             break;
         }
@@ -96,13 +101,13 @@ Result<std::uint64_t> Replay::find_journal_end(const Ring& ring, std::uint64_t& 
 }
 
 // A block beyond `end` that says that `end` was durable proves that acknowledged records are damaged.
-Result<void> Replay::find_lost_commits(const Ring& ring, std::uint64_t end) const
+Result<void> Replay::find_lost_commits(const Ring& ring, Sequence end) const
 {
     if (has_bug(PlantedBug::stale_incarnation_accepted)) {
         return {};
     }
     for (std::uint64_t i = 0; i < ctx_.sb.ring.count; ++i) {
-        const auto header = header_at(ring, i);
+        const auto header = header_in(ring, i);
         if (!header || header->incarnation < ctx_.sb.journal.incarnation) {
             continue;
         }
@@ -120,24 +125,24 @@ Result<void> Replay::find_lost_commits(const Ring& ring, std::uint64_t end) cons
 // If the block at `end` cannot be read, the one that would prove that it was committed must be readable: it
 // is among those that come next, up to the longest commit further on. It is not there if a block that was
 // never written in this turn of the ring comes before.
-Result<void> Replay::check_unreadable_end(const Ring& ring, std::uint64_t end) const
+Result<void> Replay::check_unreadable_end(const Ring& ring, Sequence end) const
 {
-    const auto unreadable = [&](std::uint64_t sequence) {
-        return ring.unreadable.test(sequence % ctx_.sb.ring.count);
+    const auto unreadable = [&](Sequence sequence) {
+        return ring.unreadable.test(ring_index(ctx_.sb.ring, sequence));
     };
     if (end - ctx_.sb.journal.start == ctx_.sb.ring.count || !unreadable(end)) {
         return {};
     }
-    for (std::uint64_t next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
+    for (Sequence next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
         if (unreadable(next)) {
             return fail(Errc::io_error,
                         "blocks of the journal cannot be read that may hold what was acknowledged",
                         block_offset(journal_block_of(ctx_.sb.ring, end)));
         }
-        const auto header = header_at(ring, next);
+        const auto header = header_of(ring, next);
         const bool old =
             header && (header->incarnation < ctx_.sb.journal.incarnation || header->sequence < end);
-        if (old || is_all_zero(ring.blocks.block(next % ctx_.sb.ring.count))) {
+        if (old || is_all_zero(ring.blocks.block(ring_index(ctx_.sb.ring, next)))) {
             break;
         }
     }
@@ -150,7 +155,7 @@ Task<Result<void>> Replay::run(OpenReport& report)
     if (auto ok = co_await read_ring(ring); !ok) {
         co_return ok;
     }
-    std::uint64_t durable = ctx_.sb.journal.start - 1;
+    Sequence durable = ctx_.sb.journal.start - 1;
     auto end = find_journal_end(ring, durable);
     if (end) {
         if (auto ok = find_lost_commits(ring, *end); !ok) {
@@ -160,9 +165,9 @@ Task<Result<void>> Replay::run(OpenReport& report)
     if (!end) {
         co_return tl::unexpected(end.error());
     }
-    for (std::uint64_t sequence = ctx_.sb.journal.start; sequence < *end; ++sequence) {
-        const auto block = ring.blocks.block(sequence % ctx_.sb.ring.count);
-        const auto header = header_at(ring, sequence);
+    for (Sequence sequence = ctx_.sb.journal.start; sequence < *end; ++sequence) {
+        const auto block = ring.blocks.block(ring_index(ctx_.sb.ring, sequence));
+        const auto header = header_of(ring, sequence);
         if (sequence > durable && !has_bug(PlantedBug::tail_without_data_crc)) {
             const auto matches = co_await data_matches(block, header->used);
             if (!matches) {
@@ -225,7 +230,7 @@ Result<void> Replay::replay_block(std::span<const std::byte> block, std::size_t 
         if (state_.nodes.free() < bound) {
             state_.nodes.grow(std::max<std::size_t>(256, state_.nodes.size() / 4));
         }
-        if (state_.blocks.free() < bound + room_.reserved_blocks() - kSpareBlocks) {
+        if (state_.zone.free() < bound + room_.reserved_blocks() - kSpareBlocks) {
             return fail(Errc::corrupt, "metadata zone too small for what it holds");
         }
         if (auto ok = applier_.apply(std::span(record).first(slots), true); !ok) {

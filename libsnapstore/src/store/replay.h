@@ -26,10 +26,11 @@ private:
 
     Task<Result<void>> read_ring(Ring& ring);
     Task<Result<void>> read_ring_blocks(Ring& ring, std::uint64_t first, std::uint64_t count);
-    Result<JournalHeader> header_at(const Ring& ring, std::uint64_t sequence) const;
-    Result<std::uint64_t> find_journal_end(const Ring& ring, std::uint64_t& durable) const;
-    Result<void> find_lost_commits(const Ring& ring, std::uint64_t end) const;
-    Result<void> check_unreadable_end(const Ring& ring, std::uint64_t end) const;
+    Result<JournalHeader> header_in(const Ring& ring, std::uint64_t index) const;
+    Result<JournalHeader> header_of(const Ring& ring, Sequence sequence) const;
+    Result<Sequence> find_journal_end(const Ring& ring, Sequence& durable) const;
+    Result<void> find_lost_commits(const Ring& ring, Sequence end) const;
+    Result<void> check_unreadable_end(const Ring& ring, Sequence end) const;
     Task<Result<bool>> data_matches(std::span<const std::byte> block, std::size_t used);
     Result<void> replay_block(std::span<const std::byte> block, std::size_t used);
 

@@ -121,9 +121,9 @@ Task<Result<void>> Resize::resize_store(Bytes size)
     if (room_.shrink) {
         co_return fail(Errc::busy, "the snapshot store is being shrunk");
     }
-    const std::uint64_t start = block_offset(ctx_.sb.data.start);
+    const Bytes start = block_offset(ctx_.sb.data.start);
     Superblock next = ctx_.sb;
-    next.data.chunks = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
+    next.data.chunks = (size - std::min(start, size)).value / ctx_.chunk_bytes();
     if (next.data.chunks < ctx_.sb.data.chunks) {
         co_return fail(Errc::invalid, "that is smaller than it is");
     }
@@ -161,7 +161,7 @@ Task<Result<void>> Resize::resize_meta(Bytes size)
     if (ctx_.failed) {
         co_return tl::unexpected(ctx_.failure());
     }
-    const std::uint64_t end = size.value / kBlockSize.value;
+    const Block end{size.value / kBlockSize.value};
     const std::uint64_t count = end - std::min(end, ctx_.sb.zone.first);
     if (count < ctx_.sb.zone.count) {
         co_return co_await zone_shrink_.run(count);
@@ -185,7 +185,7 @@ Task<Result<void>> Resize::grow_meta(std::uint64_t count)
     next.zone.count = count;
     auto done = co_await checkpoint_.change_geometry(next);
     if (done) {
-        state_.blocks.grow(ctx_.sb.zone.count);
+        state_.zone.units().grow(ctx_.sb.zone.count);
         state_.tree->nodes().grow_zone(ctx_.sb.zone.count);
         ctx_.queues.space.wake_all();
         ctx_.queues.tick.wake_all();

@@ -31,8 +31,8 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
     if (room_.shrink) {
         co_return fail(Errc::busy, "the snapshot store is being shrunk");
     }
-    const std::uint64_t start = block_offset(ctx_.sb.data.start);
-    const std::uint64_t end = (size.value - std::min(start, size.value)) / ctx_.chunk_bytes();
+    const Bytes start = block_offset(ctx_.sb.data.start);
+    const std::uint64_t end = (size - std::min(start, size)).value / ctx_.chunk_bytes();
     if (end >= ctx_.sb.data.chunks) {
         co_return end == ctx_.sb.data.chunks ? Result<void>{}
                                              : fail(Errc::invalid, "that is larger than it is");

@@ -19,17 +19,17 @@ std::uint64_t ZoneShrink::least_zone() const noexcept
                     room_.zone_with(std::max(state_.tree->nodes().size(), room_.recovery_nodes()) + growth));
 }
 
-Task<Result<void>> ZoneShrink::run(std::uint64_t end)
+Task<Result<void>> ZoneShrink::run(std::uint64_t blocks)
 {
     if (room_.zone_shrink) {
         co_return fail(Errc::busy, "the metadata's room is being made smaller");
     }
-    if (const std::uint64_t least = least_zone(); end < least) {
+    if (const std::uint64_t least = least_zone(); blocks < least) {
         co_return fail(Errc::no_space, "the metadata of this store need more room",
                        block_offset(ctx_.sb.zone.first + least));
     }
     room_.zone_shrink.emplace();
-    room_.zone_shrink->end = end;
+    room_.zone_shrink->end = blocks;
     auto done = co_await limit_zone();
     if (done) {
         done = co_await empty_zone_end();
@@ -37,8 +37,8 @@ Task<Result<void>> ZoneShrink::run(std::uint64_t end)
     if (done) {
         done = co_await cut_zone();
     }
-    if (state_.blocks.size() > end) {
-        state_.blocks.limit_to(state_.blocks.size());
+    if (state_.zone.units().size() > blocks) {
+        state_.zone.units().limit_to(state_.zone.units().size());
     }
     room_.zone_shrink.reset();
     ctx_.queues.space.wake_all();
@@ -57,12 +57,13 @@ Task<Result<void>> ZoneShrink::limit_zone()
         if (auto ok = room_.may_go_on(room_.zone_shrink); !ok) {
             co_return ok;
         }
-        state_.blocks.limit_to(room_.zone_shrink->end);
-        if (state_.blocks.free() >= room_.reserved_blocks() + state_.tree->erase_bound(1)) {
+        state_.zone.units().limit_to(room_.zone_shrink->end);
+        if (state_.zone.free() >= room_.reserved_blocks() + state_.tree->erase_bound(1)) {
             co_return Result<void>{};
         }
-        state_.blocks.limit_to(state_.blocks.size()); // what was freed below the end is not usable yet
-        if (state_.blocks.pending() == 0) {
+        state_.zone.units().limit_to(
+            state_.zone.units().size()); // what was freed below the end is not usable yet
+        if (state_.zone.units().pending() == 0) {
             room_.stop_shrinking(room_.zone_shrink, kZoneFilledUp);
             continue;
         }
@@ -81,24 +82,25 @@ Task<Result<void>> ZoneShrink::empty_zone_end()
         if (auto ok = room_.may_go_on(room_.zone_shrink); !ok) {
             co_return ok;
         }
-        if (!state_.blocks.any_from(room_.zone_shrink->end)) {
+        if (!state_.zone.units().any_from(room_.zone_shrink->end)) {
             co_return Result<void>{};
         }
-        if (auto renewed = co_await renew_nodes(room_.zone_shrink->end); !renewed) {
+        const Block end = ctx_.sb.zone.first + room_.zone_shrink->end;
+        if (auto renewed = co_await renew_nodes(end); !renewed) {
             co_return renewed;
         }
-        renew_tables(ctx_.sb.zone.first + room_.zone_shrink->end);
+        renew_tables(end);
         if (!checkpoint_.anything_to_do()) {
             co_return fail(Errc::corrupt, "a block of metadata is in use, and nothing names it");
         }
     }
 }
 
-// The tree's nodes from this block of the zone on get others, and so do the nodes above them.
-Task<Result<void>> ZoneShrink::renew_nodes(std::uint64_t first)
+// The tree's nodes from this block on get others, and so do the nodes above them.
+Task<Result<void>> ZoneShrink::renew_nodes(Block from)
 {
     std::uint64_t renewed = 0;
-    for (std::uint64_t block = ctx_.sb.zone.first + first; block < ctx_.sb.zone.end(); ++block) {
+    for (Block block = from; block < ctx_.sb.zone.end(); ++block) {
         if (state_.tree->nodes().at(block) == nullptr) {
             continue;
         }
@@ -119,10 +121,10 @@ Task<Result<void>> ZoneShrink::renew_nodes(std::uint64_t first)
 }
 
 // Tables are written as a whole, to other blocks, by the next checkpoint.
-void ZoneShrink::renew_tables(std::uint64_t from)
+void ZoneShrink::renew_tables(Block from)
 {
     const auto reaches = [from](const TableChain& chain) {
-        return std::ranges::any_of(chain.blocks(), [from](std::uint64_t block) { return block >= from; });
+        return std::ranges::any_of(chain.blocks(), [from](Block block) { return block >= from; });
     };
     if (reaches(state_.snapshot_chain)) {
         state_.table.touch();
@@ -146,7 +148,7 @@ Task<Result<void>> ZoneShrink::cut_zone()
     if (auto done = co_await checkpoint_.change_geometry(next); !done) {
         co_return done;
     }
-    state_.blocks.cut_at_limit();
+    state_.zone.units().cut_at_limit();
     state_.tree->nodes().cut_zone(next.zone.count);
     co_return Result<void>{};
 }

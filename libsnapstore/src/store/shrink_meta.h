@@ -35,14 +35,14 @@ public:
     {}
     FramePool& frames() noexcept { return ctx_.frames(); }
 
-    Task<Result<void>> run(std::uint64_t end);
+    Task<Result<void>> run(std::uint64_t blocks); // that are to be left
 
 private:
     std::uint64_t least_zone() const noexcept;
     Task<Result<void>> limit_zone();
     Task<Result<void>> empty_zone_end();
-    Task<Result<void>> renew_nodes(std::uint64_t first);
-    void renew_tables(std::uint64_t from);
+    Task<Result<void>> renew_nodes(Block from);
+    void renew_tables(Block from);
     Task<Result<void>> cut_zone();
 
     Context& ctx_;

@@ -112,7 +112,7 @@ Task<Result<void>> SnapshotWrite::copy_private(Snapshot& snapshot, Chunk chunk, 
             break;
         }
         if (tried == Places::kTried) {
-            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(run.first).value);
+            ctx_.fail_store("cannot write to the snapshot store", ctx_.store_offset(run.first));
         }
         if (ctx_.failed) {
             co_return tl::unexpected(ctx_.failure());

@@ -41,7 +41,7 @@ struct State {
     void unclaim(std::uint64_t first_key, std::uint32_t count);
 
     NodePool nodes;
-    Allocator blocks; // of the metadata zone
+    Zone zone;
     std::optional<Tree> tree;
     SnapshotTable table;
     TableChain snapshot_chain; // where it is on disk
@@ -57,8 +57,8 @@ struct State {
 
     struct {
         std::uint64_t incarnation = 0;
-        std::uint64_t next = 1;    // sequence number of the next block to write
-        std::uint64_t applied = 1; // of the first block not applied
+        Sequence next{1};    // of the next block to write
+        Sequence applied{1}; // of the first block not applied
     } journal;
 
 private:

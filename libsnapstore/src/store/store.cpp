@@ -23,11 +23,11 @@ StoreInfo StoreImpl::info() const noexcept
     info.epoch = state.epoch;
     info.store_chunks = places.units().size();
     info.store_size = ctx.store_offset(StoreChunk{ctx.sb.data.chunks});
-    info.meta_size = Bytes{ctx.separate_meta() ? block_offset(ctx.sb.zone.end()) : 0};
+    info.meta_size = ctx.separate_meta() ? block_offset(ctx.sb.zone.end()) : Bytes{};
     info.free_chunks = places.free();
     info.pending_chunks = places.pending();
-    info.meta_blocks = state.blocks.size();
-    info.free_meta_blocks = state.blocks.free();
+    info.meta_blocks = state.zone.units().size();
+    info.free_meta_blocks = state.zone.free();
     info.journal_blocks = ctx.sb.ring.count;
     info.journal_used = state.journal.next - ctx.sb.journal.start;
     info.exceptions = state.tree->entries();

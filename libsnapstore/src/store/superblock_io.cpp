@@ -10,12 +10,12 @@ namespace snapstore {
 Task<Result<Superblock>> read_copies(FramePool& frames, BlockDevice& device, const AlignedBuffer& buffer)
 {
     (void)frames;
-    if (device.size().value < block_offset(kFirstFreeBlock)) {
+    if (device.size() < block_offset(kFirstFreeBlock)) {
         co_return fail(Errc::not_a_store, "too small for a snapshot store");
     }
     IoGroup<2> reads;
     for (std::size_t i = 0; i < 2; ++i) {
-        reads.add(device, IoRequest::Op::read, Bytes{block_offset(kSuperblockBlock[i])}, buffer.block(i));
+        reads.add(device, IoRequest::Op::read, block_offset(kSuperblockBlock[i]), buffer.block(i));
     }
     (void)co_await reads;
     const AlignedBuffer nothing(kBlockSize.value);
@@ -59,15 +59,13 @@ Task<Result<void>> read_superblocks(Context& ctx)
 
 Result<void> check_devices(const Context& ctx)
 {
-    const std::uint64_t data_end =
-        block_offset(ctx.sb.data.start) + ctx.sb.data.chunks * ctx.sb.chunk.bytes();
+    const Bytes data_end = ctx.store_offset(StoreChunk{ctx.sb.data.chunks});
     const BlockDevice& meta = ctx.separate_meta() ? *ctx.devices.meta : *ctx.devices.store;
-    if (ctx.devices.store->size().value < data_end || meta.size().value < block_offset(ctx.sb.zone.end())) {
+    if (ctx.devices.store->size() < data_end || meta.size() < block_offset(ctx.sb.zone.end())) {
         return fail(Errc::mismatch, "a device is smaller than the store on it", data_end);
     }
     if (ctx.devices.origin->size() < to_bytes(ctx.sb.origin.size)) {
-        return fail(Errc::mismatch, "the origin is smaller than the volume",
-                    to_bytes(ctx.sb.origin.size).value);
+        return fail(Errc::mismatch, "the origin is smaller than the volume", to_bytes(ctx.sb.origin.size));
     }
     return {};
 }
@@ -88,7 +86,7 @@ Task<Result<void>> write_identity(Context& ctx, std::uint64_t data_chunks)
         ++identity.generation;
         pack_superblock(identity, buffer.block(0));
         const IoStatus written = co_await DeviceIo(ctx.store_device(), IoRequest::Op::write,
-                                                   Bytes{block_offset(identity.home())}, buffer.block(0));
+                                                   block_offset(identity.home()), buffer.block(0));
         const IoStatus flushed =
             written == IoStatus::ok ? co_await DeviceIo(ctx.store_device(), IoRequest::Op::flush) : written;
         if (flushed != IoStatus::ok) {

@@ -79,7 +79,7 @@ Sweep::Step Sweep::step()
         return Step::idle;
     }
     const std::uint64_t wanted = state_.tree->erase_bound(kErase) + room_.reserved_changes;
-    if (state_.nodes.free() < wanted || state_.blocks.free() < wanted + room_.reserved_blocks()) {
+    if (state_.nodes.free() < wanted || state_.zone.free() < wanted + room_.reserved_blocks()) {
         room_.want_nodes(wanted);
         return Step::needs_checkpoint;
     }
