@@ -59,9 +59,9 @@ public:
 
     // ---- changes: the caller has seen to it that insert_bound() or erase_bound()'s nodes and blocks are
     // there ----
-    bool insert(const Entry& entry) noexcept;                       // false if the key is there already
-    bool erase(const Key& key) noexcept;                            // false if it is not
-    bool relocate(const Key& key, std::uint64_t location) noexcept; // false if the key is not there
+    bool insert(const Entry& entry) noexcept;                 // false if the key is there already
+    bool erase(const Key& key) noexcept;                      // false if it is not
+    bool relocate(const Key& key, StoreChunk place) noexcept; // false if the key is not there
     // The node in this block, if there is one, and those above it get other blocks, as if it was changed. One
     // of the current generation stays where it is.
     void renew(Block block) noexcept;

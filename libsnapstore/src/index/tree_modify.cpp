@@ -178,14 +178,14 @@ bool Tree::erase(const Key& key) noexcept
     return true;
 }
 
-bool Tree::relocate(const Key& key, std::uint64_t location) noexcept
+bool Tree::relocate(const Key& key, StoreChunk place) noexcept
 {
     if (!find(key)) {
         return false;
     }
     Path path;
     const unsigned depth = descend(key, path);
-    path[depth].node->page->entries[path[depth].index].location = location;
+    path[depth].node->page->entries[path[depth].index].location = place.value;
     return true;
 }
 

@@ -78,7 +78,7 @@ void Checker::check_chunks(CheckReport& report) const
         const std::uint64_t where = ctx_.store_offset(place).value;
         if (seen.test(place.value)) {
             report.damage.push_back({"store chunk used twice", where, e.key.chunk(), at});
-        } else if (!places_.units().is_used(place.value)) {
+        } else if (!places_.is_used(place)) {
             report.damage.push_back({"store chunk in use is marked free", where, e.key.chunk(), at});
         }
         seen.set(place.value);

@@ -34,6 +34,7 @@ public:
     bool mark_used(StoreChunk place) noexcept { return units_.mark_used(place.value); } // for open()
     Allocator& units() noexcept { return units_; } // for who changes their number, or freezes them
     const Allocator& units() const noexcept { return units_; }
+    bool is_used(StoreChunk place) const noexcept { return units_.is_used(place.value); } // and not freed
     std::uint64_t free() const noexcept { return units_.free(); }
     std::uint64_t pending() const noexcept { return units_.pending(); } // freed, not usable yet
     std::uint64_t leaked(std::uint64_t named) const noexcept;           // used, but not by those named

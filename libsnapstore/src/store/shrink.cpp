@@ -259,7 +259,7 @@ void StoreShrink::name_places(std::span<const Entry> entries, std::span<const St
             places_.free_now(places[i]);
             continue;
         }
-        const bool there = state_.tree->relocate(e.key, places[i].value);
+        const bool there = state_.tree->relocate(e.key, places[i]);
         SNAPSTORE_ASSERT(there);
         if (has_bug(PlantedBug::old_place_reused_early)) {
             places_.free_now(e.store_chunk());
