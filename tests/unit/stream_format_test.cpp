@@ -165,7 +165,7 @@ TEST(StreamFormat, AnotherVersionIsNamed)
     std::memcpy(&bytes[kHeaderBytes - 8], &hash, 8);
     EXPECT_NE(decode_header(bytes).error().what.find("0x4"), std::string::npos);
     bytes[0] = std::byte{'z'};
-    EXPECT_NE(decode_header(bytes).error().what.find("no replication stream"), std::string::npos);
+    EXPECT_NE(decode_header(bytes).error().what.find("not a replication stream"), std::string::npos);
 }
 
 // A receiver that does not know sectors ignores the field, and so does this one with what it does not know
@@ -187,8 +187,8 @@ TEST(StreamFormat, SectorsAreToBeIgnoredByWhoDoesNotKnowThem)
     }
 }
 
-// With right checksums, so that the fields themselves are judged.
-std::string judged(const Header& header, Record record, Bytes payload)
+// With right checksums, so that the fields themselves are checked.
+std::string error_of(const Header& header, Record record, Bytes payload)
 {
     Content bytes;
     const auto add = [&](Bytes more) { bytes.insert(bytes.end(), more.begin(), more.end()); };
@@ -209,11 +209,12 @@ TEST(StreamFormat, ImpossibleRecordsAreRefused)
     good.type = RecordType::data;
     good.first = 1;
     good.count = 1;
-    EXPECT_EQ(judged(example(), good, payload), "");
+    EXPECT_EQ(error_of(example(), good, payload), "");
     const auto refused = [&](auto change) {
         Record record = good;
         change(record);
-        return !judged(example(), record, record.type == RecordType::zero ? Bytes{} : Bytes(payload)).empty();
+        return !error_of(example(), record, record.type == RecordType::zero ? Bytes{} : Bytes(payload))
+                    .empty();
     };
     EXPECT_TRUE(refused([](Record& r) { r.type = static_cast<RecordType>(9); }));
     EXPECT_TRUE(refused([](Record& r) { r.first = 0; }));     // before first_chunk
@@ -232,7 +233,7 @@ TEST(StreamFormat, ImpossibleRecordsAreRefused)
     huge.sectors = 1 << 20;
     Record large = good;
     large.count = 2; // expands to 2 MiB
-    EXPECT_FALSE(judged(huge, large, payload).empty());
+    EXPECT_FALSE(error_of(huge, large, payload).empty());
 }
 
 // A frame that expands to more than its chunks, and one that is none.

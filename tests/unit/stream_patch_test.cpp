@@ -218,7 +218,7 @@ OneRecord at_the_end()
     return one;
 }
 
-std::string judged(const Content& patch)
+std::string error_of(const Content& patch)
 {
     const OneRecord one = at_the_end();
     const auto runs = read_patch(one.header, one.record, patch);
@@ -247,13 +247,13 @@ TEST(Patch, WhatDoesNotFitIsRefused)
         patch.back() = static_cast<std::byte>(map);
         return patch;
     };
-    EXPECT_EQ(judged(with_map(0, 0)), "");
-    EXPECT_EQ(judged(with_map(2048, 0b100000)), "");
-    EXPECT_NE(judged({}), "");
-    EXPECT_NE(judged(with_map(kBlockBytes, 0)), "");         // a block that belongs nowhere
-    EXPECT_NE(judged(with_map(0, 1)), "");                   // one that is missing
-    EXPECT_NE(judged(with_map(kBlockBytes, 0b100000)), "");  // half a block is there, a whole one comes
-    EXPECT_NE(judged(with_map(kBlockBytes, 0b1000000)), ""); // beyond the end
+    EXPECT_EQ(error_of(with_map(0, 0)), "");
+    EXPECT_EQ(error_of(with_map(2048, 0b100000)), "");
+    EXPECT_NE(error_of({}), "");
+    EXPECT_NE(error_of(with_map(kBlockBytes, 0)), "");         // a block that belongs nowhere
+    EXPECT_NE(error_of(with_map(0, 1)), "");                   // one that is missing
+    EXPECT_NE(error_of(with_map(kBlockBytes, 0b100000)), "");  // half a block is there, a whole one comes
+    EXPECT_NE(error_of(with_map(kBlockBytes, 0b1000000)), ""); // beyond the end
 }
 
 TEST(Patch, IsNotMadeWhereItSavesTooLittle)

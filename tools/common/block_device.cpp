@@ -138,7 +138,7 @@ DeviceNode need_block_device(const std::string& path, const std::string& role)
         throw errno_failure(role + " " + path, errno == ENOENT ? Exit::not_found : Exit::failed);
     }
     if (!S_ISBLK(info.st_mode)) {
-        throw Failure(Exit::usage, role + " " + path + ": is no block device",
+        throw Failure(Exit::usage, role + " " + path + " is not a block device",
                       "files need a loop device: losetup --find --show FILE");
     }
     std::error_code error;
@@ -357,7 +357,7 @@ UniqueFd open_exclusive(const DeviceNode& device, int flags, const std::string& 
     throw Failure(Exit::busy,
                   role + " " + device.given + ": in use: " +
                       (uses.empty() ? "another program or a partition holds it" : join(uses, ", ")),
-                  "unmount it or take it out of that use first");
+                  "unmount it or end that use first");
 }
 
 std::optional<Signature> signature_of(const std::string& path)

@@ -93,7 +93,7 @@ UuidText UuidText::need(std::string_view text)
     if (auto uuid = from(text)) {
         return std::move(*uuid);
     }
-    throw Failure(Exit::failed, "'" + shown(text, 64) + "' is no UUID");
+    throw Failure(Exit::failed, "'" + shown(text, 64) + "' is not a UUID");
 }
 
 std::optional<Exit> exit_of_peer(std::int64_t code) noexcept

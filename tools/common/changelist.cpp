@@ -57,7 +57,7 @@ public:
     {
         Changelist list;
         if (line() != kFirstLine) {
-            fail("no change list of version 1 begins like this");
+            fail("this is not a change list of version 1");
         }
         list.header.volume = words("volume", 1)[0];
         list.header.chunk_bytes = need(words("chunk-size", 1)[0]);
@@ -133,7 +133,7 @@ private:
                    std::uint64_t chunks) const
     {
         if (parts.size() != 4 || need(parts[1]) != ranges || need(parts[2]) != chunks) {
-            fail("the counts differ from what is there");
+            fail("the counts differ from the ranges in the file");
         }
         if (parts[3] != hex(crc_of(text_.substr(0, before), 0))) {
             fail("the checksum differs: the file is damaged");

@@ -77,14 +77,14 @@ void check_ipv6(std::string_view text)
     std::array<unsigned char, sizeof(in6_addr)> binary{};
     if (::inet_pton(AF_INET6, address.c_str(), binary.data()) != 1) {
         throw Wrong{"'" + shown(address, kMaxHost) +
-                    "' is no IPv6 address; with a port it is [ADDRESS]:PORT"};
+                    "' is not an IPv6 address; with a port it is [ADDRESS]:PORT"};
     }
     if (percent == std::string_view::npos) {
         return;
     }
     const std::string_view scope = text.substr(percent + 1);
     if (scope.empty() || scope.size() > kMaxScope || !has_only(scope, ".-_")) {
-        throw Wrong{"what follows the address's % is no network card"};
+        throw Wrong{"what follows the address's % is not a network interface"};
     }
 }
 

@@ -66,7 +66,7 @@ VolumeName volume_field(const json& object, const char* name)
     const std::string text = text_field(object, name);
     auto volume = VolumeName::from(text);
     if (!volume) {
-        throw BadField(name, "is no name of a volume: '" + shown(text, kQuoted) + "'");
+        throw BadField(name, "is not a volume's name: '" + shown(text, kQuoted) + "'");
     }
     return std::move(*volume);
 }
@@ -76,7 +76,7 @@ UuidText uuid_field(const json& object, const char* name)
     const std::string text = text_field(object, name);
     auto uuid = UuidText::from(text);
     if (!uuid) {
-        throw BadField(name, "is no UUID: '" + shown(text, kQuoted) + "'");
+        throw BadField(name, "is not a UUID: '" + shown(text, kQuoted) + "'");
     }
     return std::move(*uuid);
 }
@@ -101,7 +101,7 @@ std::vector<UuidText> uuids_field(const json& object, const char* name, std::siz
     for (const json& one : list) {
         auto uuid = one.is_string() ? UuidText::from(one.get_ref<const std::string&>()) : std::nullopt;
         if (!uuid || uuid->empty()) {
-            throw BadField(name, "has an element that is no UUID");
+            throw BadField(name, "has an element that is not a UUID");
         }
         uuids.push_back(std::move(*uuid));
     }

@@ -15,13 +15,13 @@ struct ExitStatus {
     std::string_view meaning;
 };
 constexpr std::array kExitStatuses{
-    ExitStatus{Exit::ok, "It is done."},
-    ExitStatus{Exit::failed, "It failed; the message says why, and what to do next."},
-    ExitStatus{Exit::usage, "The command cannot be understood, or makes no sense here."},
+    ExitStatus{Exit::ok, "Success."},
+    ExitStatus{Exit::failed, "Failure; the message says why, and what to do next."},
+    ExitStatus{Exit::usage, "The command is not understood, or does not apply here."},
     ExitStatus{Exit::partly, "Done in part: the messages say what is missing."},
-    ExitStatus{Exit::not_found, "There is no such thing."},
-    ExitStatus{Exit::exists, "It is there already."},
-    ExitStatus{Exit::busy, "It is in use."},
+    ExitStatus{Exit::not_found, "The object does not exist."},
+    ExitStatus{Exit::exists, "The object exists already."},
+    ExitStatus{Exit::busy, "The object is in use."},
     ExitStatus{Exit::store_full, "The snapshot store is full."},
     ExitStatus{Exit::peer_unreachable, "The other host cannot be reached, or the connection broke."},
     ExitStatus{Exit::mismatch, "Contents or identities differ."},

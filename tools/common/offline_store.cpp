@@ -230,15 +230,16 @@ std::string sector_conflict(const StorePaths& paths)
         return {};
     }
     return "snapshot store " + paths.store.given + " has sectors of " + std::to_string(paths.store.sector) +
-           " bytes, origin " + paths.origin.given + " of " + std::to_string(paths.origin.sector) +
-           ": a filesystem that uses the smaller ones could not be mounted from a snapshot";
+           " bytes, but origin " + paths.origin.given + " has sectors of " +
+           std::to_string(paths.origin.sector) +
+           " bytes: a filesystem that uses the smaller ones could not be mounted from a snapshot";
 }
 
 void refuse_sector_conflict(const StorePaths& paths)
 {
     if (const std::string conflict = sector_conflict(paths); !conflict.empty()) {
         throw Failure(Exit::mismatch, conflict,
-                      "take a store with sectors of " + std::to_string(paths.origin.sector) +
+                      "use a store with sectors of " + std::to_string(paths.origin.sector) +
                           " bytes (blockdev --getss DEVICE shows them)");
     }
 }
@@ -344,8 +345,8 @@ OfflineStore::OfflineStore(const StorePaths& paths, snapstore::OtherOrigin other
     if (!opened && opened.error().code == Errc::other_origin) {
         throw OtherOriginFailure(
             Exit::mismatch, impl_->name + " on origin " + paths.origin.given + ": " + opened.error().what,
-            "was a disk renamed? If it is meant, a restored disk for example: zumastor "
-            "accept origin, or ddsnap accept-origin");
+            "was a disk renamed? If the disk was exchanged on purpose: zumastor accept "
+            "origin, or ddsnap accept-origin");
     }
     if (!opened) {
         throw_store_error(opened.error(), impl_->name);

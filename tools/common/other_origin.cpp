@@ -17,11 +17,10 @@ std::string why_other_origin(const StorePaths& paths)
 
 std::string describe_acceptance(const StorePaths& paths, bool keep_snapshots)
 {
-    return "origin " + paths.origin.given + " is another one than the one that store " + paths.store.given +
-           " is of: " +
-           (keep_snapshots
-                ? "its snapshots will show what this one holds, wherever they shared chunks with the other"
-                : "its snapshots, which shared chunks with the other, will be given up");
+    return "store " + paths.store.given + " belongs to another origin than " + paths.origin.given + ": " +
+           (keep_snapshots ? "its snapshots will show the content of this origin wherever they shared "
+                             "chunks with the other"
+                           : "its snapshots, which shared chunks with the other origin, will be given up");
 }
 
 std::size_t accept_origin(const StorePaths& paths, bool keep_snapshots)

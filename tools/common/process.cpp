@@ -118,8 +118,8 @@ ProgramResult run_program(const std::vector<std::string>& argv, std::chrono::mil
     if (!ended) {
         ::kill(child, SIGKILL);
         reap(child);
-        throw Failure(Exit::failed, join(argv, " ") + ": no end after " +
-                                        std::to_string(limit.count() / 1000) + " s, killed");
+        throw Failure(Exit::failed, join(argv, " ") + ": did not end in " +
+                                        std::to_string(limit.count() / 1000) + " s, and was killed");
     }
     ProgramResult result{reap(child), read_all(output.get())};
     if (result.status == 127 && result.output.empty()) {
@@ -157,7 +157,7 @@ std::string find_daemon()
     if (std::string place = find_in_path("ddsnapd"); !place.empty()) {
         return place;
     }
-    throw Failure(Exit::missing, "ddsnapd: the daemon's program is nowhere to be found",
+    throw Failure(Exit::missing, "the daemon's program ddsnapd cannot be found",
                   "install it beside this program, in /usr/sbin, or in PATH");
 }
 

@@ -20,7 +20,7 @@ std::optional<std::string> owner_of_store(const std::string& uuid, const std::st
         const auto text = text_of(file.string());
         if (text.is_unknown()) {
             throw Failure(text.why().code(),
-                          text.why().what() + std::string(": whose store it has is not known"),
+                          text.why().what() + std::string(": it is not known which store this volume has"),
                           text.why().next());
         }
         if (text.is_there() && text.value().find('"' + uuid + '"') != std::string::npos) {
@@ -40,7 +40,8 @@ void refuse_owned_store(const StorePaths& paths)
         const auto owner = store ? owner_of_store(store->uuid) : std::nullopt;
         if (owner) {
             throw Failure(Exit::busy, device->given + " holds the snapshot store of volume " + *owner,
-                          "leave it alone, or give that volume up first: zumastor forget volume " + *owner);
+                          "use another device, or forget that volume first: zumastor forget volume " +
+                              *owner);
         }
     }
 }

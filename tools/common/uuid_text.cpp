@@ -31,7 +31,7 @@ snapstore::Uuid need_uuid(const std::string& text)
         return uuid;
     }
     if (uuid_parse(checked.c_str(), binary) != 0) {
-        throw Failure(Exit::failed, "'" + checked + "' is no UUID");
+        throw Failure(Exit::failed, "'" + checked + "' is not a UUID");
     }
     std::memcpy(uuid.data(), binary, uuid.size());
     return uuid;

@@ -57,7 +57,8 @@ Changelist read_changelist(const std::string& path)
     constexpr std::uint64_t kMost = 1u << 20;
     const std::uint64_t chunk = list.header.chunk_bytes;
     if (!std::has_single_bit(chunk) || chunk < kLeast || chunk > kMost) {
-        throw Failure(Exit::mismatch, path + ": chunks of " + std::to_string(chunk) + " bytes do not exist");
+        throw Failure(Exit::mismatch,
+                      path + ": chunks of " + std::to_string(chunk) + " bytes are not possible");
     }
     return list;
 }
@@ -127,7 +128,7 @@ Exit delta_create(const DeltaCreate& given)
     if (content.size() != about.to.sectors * 512) {
         throw Failure(Exit::mismatch,
                       device + " has " + std::to_string(content.size()) +
-                          " bytes, the change list's snapshot " + std::to_string(about.to.id) + " has " +
+                          " bytes, but the change list's snapshot " + std::to_string(about.to.id) + " has " +
                           std::to_string(about.to.sectors * 512),
                       "is it a device of the same volume?");
     }
@@ -163,8 +164,8 @@ Exit delta_apply(const DeltaApply& given)
     }
     struct stat info {};
     if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-        throw Failure(Exit::usage, path + " is no file: it is read twice",
-                      "for a pipe there is: zumastor receive");
+        throw Failure(Exit::usage, path + " is not a regular file: a delta is read twice",
+                      "to apply a stream from a pipe, use zumastor receive");
     }
     DeltaDevice device(given.stem);
     { // all of it is right, or nothing is written

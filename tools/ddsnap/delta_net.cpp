@@ -49,7 +49,7 @@ Address parse_address(const std::string& text)
 {
     const HostName host = HostName::need(text, "address");
     if (!host.user().empty()) {
-        throw Failure(Exit::usage, "address: '" + host + "' names a user, and nobody logs in here",
+        throw Failure(Exit::usage, "address: '" + host + "' names a user, but the connection has no login",
                       "give HOST, HOST:PORT or [ADDRESS]:PORT");
     }
     return {host.address(), host.port() == 0 ? kDefaultPort : std::to_string(host.port())};
@@ -129,7 +129,8 @@ UniqueFd connect_to(const std::string& place, const std::optional<std::string>& 
         return connect_to_address(parse_address(place), local);
     }
     if (local) {
-        throw Failure(Exit::usage, "--source is an address, and " + place + " a socket of this host");
+        throw Failure(Exit::usage,
+                      "--source is a network address, but " + place + " is a socket of this host");
     }
     return connect_to_socket(place, set_limits);
 }
@@ -396,9 +397,10 @@ Exit transmit(const Transmit& given)
 constexpr auto kDeltaListenOptions = option_table<DeltaListen>(
     flag<&DeltaListen::once>("--once", "end after one connection, with its exit code"));
 constexpr auto kTransmitOptions = option_table<Transmit>(
-    value<&Transmit::progress>("-p,--progress", "FILE", "keep a line in FILE that says how far it is"),
+    value<&Transmit::progress>("-p,--progress", "FILE", "keep one line with the progress in FILE"),
     value<&Transmit::source>("-s,--source", "ADDR", "connect from this address of the host"),
-    value<&Transmit::ratelimit>("-l,--ratelimit", "SIZE", "at most so many bytes a second"), kLevelOption);
+    value<&Transmit::ratelimit>("-l,--ratelimit", "SIZE", "send at most so many bytes a second"),
+    kLevelOption);
 
 } // namespace
 

@@ -42,7 +42,7 @@ UniqueFd lock_beside(const std::string& path)
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         throw errno == EWOULDBLOCK
-            ? Failure(Exit::busy, path + ": another ddsnap delta listen is there",
+            ? Failure(Exit::busy, path + ": another ddsnap delta listen is running there",
                       "give this one another socket: ddsnap delta listen DEVSTEM /PATH")
             : errno_failure("cannot lock " + name);
     }
@@ -78,7 +78,7 @@ UniqueFd connect_to_socket(const std::string& path, void (*set_up)(int))
     }
     set_up(fd.get());
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        throw errno_failure("nobody can be reached at " + path, Exit::peer_unreachable);
+        throw errno_failure("cannot connect to " + path, Exit::peer_unreachable);
     }
     return fd;
 }

@@ -57,13 +57,13 @@ void DeltaDevice::check(const stream::Header& header) const
 {
     if (header.sectors * kSectorBytes > bytes_) {
         throw Failure(Exit::failed,
-                      path_ + " has " + std::to_string(bytes_) + " bytes, the delta's snapshot " +
+                      path_ + " has " + std::to_string(bytes_) + " bytes, but the delta's snapshot has " +
                           std::to_string(header.sectors * kSectorBytes),
                       "use a device that is at least as large");
     }
     if (header.first_chunk > 0) {
-        throw Failure(Exit::usage, path_ + ": the stream goes on with one that broke off",
-                      "only zumastor receive remembers that; send the delta from its beginning");
+        throw Failure(Exit::usage, path_ + ": the stream resumes an interrupted one",
+                      "only zumastor receive can resume; send the delta from its beginning");
     }
 }
 
@@ -77,7 +77,7 @@ std::uint64_t DeltaDevice::apply(stream::StreamReader& reader)
     } catch (const stream::BadStream& bad) {
         throw Failure(Exit::mismatch,
                       path_ + ": " + bad.what() +
-                          "; what came before is written: the device holds neither snapshot",
+                          "; the part before it is written: the device holds neither snapshot now",
                       "send the same delta again, from its beginning");
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, error.what());

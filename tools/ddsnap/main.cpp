@@ -15,7 +15,7 @@ constexpr std::array kCommands{
 };
 
 constexpr std::array kFiles{
-    FileSpec{"/run/zumastor/VOL/server", "SERVERSOCK of a volume of zumastor's"},
+    FileSpec{"/run/zumastor/VOL/server", "SERVERSOCK of a volume of Zumastor"},
     FileSpec{"/run/ddsnap-delta.sock", "where delta listen takes connections"},
 };
 constexpr ToolSpec kTool{"ddsnap", "The snapshot layer below zumastor: one daemon, one store.", kCommands,

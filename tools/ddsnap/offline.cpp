@@ -147,13 +147,14 @@ Exit accept_other_origin(const AcceptOrigin& given)
 {
     const StorePaths paths = need_store_paths(given.store, given.origin, given.meta);
     if (why_other_origin(paths).empty()) {
-        std::printf("%s: the origin of this store; nothing was changed\n", paths.origin.given.c_str());
+        std::printf("%s is the origin of this store already; nothing was changed\n",
+                    paths.origin.given.c_str());
         return Exit::ok;
     }
     const bool keep = given.keep_snapshots;
     confirm(describe_acceptance(paths, keep), given.yes);
     const std::size_t lost = accept_origin(paths, keep);
-    std::printf("%s: the origin of this store from now on; %zu snapshots were given up\n",
+    std::printf("%s is the origin of this store from now on; %zu snapshots were given up\n",
                 paths.origin.given.c_str(), lost);
     return Exit::ok;
 }
@@ -175,7 +176,7 @@ Exit check(const Check& given)
         return check_online(first, given.data);
     }
     if (!given.origin) {
-        throw Failure(Exit::usage, first + ": is no socket; for an offline check give the origin, too",
+        throw Failure(Exit::usage, first + " is not a socket; an offline check needs the origin, too",
                       "ddsnap check SNAPDEV ORIGDEV [METADEV]");
     }
     OfflineStore store(need_store_paths(first, *given.origin, given.meta));
@@ -202,7 +203,7 @@ constexpr auto kInitializeOptions = option_table<Initialize>(
 constexpr auto kAcceptOriginOptions = option_table<AcceptOrigin>(
     flag<&AcceptOrigin::yes>("-y,--yes", "do not ask"),
     flag<&AcceptOrigin::keep_snapshots>("--keep-snapshots",
-                                        "they show what this origin holds where they shared chunks"));
+                                        "keep the snapshots: shared chunks show the new origin's content"));
 constexpr auto kCheckOptions = option_table<Check>(
     flag<&Check::data>("-d,--data", "read all data too and compare it with its checksums"));
 
@@ -212,16 +213,16 @@ constexpr CommandSpec kInitialize = command<initialize>(
     "initialize",
     arguments<&Initialize::store, &Initialize::origin, &Initialize::meta>("SNAPDEV ORIGDEV [METADEV]"),
     "Make a new, empty snapshot store.", kInitializeOptions,
-    Page{"Data found on SNAPDEV or METADEV are named, and asked about. The store of a "
-         "volume of zumastor's is refused.",
+    Page{"If data is found on SNAPDEV or METADEV, you are asked first. The store of a "
+         "volume of Zumastor is refused.",
          "$ ddsnap initialize /dev/sdc1 /dev/sdb1"});
 constexpr CommandSpec kAcceptOrigin = command<accept_other_origin>(
     "accept-origin",
     arguments<&AcceptOrigin::store, &AcceptOrigin::origin, &AcceptOrigin::meta>("SNAPDEV ORIGDEV [METADEV]"),
-    "A store's origin is another one, restored for example, and this is meant.", kAcceptOriginOptions,
-    Page{"The store must not be in use. The snapshots are given up; with "
-         "--keep-snapshots they stay, and show the new origin's content where they "
-         "shared chunks with the old one.",
+    "Accept another disk as a store's origin, e.g. a restored one.", kAcceptOriginOptions,
+    Page{"The store must not be in use. The snapshots are given up, because they "
+         "shared chunks with the old origin. With --keep-snapshots the snapshots stay, "
+         "and their shared chunks show the new origin's content.",
          "$ ddsnap accept-origin /dev/sdc1 /dev/sdb1"});
 constexpr CommandSpec kDump = command<dump>(
     "dump", arguments<&Devices::store, &Devices::origin, &Devices::meta>("SNAPDEV ORIGDEV [METADEV]"),
@@ -231,8 +232,9 @@ constexpr CommandSpec kCheck = command<check>(
     "check",
     arguments<&Check::first, &Check::origin, &Check::meta>("SNAPDEV_OR_SERVERSOCK [ORIGDEV] [METADEV]"),
     "Check a store completely: offline, or through the daemon that has it.", kCheckOptions,
-    Page{"Metadata and their checksums; with --data, all chunks, too. Through a daemon "
-         "it is done while the store is in use. Exit status 9 if something is damaged.",
+    Page{"Checks the metadata and its checksums; with --data, all chunks, too. Through "
+         "a daemon, a store is checked while it is in use. The exit status is 9 if "
+         "something is damaged.",
          "$ ddsnap check /dev/sdc1 /dev/sdb1 --data\n"
          "$ ddsnap check /run/zumastor/data/server"});
 

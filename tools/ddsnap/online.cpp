@@ -46,7 +46,7 @@ void print_volume(const VolumeEntry& volume, bool verbose)
     std::printf("volume    %s, %s\n", volume.uuid.c_str(), volume.failed ? "FAILED" : "normal");
     if (volume.failed) {
         std::printf("failure   %s: %s\n", volume.failure.c_str(),
-                    volume.given_up ? "all snapshots are given up, the origin is written without"
+                    volume.given_up ? "all snapshots are given up, writes go on without the store"
                                     : "writes to the origin that need the store fail");
     }
     std::printf("policy    %s\n", volume.snapshot_first ? "snapshot first" : "origin first");
@@ -268,7 +268,8 @@ Exit status(const Status& given)
 
 constexpr auto kResizeOptions = option_table<Resize>(
     value<&Resize::origin>("-o,--origin", "SIZE",
-                           "of the origin: reload a smaller device's table before, a larger one's after"),
+                           "size of the origin; reload a smaller device's table before, a larger one's "
+                           "after"),
     value<&Resize::store>("-s,--snapshot", "SIZE",
                           "how much of SNAPDEV is used; for less, make the device smaller afterwards"),
     value<&Resize::meta>(
@@ -318,7 +319,7 @@ constexpr CommandSpec kList = command<list_snapshots>(
          "$ ddsnap list /run/zumastor/data/server"});
 constexpr CommandSpec kPriority = command<priority>(
     "priority", arguments<&Priority::socket, &Priority::snapshot, &Priority::priority>("SERVERSOCK SNAP N"),
-    "Set what is given up last when the store is full (-128 … 127; 127: never).",
+    "Set a snapshot's priority (-128 … 127; 127: it is never given up).",
     Page{"A full store gives up snapshots of low priority first.",
          "$ ddsnap priority /run/zumastor/data/server 7 127"});
 constexpr CommandSpec kUsecount = command<usecount>(

@@ -30,7 +30,7 @@ SnapshotEntry find_goal(Daemon& daemon, const VolumeEntry& volume, std::uint64_t
     }
     if (to->sectors > volume.origin_sectors) {
         throw Failure(Exit::failed,
-                      what + " has " + std::to_string(to->sectors) + " sectors, the origin only " +
+                      what + " has " + std::to_string(to->sectors) + " sectors, but the origin has only " +
                           std::to_string(volume.origin_sectors),
                       "enlarge it first: ddsnap resize SERVERSOCK --origin " +
                           std::to_string(to->sectors * kSectorBytes));
@@ -81,9 +81,9 @@ Exit revert(const Revert& given)
 
 constexpr CommandSpec kRevert =
     command<revert>("revert", arguments<&Revert::socket, &Revert::snapshot>("SERVERSOCK SNAP"),
-                    "Make the origin what a snapshot holds, through its device, which nobody uses.",
-                    Page{"Nobody may use the origin's device. Only what changed is written. What the "
-                         "origin held is kept by other snapshots only: take one first. After an "
+                    "Set the origin back to a snapshot, through the origin's device.",
+                    Page{"The origin's device must not be in use. Only what changed is written. The "
+                         "origin's present content stays only in snapshots: take one first. After an "
                          "interruption, repeat the command.",
                          "$ ddsnap revert /run/zumastor/data/server 7"});
 

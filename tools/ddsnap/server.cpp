@@ -76,7 +76,7 @@ Exit agent(const Agent& given)
         throw Failure(Exit::not_found, socket + ": there is no directory " + directory.string());
     }
     if (const auto found = look_at(socket).need(); found && !S_ISSOCK(found->st_mode)) {
-        throw Failure(Exit::usage, socket + ": exists and is no socket");
+        throw Failure(Exit::usage, socket + " exists and is not a socket");
     }
     note("nothing to do: the server itself listens on " + socket + " now");
     return Exit::ok;

@@ -98,7 +98,7 @@ Result<void> check(const Header& header)
     }
     if (header.first_chunk > header.all_chunks() ||
         header.chunks > header.all_chunks() - header.first_chunk) {
-        return refuse(88, "it announces more chunks than the volume has");
+        return refuse(88, "the header announces more chunks than the volume has");
     }
     if (header.created_ns > INT64_MAX) {
         return refuse(kCreatedAt, fmt::format("a time of {} ns is not possible", header.created_ns));
@@ -143,7 +143,7 @@ Result<Header> decode_header(std::span<const std::byte, kHeaderBytes> bytes)
     std::array<char, 8> magic{};
     r.get_bytes(magic.data(), magic.size());
     if (magic != kMagic) {
-        return refuse(0, "this is no replication stream");
+        return refuse(0, "this is not a replication stream");
     }
     const auto version = r.get<std::uint16_t>();
     const auto length = r.get<std::uint16_t>();

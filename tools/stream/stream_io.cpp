@@ -175,7 +175,7 @@ Result<void> StreamReader::check(const Record& record) const
         return refuse("a record is too large");
     }
     if (record.type == RecordType::patch && !header_.patches) {
-        return refuse("a patch, which was not announced");
+        return refuse("a patch that was not announced");
     }
     return {};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// What a peer says is hostile until it was judged: every field of the stream's header and of the sessions'
+// What a peer says is hostile until it was checked: every field of the stream's header and of the sessions'
 // lines, each with what could do harm in a file's name, a shell, a terminal or an exit code.
 #include <fstream>
 #include <set>
@@ -144,7 +144,8 @@ bool only_shown(const std::string& pointer)
     return pointer.ends_with("/error") || pointer.ends_with("/next");
 }
 
-void judge(const Line& line, const std::string& text, const std::string& pointer, bool must_be_refused)
+void check_refusal(const Line& line, const std::string& text, const std::string& pointer,
+                   bool must_be_refused)
 {
     static const std::set<int> kCodes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     try {
@@ -169,7 +170,7 @@ TEST(Border, EveryHostileTextOfASessionIsRefusedOrMadeHarmless)
                 if (text == "\xff\xfe") {
                     continue; // as raw bytes, below
                 }
-                judge(line, raw, pointer.to_string(), !only_shown(pointer.to_string()));
+                check_refusal(line, raw, pointer.to_string(), !only_shown(pointer.to_string()));
             }
             (void)value;
         });
@@ -200,7 +201,7 @@ TEST(Border, EveryHostileNumberOfASessionIsRefused)
                 changed[pointer] = "HERE";
                 std::string raw = changed.dump();
                 raw.replace(raw.find("\"HERE\""), 6, number);
-                judge(line, raw, pointer.to_string(), true);
+                check_refusal(line, raw, pointer.to_string(), true);
             }
         });
     }
@@ -228,7 +229,7 @@ TEST(Border, AnExitCodeOfAPeersIsOneOfAFailure)
     }
 }
 
-// Whatever stands in a message, a terminal shows it and does not obey it.
+// Whatever stands in a message, a terminal shows it and does not act on it.
 TEST(Border, AMessageHasNoControlCharacters)
 {
     for (const std::string& text : hostile_texts()) {

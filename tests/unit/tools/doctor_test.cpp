@@ -37,7 +37,7 @@ protected:
     }
     void secure_boot(char value) const { put(kSecureBoot, std::string("\6\0\0\0", 4) + value); }
 
-    Finding judge(const std::string& signer) const
+    Finding examine(const std::string& signer) const
     {
         ModuleFacts module;
         module.release = "6.1.0-42-amd64";
@@ -56,12 +56,12 @@ protected:
 
 TEST_F(DoctorModule, AnyIsLoadedWhereNoSignatureIsWanted)
 {
-    EXPECT_EQ(judge("").verdict, Verdict::good); // a BIOS; securityfs not mounted
+    EXPECT_EQ(examine("").verdict, Verdict::good); // a BIOS; securityfs not mounted
     secure_boot(0);
     put(kLockdown, "[none] integrity confidentiality\n");
     put("sys/module/module/parameters/sig_enforce", "N\n");
-    EXPECT_EQ(judge("").verdict, Verdict::good);
-    EXPECT_TRUE(has(judge("").what, "is loaded when the first volume starts"));
+    EXPECT_EQ(examine("").verdict, Verdict::good);
+    EXPECT_TRUE(has(examine("").what, "is loaded when the first volume starts"));
 }
 
 TEST_F(DoctorModule, SecureBootRefusesOneThatIsNotSigned)
@@ -69,7 +69,7 @@ TEST_F(DoctorModule, SecureBootRefusesOneThatIsNotSigned)
     secure_boot(1);
     for (const char* lockdown : {"", "none [integrity] confidentiality\n"}) {
         put(kLockdown, lockdown);
-        const Finding found = judge("");
+        const Finding found = examine("");
         EXPECT_EQ(found.verdict, Verdict::fault);
         EXPECT_EQ(found.code, Exit::missing);
         EXPECT_TRUE(has(found.what,
@@ -84,7 +84,7 @@ TEST_F(DoctorModule, SecureBootRefusesAKeyThatIsNotEnrolled)
     secure_boot(1);
     put(kLockdown, "none [integrity] confidentiality\n");
     put(kKeys, kDebiansKey);
-    const Finding found = judge(kSigner);
+    const Finding found = examine(kSigner);
     EXPECT_EQ(found.verdict, Verdict::fault);
     EXPECT_TRUE(has(found.what, "signed by DKMS module signing key, whose key the kernel does not have"));
     EXPECT_EQ(found.next.rfind("mokutil --import /var/lib/dkms/mok.pub", 0), 0);
@@ -96,25 +96,25 @@ TEST_F(DoctorModule, AnEnrolledKeyIsTrusted)
     secure_boot(1);
     put(kLockdown, "none [integrity] confidentiality\n");
     put(kKeys, std::string(kDebiansKey) + kOurKey);
-    EXPECT_EQ(judge(kSigner).verdict, Verdict::good);
-    EXPECT_TRUE(has(judge(kSigner).what, "whom the kernel trusts"));
-    EXPECT_EQ(judge("module signing").verdict, Verdict::fault); // a part of its name is not its name
+    EXPECT_EQ(examine(kSigner).verdict, Verdict::good);
+    EXPECT_TRUE(has(examine(kSigner).what, "whose key the kernel trusts"));
+    EXPECT_EQ(examine("module signing").verdict, Verdict::fault); // a part of its name is not its name
 }
 
-TEST_F(DoctorModule, KeysThatAreNotShownAreNotJudged)
+TEST_F(DoctorModule, KeysThatAreNotShownAreAWarning)
 {
     secure_boot(1);
     put(kLockdown, "none [integrity] confidentiality\n");
-    const Finding found = judge(kSigner);
+    const Finding found = examine(kSigner);
     EXPECT_EQ(found.verdict, Verdict::warning);
-    EXPECT_TRUE(has(found.next, "try: modprobe dm-ddsnap; if its key is rejected: mokutil --import"));
+    EXPECT_TRUE(has(found.next, "try: modprobe dm-ddsnap; if the key is rejected: mokutil --import"));
 }
 
 TEST_F(DoctorModule, ShimsValidationMayBeOff)
 {
     secure_boot(1);
     put(kLockdown, "[none] integrity confidentiality\n");
-    EXPECT_EQ(judge("").verdict, Verdict::good);
+    EXPECT_EQ(examine("").verdict, Verdict::good);
 }
 
 TEST_F(DoctorModule, ALockdownWithoutSecureBootEndsWithAReboot)
@@ -122,7 +122,7 @@ TEST_F(DoctorModule, ALockdownWithoutSecureBootEndsWithAReboot)
     for (const char* mode : {"integrity", "confidentiality"}) {
         put(kLockdown, mode == std::string("integrity") ? "none [integrity] confidentiality\n"
                                                         : "none integrity [confidentiality]\n");
-        const Finding found = judge("");
+        const Finding found = examine("");
         EXPECT_EQ(found.verdict, Verdict::fault);
         EXPECT_TRUE(has(found.what, "the kernel is locked down (" + std::string(mode) + ")"));
         EXPECT_TRUE(has(found.next, "reboot without lockdown="));
@@ -134,7 +134,7 @@ TEST_F(DoctorModule, SignaturesMayBeEnforcedAlone)
 {
     put(kLockdown, "[none] integrity confidentiality\n");
     put("sys/module/module/parameters/sig_enforce", "Y\n");
-    const Finding found = judge("");
+    const Finding found = examine("");
     EXPECT_EQ(found.verdict, Verdict::fault);
     EXPECT_TRUE(has(found.what, "(module.sig_enforce)"));
     EXPECT_TRUE(has(found.next, "module.sig_enforce on the kernel's command line"));

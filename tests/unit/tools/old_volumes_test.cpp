@@ -71,16 +71,16 @@ TEST_F(OldVolume, Master)
     file("targets/host1.example.org/period", "");
     file("run/agent", "");
     const std::string meta = (fs::path(volume()).parent_path() / "meta").string();
-    EXPECT_EQ(
-        commands(),
-        (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize --metadev " + meta +
-                   " --mountpoint '/srv/my data' --mountopts noatime,acl",
-               "zumastor define master data",
-               "zumastor define schedule data --hourly 24 --daily 7 --custom before-update,3",
-               "# " + volume() + "/targets/host1.example.org/period: '' is no number of seconds: no period",
-               "zumastor define target data host1.example.org",
-               "zumastor define target data host2 --period 600",
-               "# replication goes over ssh, with a key of its own; both sides begin with a full transfer"}));
+    EXPECT_EQ(commands(),
+              (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize --metadev " +
+                         meta + " --mountpoint '/srv/my data' --mountopts noatime,acl",
+                     "zumastor define master data",
+                     "zumastor define schedule data --hourly 24 --daily 7 --custom before-update,3",
+                     "# " + volume() +
+                         "/targets/host1.example.org/period: '' is not a number of seconds: no period is set",
+                     "zumastor define target data host1.example.org",
+                     "zumastor define target data host2 --period 600",
+                     "# replication goes over ssh, with its own key; it begins with a full transfer"}));
 }
 
 TEST_F(OldVolume, Replica)
@@ -89,12 +89,11 @@ TEST_F(OldVolume, Replica)
     file("source/hostname", "host1\n");
     file("source/period", "60\n");
     file("source/strange", "1\n");
-    EXPECT_EQ(
-        commands(),
-        (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
-               "zumastor define source data host1 --period 60",
-               "# replication goes over ssh, with a key of its own; both sides begin with a full transfer",
-               "# not taken over, have a look: " + volume() + "/source/strange"}));
+    EXPECT_EQ(commands(),
+              (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
+                     "zumastor define source data host1 --period 60",
+                     "# replication goes over ssh, with its own key; it begins with a full transfer",
+                     "# not taken over, look at it yourself: " + volume() + "/source/strange"}));
 }
 
 TEST_F(OldVolume, WhatIsNotUnderstood)
@@ -102,13 +101,12 @@ TEST_F(OldVolume, WhatIsNotUnderstood)
     devices();
     fs::create_directories(volume() + "/source");
     file("schedule/hourly", "many\n");
-    EXPECT_EQ(
-        commands(),
-        (Lines{
-            "zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
-            "# this is a replica, but source/hostname does not say of whom: zumastor define source data HOST",
-            "# " + volume() + "/schedule/hourly: 'many' is no number of snapshots",
-            "# replication goes over ssh, with a key of its own; both sides begin with a full transfer"}));
+    EXPECT_EQ(commands(),
+              (Lines{"zumastor define volume data /dev/vg/data /dev/vg/data_snap --initialize",
+                     "# this is a replica, but source/hostname does not name its source: zumastor define "
+                     "source data HOST",
+                     "# " + volume() + "/schedule/hourly: 'many' is not a number of snapshots",
+                     "# replication goes over ssh, with its own key; it begins with a full transfer"}));
 }
 
 TEST_F(OldVolume, NoVolume)

@@ -98,9 +98,10 @@ TEST_F(OtherUsers, FstabMountsTheDiskItself)
                   "/other /other ext4 defaults 0 0\n" + disk + " /srv ext4 noauto 0 2\n",
               true);
     ASSERT_EQ(found.size(), 1U);
-    EXPECT_EQ(describe(found[0]), "/etc/fstab has " + disk + " at /srv: it names the disk itself");
+    EXPECT_EQ(describe(found[0]),
+              "/etc/fstab has " + disk + " at /srv: it names the disk itself, not the volume");
     EXPECT_EQ(remedy(volume("data", "disk", "store"), found[0]),
-              "remove the line (define master mounts the volume), or write it so: /dev/mapper/data /srv … "
+              "remove the line (define master mounts the volume), or change it to: /dev/mapper/data /srv … "
               "nofail,x-systemd.requires=zumastor@data.service");
 }
 

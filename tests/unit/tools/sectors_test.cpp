@@ -35,8 +35,8 @@ TEST(Sectors, TheRefusalNamesBothAndTheRemedy)
         FAIL();
     } catch (const Failure& failure) {
         EXPECT_EQ(failure.code(), Exit::mismatch);
-        EXPECT_EQ(std::string(failure.what()), "volume b has sectors of 4096 bytes, and what volume a holds "
-                                               "can be on sectors of 512 at most: it "
+        EXPECT_EQ(std::string(failure.what()), "volume b has sectors of 4096 bytes, but what volume a holds "
+                                               "needs sectors of at most 512 bytes: it "
                                                "could not be mounted there");
         EXPECT_NE(failure.next().find("--sector-size 512"), std::string::npos);
         EXPECT_NE(failure.next().find("mkfs.xfs -s size=4096"), std::string::npos);

@@ -21,8 +21,9 @@ struct AcceptOrigin : DryRun, Yes {
 StorePaths need_store_at_rest(Volume& volume)
 {
     if (volume.try_daemon() || mapper::find(volume.paths().origin_name)) {
-        throw Failure(Exit::busy, volume.what() + " is started: its origin has been accepted",
-                      "to exchange the origin's disk: zumastor stop volume " + volume.config().name);
+        throw Failure(Exit::busy, volume.what() + " is started, so its origin is accepted already",
+                      "to exchange the origin's disk, stop the volume first: zumastor stop volume " +
+                          volume.config().name);
     }
     StorePaths paths = volume.attach_devices();
     volume.refuse_wrong_devices(paths);
@@ -37,14 +38,14 @@ Exit accept_volume_origin(const AcceptOrigin& given)
     const StorePaths found = need_store_at_rest(before);
     const std::string why = why_other_origin(found);
     if (why.empty()) {
-        std::printf("volume %s: origin %s is the one that its store is of; nothing was changed\n",
-                    name.c_str(), before.config().origin.c_str());
+        std::printf("volume %s: its store belongs to origin %s; nothing was changed\n", name.c_str(),
+                    before.config().origin.c_str());
         return Exit::ok;
     }
     const bool keep = given.keep_snapshots;
     const std::string what = describe_acceptance(found, keep);
     if (given.dry_run) {
-        std::printf("would accept it: %s\n", what.c_str());
+        std::printf("would accept the origin: %s\n", what.c_str());
         return Exit::ok;
     }
     confirm(before.what() + ": " + what, given.yes);
@@ -58,18 +59,18 @@ Exit accept_volume_origin(const AcceptOrigin& given)
 constexpr auto kAcceptOriginOptions = option_table<AcceptOrigin>(
     kDryRunOption, kYesOption,
     flag<&AcceptOrigin::keep_snapshots>("--keep-snapshots",
-                                        "they show what this origin holds where they shared chunks"));
+                                        "keep the snapshots: shared chunks show the new origin's content"));
 
 } // namespace
 
 constexpr CommandSpec kAcceptOrigin = command<accept_volume_origin>(
     "accept origin", arguments<&AcceptOrigin::volume>("VOL"),
-    "The volume's origin is another disk, restored for example, and this is meant.", kAcceptOriginOptions,
-    Page{"A volume whose origin is not the one that its store knows is refused at "
-         "start: its snapshots would be wrong. This command says that the exchange is "
-         "meant. The snapshots are given up, as they shared chunks with the old origin; "
-         "with --keep-snapshots they stay, and show the new origin's content there. The "
-         "volume must be stopped.",
+    "Accept another disk as the volume's origin, e.g. a restored one.", kAcceptOriginOptions,
+    Page{"A store knows its origin. A volume with another origin is refused at start, "
+         "because its snapshots would be wrong. This command accepts the other origin. "
+         "The snapshots are given up, because they shared chunks with the old origin. "
+         "With --keep-snapshots the snapshots stay, and their shared chunks show the "
+         "new origin's content. The volume must be stopped.",
          "After the origin was restored from a backup:\n"
          "$ zumastor accept origin data"});
 

@@ -66,7 +66,7 @@ void require_mkfs(const std::string& type)
 {
     if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") != std::string::npos ||
         find_in_path("mkfs." + type).empty()) {
-        throw Failure(Exit::usage, "there is no program mkfs." + type, advice_for_mkfs(type));
+        throw Failure(Exit::usage, "mkfs." + type + " is not installed", advice_for_mkfs(type));
     }
 }
 
@@ -99,7 +99,7 @@ Files files_from(const Create& given, const std::string& name)
                             ? need_size(*given.store_size, "--store-size") / kBlock * kBlock
                             : std::max(files.origin_bytes / 2 / kBlock * kBlock, kLeastStore);
     if (files.origin_bytes == 0) {
-        throw Failure(Exit::usage, "--file: a volume of that size holds nothing");
+        throw Failure(Exit::usage, "--file: the size is smaller than a block of 4096 bytes");
     }
     for (const std::string& path : {files.origin, files.store}) {
         if (look_at_link(path).need()) {
@@ -131,7 +131,8 @@ NewVolume common_request(const Create& given)
 std::string type_from(const Create& given, const char* usual)
 {
     if (given.replica_of.has_value() && given.fstype.has_value()) {
-        throw Failure(Exit::usage, "a replica gets the filesystem that its master has", "leave --fstype out");
+        throw Failure(Exit::usage, "--fstype: a replica gets the filesystem of its master",
+                      "leave --fstype out");
     }
     return given.replica_of.has_value() ? "" : given.fstype.value_or(usual);
 }
@@ -191,7 +192,7 @@ Exit create_in_files(const Create& given, NewVolume wanted)
         std::printf("would make %s (%s) and %s (%s), and %s volume %s\n", files.origin.c_str(),
                     format_size(files.origin_bytes).c_str(), files.store.c_str(),
                     format_size(files.store_bytes).c_str(),
-                    type.empty() ? "of them" : ("a " + type + " filesystem on").c_str(),
+                    type.empty() ? "from them" : ("a " + type + " filesystem on").c_str(),
                     wanted.config.name.c_str());
         return Exit::ok;
     }
@@ -228,7 +229,7 @@ std::string type_for_device(const Create& given, const DeviceNode& origin)
     const auto present = filesystem_on(origin.path);
     if (present && !type.empty() && type != *present) {
         throw Failure(Exit::usage, "origin " + origin.given + " holds " + *present + " already",
-                      "it is kept as it is: leave --fstype out");
+                      "leave --fstype out: create keeps the filesystem");
     }
     if (!present && type.empty()) {
         throw Failure(Exit::usage, "origin " + origin.given + " holds no filesystem",
@@ -292,14 +293,14 @@ Exit create_volume(const Create& given)
     check_volume_name(wanted.config.name);
     for (const auto& [option, value] : {std::pair{"--name", &given.name}, {"--ssh-user", &given.ssh_user}}) {
         if (value->has_value() && !given.replica_of) {
-            throw Failure(Exit::usage, std::string(option) + " is about another host",
+            throw Failure(Exit::usage, std::string(option) + " is only for a replica",
                           "give --replica-of HOST");
         }
     }
     const bool files = given.file.has_value();
     if (files == (given.origin.has_value() || given.store.has_value()) ||
         given.origin.has_value() != given.store.has_value()) {
-        throw Failure(Exit::usage, "where is the volume to be?",
+        throw Failure(Exit::usage, "no place for the volume is given",
                       "give either --file SIZE [DIR], or --origin DEV and --store DEV");
     }
     if (!files) {
@@ -310,14 +311,16 @@ Exit create_volume(const Create& given)
 }
 
 constexpr auto kCreateOptions = option_table<Create>(
-    value<&Create::file>("--file", "SIZE", "in sparse files on loop devices, in DIR (/var/lib/zumastor/VOL)"),
+    value<&Create::file>("--file", "SIZE",
+                         "make origin and store as sparse files in DIR (/var/lib/zumastor/VOL)"),
     value<&Create::store_size>("--store-size", "SIZE", "size of the store's file (half of the volume's)"),
-    value<&Create::origin>("--origin", "DEV", "on this device; a filesystem on it is kept"),
-    value<&Create::store>("--store", "DEV", "with a new snapshot store on this one"),
-    value<&Create::metadev>("--metadev", "DEV", "a device of its own for the metadata"),
-    value<&Create::fstype>("--fstype", "TYPE", "the filesystem to make where there is none (--file: ext4)"),
-    value<&Create::replica_of>("--replica-of", "HOST", "no master: a replica of the volume on this host"),
-    value<&Create::name>("--name", "REMOTEVOL", "the volume's name there (the same)"), kSshUserOption,
+    value<&Create::origin>("--origin", "DEV", "the origin; a filesystem on it is kept"),
+    value<&Create::store>("--store", "DEV", "the device for the new snapshot store"),
+    value<&Create::metadev>("--metadev", "DEV", "a separate device for the metadata"),
+    value<&Create::fstype>("--fstype", "TYPE",
+                           "the filesystem to make if the origin has none (--file: ext4)"),
+    value<&Create::replica_of>("--replica-of", "HOST", "make a replica of the volume on HOST, not a master"),
+    value<&Create::name>("--name", "REMOTEVOL", "the volume's name on HOST (the same)"), kSshUserOption,
     value<&Create::chunksize>("--chunksize", "SIZE", "unit of copying: 4k … 1m, a power of two (16k)"),
     kFillOptions, kKindOptions, kYesOption, kDryRunOption);
 
@@ -325,13 +328,13 @@ constexpr auto kCreateOptions = option_table<Create>(
 
 constexpr CommandSpec kCreate =
     command<create_volume>("create", arguments<&Create::volume, &Create::dir>("VOL [DIR]"),
-                           "Make a volume, its store and its mounts at one go.", kCreateOptions,
-                           Page{"Does what define volume, define master and define schedule do, and takes it "
-                                "back if a step fails. A filesystem on the origin is kept; where there is "
-                                "none, --fstype has one made. Everything on the store is overwritten: data "
-                                "found there are named, and asked about. With --file the volume is in two "
-                                "sparse files. With --replica-of it becomes a replica, which is filled by "
-                                "replicate.",
+                           "Make a volume, its store and its mounts with one command.", kCreateOptions,
+                           Page{"Does what define volume, define master and define schedule do. If a step "
+                                "fails, the steps before are undone. A filesystem on the origin is kept; if "
+                                "there is none, --fstype makes one. Everything on the store is overwritten; "
+                                "if data is found there, you are asked first. With --file, origin and store "
+                                "are two sparse files. With --replica-of the volume becomes a replica, which "
+                                "replicate fills.",
                                 "A filesystem that you have, with a store on another disk, and hourly "
                                 "snapshots for a day:\n"
                                 "$ zumastor create data --origin /dev/sdb1 --store /dev/sdc1 --hourly 24\n"

@@ -30,7 +30,7 @@ MasterRole master_role_from(const DefineMaster& given)
     const MasterRole role{!given.no_snapmount, given.dotsnapshot, given.exported, given.samba};
     if (!role.mount_snapshots && (role.over_nfs || role.samba)) {
         throw Failure(Exit::usage, "--export and --samba show mounted snapshots, --no-snapmount mounts none",
-                      "leave one of them out");
+                      "leave out --no-snapmount, or --export and --samba");
     }
     return role;
 }
@@ -41,10 +41,11 @@ void refuse_half_received(const Volume& volume, const DefineMaster& given)
     const std::string& name = volume.config().name;
     if (!given.yes && load_replica_state(volume.paths().state).reception) {
         throw Failure(Exit::mismatch,
-                      volume.what() +
-                          " holds part of a stream that was broken off: a mixture of two snapshots",
-                      "take that back: zumastor define source " + name + " HOST, then zumastor promote " +
-                          name + "; or take what its device holds, whatever that is: repeat this with --yes");
+                      volume.what() + " holds part of an interrupted stream: its content is a mixture of two "
+                                      "snapshots",
+                      "take the stream back: zumastor define source " + name +
+                          " HOST, then zumastor promote " + name +
+                          "; or accept the mixture: repeat this command with --yes");
     }
 }
 
@@ -56,9 +57,9 @@ void forget_reception(const Volume& volume)
         const Reception part = *state.reception;
         state.reception.reset();
         save_replica_state(volume.paths().state, state);
-        note(volume.what() + " is now a mixture, part of snapshot " + part.to +
-             (part.from.empty() ? ", the rest as it was" : ", the rest of snapshot " + part.from) +
-             "; the reception that was broken off is forgotten, the volume's snapshots are whole");
+        note(volume.what() + " is a mixture now: a part is from snapshot " + part.to +
+             (part.from.empty() ? ", the rest is as it was" : ", the rest is from snapshot " + part.from) +
+             "; the interrupted reception is forgotten; the volume's snapshots are complete");
     }
 }
 
@@ -102,24 +103,22 @@ Exit define_master(const DefineMaster& given)
 constexpr auto kDefineMasterOptions = option_table<DefineMaster>(
     flag<&DefineMaster::no_snapmount>("-n,--no-snapmount", "do not mount the snapshots"),
     flag<&DefineMaster::dotsnapshot>("-s,--dotsnapshot",
-                                     "show the snapshots in .snapshot of the volume's root, too"),
+                                     "also show the snapshots in .snapshot in the volume's root"),
     flag<&DefineMaster::exported>(
         "-e,--export", "export the snapshots over NFS, read-only, to the clients of the mount point"),
-    flag<&DefineMaster::samba>("-p,--samba",
-                               "write the settings of a share for Samba that has previous versions"),
-    flag<&DefineMaster::yes>(
-        "-y,--yes",
-        "a replica: promote it without asking; one that was: also if a stream to it was broken off"),
+    flag<&DefineMaster::samba>("-p,--samba", "write the settings of a Samba share with previous versions"),
+    flag<&DefineMaster::yes>("-y,--yes",
+                             "promote a replica without asking; accept what an interrupted stream left"),
     kForceOption, kDryRunOption);
 
 } // namespace
 
 constexpr CommandSpec kDefineMaster = command<define_master>(
     "define master", arguments<&DefineMaster::volume>("VOL"),
-    "Mount the volume and its snapshots; repeating it resets the options.", kDefineMasterOptions,
-    Page{"Mounts the volume's filesystem, its snapshots below the snapshot directory, "
-         "and the links hourly.0 and so on. The options are those of this command: what "
-         "is not given any more is off. Of a replica it makes a master, as promote does.",
+    "Mount the volume and its snapshots; options that are not given are reset.", kDefineMasterOptions,
+    Page{"Mounts the volume's filesystem, mounts its snapshots below the snapshot "
+         "directory, and makes the links hourly.0 and so on. Options that are not "
+         "given are turned off. A replica becomes a master, as with promote.",
          "$ zumastor define master data\n"
          "With snapshots for NFS clients, and in .snapshot:\n"
          "$ zumastor define master data --export --dotsnapshot"});

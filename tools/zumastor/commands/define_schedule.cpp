@@ -48,9 +48,9 @@ constexpr CommandSpec kDefineSchedule = command<define_schedule>(
     "define schedule", arguments<&DefineSchedule::volume>("VOL"),
     "Set how many snapshots of each kind are kept.", kDefineScheduleOptions,
     Page{"Kinds that are not given stay as they are. A timer takes hourly, daily, "
-         "weekly and monthly snapshots; those of a kind of your own are taken by "
-         "snapshot. A rotation deletes the oldest of a kind when there are more than so "
-         "many. Snapshots of a kind that is set to 0 stay.",
+         "weekly and monthly snapshots. The command snapshot takes those of a kind of "
+         "your own. When there are more snapshots of a kind than its number, the "
+         "oldest is deleted. Snapshots of a kind that is set to 0 stay.",
          "$ zumastor define schedule data --hourly 24 --daily 7 --weekly 4\n"
          "$ zumastor define schedule data --custom before-upgrade,3"});
 

@@ -41,7 +41,7 @@ Overwritable find_overwritable(const DefineSource& given, const HostName& host)
     }
     std::string question;
     if (volume.config().master || load_replica_state(volume.paths().state).lineage.empty()) {
-        question = "what is on volume " + name + " will be overwritten with what " + host + " sends";
+        question = "the content of volume " + name + " will be overwritten with what " + host + " sends";
     }
     return {std::move(locked), std::move(question)};
 }
@@ -88,21 +88,22 @@ Exit define_source(const DefineSource& given)
 }
 
 constexpr auto kDefineSourceOptions = option_table<DefineSource>(
-    kPeriodOption, value<&DefineSource::name>("-n,--name", "REMOTEVOL", "the volume's name there (the same)"),
+    kPeriodOption,
+    value<&DefineSource::name>("-n,--name", "REMOTEVOL", "the volume's name on HOST (the same)"),
     value<&DefineSource::rate_limit>(
         "-r,--ratelimit,--rate-limit", "SIZE",
-        "it is sent at most so many bytes a second; of upstream's limit and this one the smaller counts"),
+        "at most so many bytes a second; if upstream has a limit, the smaller one counts"),
     flag<&DefineSource::mount_snap>("-m,--mount-snap", "mount all snapshots, not only the newest"),
     kSshUserOption, kYesOption, kDryRunOption);
 
 } // namespace
 
-constexpr CommandSpec kDefineSource =
-    command<define_source>("define source", arguments<&DefineSource::volume, &DefineSource::host>("VOL HOST"),
-                           "Make this volume a replica of HOST's ([USER@]HOST[:PORT]).", kDefineSourceOptions,
-                           Page{"What the volume holds is overwritten by the first cycle; it is asked about. "
-                                "Of a master, a snapshot of what only it holds is kept. The replica's newest "
-                                "snapshot is mounted at the volume's mount point, read-only.",
-                                "$ zumastor define source data upstream.example.com --period 600"});
+constexpr CommandSpec kDefineSource = command<define_source>(
+    "define source", arguments<&DefineSource::volume, &DefineSource::host>("VOL HOST"),
+    "Make this volume a replica of a volume on HOST ([USER@]HOST[:PORT]).", kDefineSourceOptions,
+    Page{"The first cycle overwrites the content of the volume; you are asked first. "
+         "If the volume was a master, a snapshot holds what only this volume has. The "
+         "replica's newest snapshot is mounted read-only at the volume's mount point.",
+         "$ zumastor define source data upstream.example.com --period 600"});
 
 } // namespace zumastor

@@ -26,16 +26,16 @@ Exit define_target(const DefineTarget& given)
     VolumeConfig& config = locked.volume.config();
     Target target = target_from(given.host, given);
     if (!fits_units(config.name, target.host)) {
-        throw Failure(
-            Exit::usage,
-            "target: '" + target.host +
-                "' makes the names of systemd's units too long: most marks count four characters there",
-            "~/.ssh/config can give a shorter name");
+        throw Failure(Exit::usage,
+                      "target: '" + target.host +
+                          "' is too long for the names of systemd's units: most punctuation marks take "
+                          "four characters there",
+                      "give the host a shorter name in ~/.ssh/config");
     }
     target.bytes_per_second = rate_from(given);
     target.compress = !given.uncompressed;
     if (const auto test = given.test; test && *test != "fullvolume") {
-        throw Failure(Exit::usage, "--test " + *test + ": there is only fullvolume");
+        throw Failure(Exit::usage, "--test " + *test + ": the only test is fullvolume");
     }
     target.full = given.test.has_value();
     target.period = period_from(given);
@@ -58,21 +58,26 @@ Exit define_target(const DefineTarget& given)
 }
 
 constexpr auto kDefineTargetOptions = option_table<DefineTarget>(
-    kPeriodOption, value<&DefineTarget::name>("-n,--name", "REMOTEVOL", "the volume's name there (the same)"),
-    value<&DefineTarget::rate_limit>("-r,--ratelimit,--rate-limit", "SIZE",
-                                     "at most so many bytes a second; pulled, too, once it was pushed to"),
-    flag<&DefineTarget::uncompressed>("-u,--uncompressed", "do not compress; the same"),
+    kPeriodOption,
+    value<&DefineTarget::name>("-n,--name", "REMOTEVOL", "the volume's name on HOST (the same)"),
+    value<&DefineTarget::rate_limit>(
+        "-r,--ratelimit,--rate-limit", "SIZE",
+        "at most so many bytes a second; after the first cycle from here, also if the "
+        "replica asks"),
+    flag<&DefineTarget::uncompressed>(
+        "-u,--uncompressed", "do not compress; after the first cycle from here, also if the replica asks"),
     value<&DefineTarget::test>("-t,--test", "fullvolume",
-                               "every cycle begun here sends everything, not what changed"),
+                               "cycles that begin here send everything, not only what changed"),
     kSshUserOption, kDryRunOption);
 
 } // namespace
 
 constexpr CommandSpec kDefineTarget = command<define_target>(
     "define target", arguments<&DefineTarget::volume, &DefineTarget::host>("VOL HOST"),
-    "Name a host ([USER@]HOST[:PORT]) that this volume is replicated to.", kDefineTargetOptions,
-    Page{"The host needs a volume that is a replica of this one (define source there), "
-         "and an ssh key without a passphrase. Options that are not given are reset.",
+    "Replicate this volume to a host ([USER@]HOST[:PORT]).", kDefineTargetOptions,
+    Page{"On HOST, define source makes a volume a replica of this one. This host needs "
+         "an ssh key without a passphrase for HOST. Options that are not given are "
+         "reset.",
          "A cycle every ten minutes:\n"
          "$ zumastor define target data replica.example.com --period 600\n"
          "Another name there, and a slow link:\n"

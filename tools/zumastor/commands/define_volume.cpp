@@ -51,9 +51,11 @@ NewVolume new_volume_from(const DefineVolume& given)
     }
     if (const Volume place(config);
         is_below(canonical(place.snapshot_directory()), canonical(place.mount_point()))) {
-        throw Failure(
-            Exit::usage, place.snapshot_directory() + " is inside of the volume, where its users may write",
-            "choose another --snappath; --dotsnapshot of define master shows snapshots in the volume");
+        throw Failure(Exit::usage,
+                      place.snapshot_directory() +
+                          " is inside the volume, where the volume's users may write",
+                      "choose another --snappath; to show snapshots in the volume, use define "
+                      "master --dotsnapshot");
     }
     config.mount_options = given.mountopts.value_or("");
     config.snapshot_options = given.snapmountopts.value_or("");
@@ -67,7 +69,7 @@ NewVolume new_volume_from(const DefineVolume& given)
     wanted.initialize = given.initialize;
     wanted.zero_origin = given.zero;
     if (wanted.zero_origin && !wanted.initialize) {
-        throw Failure(Exit::usage, "--zero is for a new volume: it needs --initialize, too");
+        throw Failure(Exit::usage, "--zero is only for a new store: add --initialize");
     }
     return wanted;
 }
@@ -129,21 +131,22 @@ Exit define_volume(const DefineVolume& given)
 constexpr auto kDefineVolumeOptions = option_table<DefineVolume>(
     flag<&DefineVolume::initialize>("-i,--initialize", "make a new snapshot store on SNAPSTORE"),
     flag<&DefineVolume::zero>("-z,--zero", "fill the origin with zeros (with -i)"),
-    value<&DefineVolume::metadev>("-m,--metadev", "DEV", "a device of its own for the metadata"),
+    value<&DefineVolume::metadev>("-m,--metadev", "DEV", "a separate device for the metadata"),
     value<&DefineVolume::blocksize>("-b,--blocksize", "SIZE", "size of metadata blocks: 4k"),
     value<&DefineVolume::chunksize>("-c,--chunksize", "SIZE",
                                     "unit of copying, with -i: 4k … 1m, a power of two (16k)"),
-    value<&DefineVolume::cachesize>("-k,--cachesize", "SIZE", "memory of the daemon for metadata"),
+    value<&DefineVolume::cachesize>("-k,--cachesize", "SIZE", "the daemon's memory for metadata"),
     kFillOptions,
     value<&DefineVolume::mountpoint>("-p,--mountpoint", "DIR",
                                      "where the volume is mounted (/var/run/zumastor/mount/VOL)"),
-    value<&DefineVolume::mountopts>("-o,--mountopts", "LIST", "with which options"),
+    value<&DefineVolume::mountopts>("-o,--mountopts", "LIST", "the volume's mount options"),
     value<&DefineVolume::snappath>("-s,--snappath", "DIR",
                                    "where its snapshots are mounted (/var/run/zumastor/snapshot/VOL)"),
-    value<&DefineVolume::snapmountopts>("--snapmountopts", "LIST",
-                                        "what snapshots and replicas allow: suid, dev (they are mounted "
-                                        "nosuid, nodev), exec, symfollow (as the "
-                                        "volume's own options say); or noexec, nosymfollow"),
+    value<&DefineVolume::snapmountopts>(
+        "--snapmountopts", "LIST",
+        "mount options of snapshots and replicas: suid, dev (otherwise nosuid, "
+        "nodev), exec, symfollow (otherwise as the volume's options say), noexec, "
+        "nosymfollow"),
     kYesOption, kDryRunOption);
 
 } // namespace
@@ -152,10 +155,10 @@ constexpr CommandSpec kDefineVolume = command<define_volume>(
     "define volume",
     arguments<&DefineVolume::volume, &DefineVolume::origin, &DefineVolume::store>("VOL ORIGIN SNAPSTORE"),
     "Make a volume of an origin and a snapshot store.", kDefineVolumeOptions,
-    Page{"The origin keeps what it holds. With --initialize the store is made anew, and "
-         "asked about if it holds anything; without, the store that is there is used, "
-         "which must be this origin's. The volume is started, and is /dev/mapper/VOL. "
-         "Nothing is mounted: define master does that.",
+    Page{"The origin keeps its content. With --initialize a new store is made; if data "
+         "is found on the device, you are asked first. Without --initialize the "
+         "existing store is used; it must belong to this origin. The volume is started "
+         "as /dev/mapper/VOL. Nothing is mounted: define master does that.",
          "$ zumastor define volume data /dev/sdb1 /dev/sdc1 --initialize"});
 
 } // namespace zumastor

@@ -131,8 +131,8 @@ Exit show_diff(const Diff& given)
 }
 
 constexpr auto kDiffOptions = option_table<Diff>(
-    value<&Diff::start>("--start", "OFFSET", "go on from this offset, rounded down to a chunk (0)"),
-    value<&Diff::limit>("--limit", "N", "at most so many ranges; what to go on with is printed"),
+    value<&Diff::start>("--start", "OFFSET", "begin at this offset, rounded down to a chunk (0)"),
+    value<&Diff::limit>("--limit", "N", "list at most so many ranges, and print where the next one begins"),
     flag<&Diff::json>("--json", "for programs: one JSON document, versioned"));
 
 } // namespace
@@ -140,9 +140,9 @@ constexpr auto kDiffOptions = option_table<Diff>(
 constexpr CommandSpec kDiff = command<show_diff>(
     "diff", arguments<&Diff::volume, &Diff::snapshot1, &Diff::snapshot2>("VOL SNAP1 [SNAP2]"),
     "List the ranges that may differ between a snapshot and a newer one, or the volume.", kDiffOptions,
-    Page{"The ranges come from the store's index; data are not read. A range that is "
-         "listed may have been overwritten with the same content. Without SNAP2 the "
-         "snapshot is compared with the volume as it is.",
+    Page{"The ranges come from the store's index; no data is read. A listed range may "
+         "have been overwritten with the same content. Without SNAP2 the snapshot is "
+         "compared with the volume as it is now.",
          "$ zumastor diff data hourly.1 hourly.0\n"
          "$ zumastor diff data hourly.0 --json"});
 

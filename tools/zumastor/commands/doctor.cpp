@@ -115,10 +115,10 @@ constexpr auto kDoctorOptions =
 
 constexpr CommandSpec kDoctor =
     command<doctor>("doctor", arguments<&Doctor::volume>("[VOL]"),
-                    "Look for what is wrong, with this host or a volume, and say what to do.", kDoctorOptions,
-                    Page{"Looks at the kernel module, systemd, /etc/fstab, devices, stores, snapshots "
-                         "and replication. It only reads. The exit status is that of the first fault; 3 "
-                         "if there are only warnings.",
+                    "Find out what is wrong with this host or a volume, and say what to do.", kDoctorOptions,
+                    Page{"Examines the kernel module, systemd, /etc/fstab, devices, stores, snapshots "
+                         "and replication. The doctor only reads. The exit status is that of the first "
+                         "fault, or 3 if there are only warnings.",
                          "$ zumastor doctor\n"
                          "$ zumastor doctor data --json"});
 

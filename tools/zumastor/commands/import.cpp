@@ -40,11 +40,13 @@ Exit import_old(const Import& given)
         }
     }
     std::sort(directories.begin(), directories.end());
-    std::printf(
-        "# What zumastor 0.8 had in %s. Read it, stop 0.8 (zumastor stop volume VOL there, or a reboot\n"
-        "# without its init script), then execute it: sh -e THIS-FILE. Data on the origins are kept. The\n"
-        "# snapshots in the old stores are not: their format is not read any more.\n",
-        top.c_str());
+    std::printf("# The volumes of zumastor 0.8 in %s. Read this file, stop version 0.8 (its "
+                "own zumastor stop volume\n"
+                "# VOL, or a reboot without its init script), then execute the file: sh -e "
+                "THIS-FILE. The origins keep\n"
+                "# their content. The snapshots in the old stores are lost: this version "
+                "cannot read them.\n",
+                top.c_str());
     Troubles troubles;
     for (const std::string& directory : directories) {
         try {
@@ -63,17 +65,17 @@ Exit import_old(const Import& given)
 }
 
 constexpr auto kImportOptions = option_table<Import>(flag<&Import::yes>(
-    "-y,--yes", "write --yes into the commands: the old stores are overwritten without a question"));
+    "-y,--yes", "add --yes to the commands: they overwrite the old stores without asking"));
 
 } // namespace
 
-constexpr CommandSpec kImport =
-    command<import_old>("import", arguments<&Import::dir>("[DIR]"),
-                        "Print the commands that define the volumes of zumastor 0.8 anew.", kImportOptions,
-                        Page{"Reads what zumastor 0.8 kept in DIR (/var/lib/zumastor/volumes) and prints a "
-                             "script. Nothing is changed. The snapshots in the old stores are not taken "
-                             "over.",
-                             "$ zumastor import >volumes.sh\n"
-                             "$ sh -e volumes.sh"});
+constexpr CommandSpec kImport = command<import_old>(
+    "import", arguments<&Import::dir>("[DIR]"),
+    "Print commands that define the volumes of zumastor 0.8 for this version.", kImportOptions,
+    Page{"Reads what zumastor 0.8 kept in DIR (/var/lib/zumastor/volumes) and prints a "
+         "script. Nothing is changed. The snapshots in the old stores are not taken "
+         "over.",
+         "$ zumastor import >volumes.sh\n"
+         "$ sh -e volumes.sh"});
 
 } // namespace zumastor

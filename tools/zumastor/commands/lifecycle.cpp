@@ -35,9 +35,9 @@ void start_and_remember(Volume& volume, Troubles& troubles)
     const std::string uuid = volume.config().uuid;
     volume.start_devices();
     if (volume.config().uuid != uuid) {
-        attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
+        attempt(troubles, "the volume's UUID is not saved", [&] { save_config(volume.config()); });
     }
-    attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
+    attempt(troubles, "the volume's timers are not started", [&] { wake_timers(volume.config()); });
 }
 
 void stop_for_good(Volume& volume)
@@ -64,8 +64,8 @@ Exit start_master(const OneVolume& given)
     Volume& volume = locked.volume;
     const std::string& name = volume.config().name;
     if (!volume.config().master) {
-        throw Failure(Exit::usage, volume.what() + " has no master role",
-                      "give it one: zumastor define master " + name);
+        throw Failure(Exit::usage, volume.what() + " is not a master",
+                      "make it a master: zumastor define master " + name);
     }
     if (dry_run(given, "start " + volume.what() + " and mount it at " + volume.mount_point())) {
         return Exit::ok;
@@ -123,7 +123,7 @@ Exit forget_volume(const OneVolume& given)
     for (const std::string& directory : {volume.paths().default_mount, volume.paths().default_snapshots}) {
         ::rmdir(directory.c_str()); // stays if something else is in it
     }
-    std::printf("volume %s is forgotten; %s and %s are as they were\n", name.c_str(),
+    std::printf("volume %s is forgotten; %s and %s are unchanged\n", name.c_str(),
                 volume.config().origin.c_str(), volume.config().store.c_str());
     return Exit::ok;
 }
@@ -138,27 +138,27 @@ constexpr CommandSpec kStartVolume =
                                "$ zumastor start volume data"});
 constexpr CommandSpec kStartMaster =
     command<start_master>("start master", arguments<&OneVolume::volume>("VOL"),
-                          "The same, and mount the volume and its snapshots.", kOneVolume,
-                          Page{"Starts the volume if it is not started, and mounts it as define master said. "
-                               "At boot systemd does it.",
+                          "Start the volume, and mount the volume and its snapshots.", kOneVolume,
+                          Page{"Starts the volume if it is not started, and mounts it with the options of "
+                               "define master. At boot systemd does this.",
                                "$ zumastor start master data"});
 constexpr CommandSpec kStopVolume =
     command<stop_volume>("stop volume", arguments<&OneVolume::volume>("VOL"),
-                         "Unmount all, remove the devices, end the daemon.", kOneVolume,
-                         Page{"Refuses, changing nothing, while anybody uses the volume or a snapshot, in "
-                              "any mount namespace, and says who. With systemd it stays stopped until the "
-                              "next boot, or until it is started.",
+                         "Unmount everything, remove the devices, end the daemon.", kOneVolume,
+                         Page{"If the volume or a snapshot is in use, in any mount namespace, the command "
+                              "names the users and changes nothing. With systemd the volume stays stopped "
+                              "until the next boot, or until it is started.",
                               "$ zumastor stop volume data"});
 constexpr CommandSpec kStopMaster = command<stop_master>(
     "stop master", arguments<&OneVolume::volume>("VOL"), "Unmount the volume and its snapshots.", kOneVolume,
-    Page{"Unmounts the volume and its snapshots; device and daemon stay. Refuses, "
-         "changing nothing, while anybody uses them, and says who.",
+    Page{"Unmounts the volume and its snapshots; device and daemon stay. If the volume "
+         "or a snapshot is in use, the command names the users and changes nothing.",
          "$ zumastor stop master data"});
 constexpr CommandSpec kForgetVolume =
     command<forget_volume>("forget volume", arguments<&OneVolume::volume>("VOL"),
                            "Stop the volume and forget it; its data stay.", kOneVolume,
-                           Page{"Stops the volume and removes its configuration. Origin and store keep what "
-                                "they hold: define volume without --initialize takes them again.",
+                           Page{"Stops the volume and removes its configuration. Origin and store keep their "
+                                "content: define volume without --initialize uses them again.",
                                 "$ zumastor forget volume data"});
 
 } // namespace zumastor

@@ -54,11 +54,11 @@ constexpr std::array kCommands{
     &kStatus,
 };
 constexpr std::array kFiles{
-    FileSpec{"/etc/zumastor/VOL.toml", "what the administrator wants of a volume: zumastor-volume(5)"},
+    FileSpec{"/etc/zumastor/VOL.toml", "the configuration of a volume: zumastor-volume(5)"},
     FileSpec{"/run/zumastor/VOL/", "sockets and process id of its daemon"},
     FileSpec{"/run/zumastor/mount/VOL, /run/zumastor/snapshot/VOL",
              "where volume and snapshots are mounted unless another place is named"},
-    FileSpec{"/var/lib/zumastor/.state/VOL/", "what replication and revert remember"},
+    FileSpec{"/var/lib/zumastor/.state/VOL/", "the state of replication and revert"},
     FileSpec{"/var/log/zumastor/VOL/server.log",
              "the daemon's log, where systemd's journal does not have it"},
 };

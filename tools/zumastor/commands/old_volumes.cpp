@@ -63,7 +63,7 @@ std::optional<std::string> Importer::device(const std::string& role)
     std::error_code error;
     const fs::path target = fs::read_symlink(directory_ / place, error);
     if (error) {
-        throw Failure(Exit::failed, (directory_ / place).string() + " is no symbolic link to a device");
+        throw Failure(Exit::failed, (directory_ / place).string() + " is not a symbolic link to a device");
     }
     return (directory_ / "device" / target).lexically_normal().string();
 }
@@ -83,7 +83,8 @@ std::optional<std::string> Importer::period(const fs::path& place)
     const std::string text = line(place);
     const auto seconds = parse_integer(text);
     if (!seconds || *seconds < 0 || *seconds > kLongestOldPeriod) {
-        remark((directory_ / place).string() + ": '" + text + "' is no number of seconds: no period");
+        remark((directory_ / place).string() + ": '" + text +
+               "' is not a number of seconds: no period is set");
         return std::nullopt;
     }
     return std::to_string(*seconds);
@@ -134,7 +135,8 @@ void Importer::define_role(bool yes)
     }
     const std::string host = has("source/hostname") ? line("source/hostname") : "";
     if (host.empty()) {
-        remark("this is a replica, but source/hostname does not say of whom: zumastor define source " +
+        remark("this is a replica, but source/hostname does not name its source: zumastor "
+               "define source " +
                name_ + " HOST");
         return;
     }
@@ -158,7 +160,7 @@ void Importer::define_schedule()
             const std::string count = line(fs::path(place) / kind);
             const auto keep = parse_integer(count);
             if (!keep || *keep < 0) {
-                remark(entry.string() + ": '" + count + "' is no number of snapshots");
+                remark(entry.string() + ": '" + count + "' is not a number of snapshots");
                 continue;
             }
             set_kind(schedule, kind, static_cast<std::uint64_t>(*keep));
@@ -195,7 +197,7 @@ void Importer::define_targets()
         command(words);
     }
     if (!hosts.empty() || has("source")) {
-        remark("replication goes over ssh, with a key of its own; both sides begin with a full transfer");
+        remark("replication goes over ssh, with its own key; it begins with a full transfer");
     }
 }
 
@@ -217,7 +219,7 @@ void Importer::tell_the_rest()
     }
     std::sort(rest.begin(), rest.end());
     for (const std::string& path : rest) {
-        remark("not taken over, have a look: " + path);
+        remark("not taken over, look at it yourself: " + path);
     }
 }
 

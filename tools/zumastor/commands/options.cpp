@@ -23,11 +23,12 @@ Kind parse_custom(const std::string& text, std::int64_t most)
     const std::string name = text.substr(0, comma);
     check_kind_name(name);
     if (is_kept_kind(name)) {
-        throw Failure(Exit::usage, "--custom " + text + ": such snapshots are kept until they are released",
+        throw Failure(Exit::usage,
+                      "--custom " + text + ": snapshots of this kind are held until they are released",
                       "choose another name");
     }
     if (std::find(kBuiltinKinds.begin(), kBuiltinKinds.end(), name) != kBuiltinKinds.end()) {
-        throw Failure(Exit::usage, "--custom " + text + ": for this kind there is --" + name);
+        throw Failure(Exit::usage, "--custom " + text + ": this kind has its own option: --" + name);
     }
     return {name, static_cast<std::uint64_t>(need_integer(text.substr(comma + 1), name, 0, most))};
 }
@@ -104,7 +105,7 @@ std::uint64_t rate_from(const CycleTimes& given)
     const auto& text = given.rate_limit;
     const std::uint64_t rate = text ? need_size(*text, "rate limit") : 0;
     if (rate > kHighestRate) { // and the number in VOL.toml is a signed one
-        throw Failure(Exit::usage, "rate limit: " + *text + " bytes a second are no limit",
+        throw Failure(Exit::usage, "rate limit: " + *text + " bytes a second is too much",
                       "give at most 1024T");
     }
     return rate;
@@ -114,7 +115,8 @@ void tell_period(const std::string& name, const std::string& role, std::uint64_t
 {
     if (period > 0) {
         std::printf("a cycle every %llu s%s\n", static_cast<unsigned long long>(period),
-                    stopped ? (", but it is stopped: zumastor start " + role + " " + name).c_str() : "");
+                    stopped ? (", but its timer is stopped: zumastor start " + role + " " + name).c_str()
+                            : "");
     }
 }
 

@@ -17,7 +17,7 @@ struct DryRun {
     bool dry_run = false;
 };
 inline constexpr auto kDryRunOption =
-    flag<&DryRun::dry_run>("--dry-run", "check everything, say what would be done, do nothing");
+    flag<&DryRun::dry_run>("--dry-run", "check everything, say what would be done, change nothing");
 
 struct Yes {
     bool yes = false;
@@ -28,7 +28,7 @@ struct Force {
     bool force = false;
 };
 inline constexpr auto kForceOption =
-    flag<&Force::force>("--force", "a replica that is in use: cut its users off, and say whom");
+    flag<&Force::force>("--force", "cut off the users of a replica that is in use, and name them");
 
 // What commands about one volume, or one of its targets, are given.
 struct OneVolume : DryRun {
@@ -49,7 +49,7 @@ inline constexpr std::tuple kFillOptions{
     value<&FillOptions::warn_at>("--warn-at", "PERCENT,...",
                                  "warn in the log when the store is so full (80,90,95); 0: never"),
     flag<&FillOptions::snapshot_first>(
-        "--snapshot-first", "a store that is full or fails: writes fail, no snapshot is given up")};
+        "--snapshot-first", "if the store is full or fails: writes fail, no snapshot is given up")};
 // Throws Exit::usage.
 void apply(const FillOptions& given, VolumeConfig& config);
 
@@ -62,10 +62,11 @@ struct KindOptions {
 };
 inline constexpr std::tuple kKindOptions{
     value<&KindOptions::hourly>("-h,--hourly", "N", "how many hourly snapshots to keep; 0: none are rotated"),
-    value<&KindOptions::daily>("-d,--daily", "N", "the same for daily ones"),
-    value<&KindOptions::weekly>("-w,--weekly", "N", "for weekly ones"),
-    value<&KindOptions::monthly>("-m,--monthly", "N", "for monthly ones"),
-    value<&KindOptions::custom>("-c,--custom", "NAME,N", "for a kind of your own; may be repeated")};
+    value<&KindOptions::daily>("-d,--daily", "N", "how many daily snapshots to keep"),
+    value<&KindOptions::weekly>("-w,--weekly", "N", "how many weekly snapshots to keep"),
+    value<&KindOptions::monthly>("-m,--monthly", "N", "how many monthly snapshots to keep"),
+    value<&KindOptions::custom>("-c,--custom", "NAME,N",
+                                "how many snapshots of a kind of your own to keep; may be repeated")};
 // Counts into the schedule. Throws Exit::usage.
 void read_schedule(const KindOptions& given, std::vector<Kind>& schedule);
 
@@ -74,8 +75,8 @@ struct PeerOptions {
     std::optional<std::string> name;
     std::optional<std::string> ssh_user;
 };
-inline constexpr auto kSshUserOption =
-    value<&PeerOptions::ssh_user>("--ssh-user", "USER", "run ssh as this user, with its keys, not as root");
+inline constexpr auto kSshUserOption = value<&PeerOptions::ssh_user>(
+    "--ssh-user", "USER", "run ssh as this user, with this user's keys, not as root");
 // Both throw Exit::usage.
 SourceRole source_from(const std::string& host, const PeerOptions& given);
 Target target_from(const std::string& host, const PeerOptions& given);
@@ -87,7 +88,7 @@ struct CycleTimes {
     std::optional<std::string> rate_limit;
 };
 inline constexpr auto kPeriodOption = value<&CycleTimes::period>(
-    "-p,--period", "SEC", "a cycle so often by itself, from start to start (0: none)");
+    "-p,--period", "SEC", "seconds from start to start of automatic cycles (0: none)");
 // Both throw Exit::usage.
 std::uint64_t period_from(const CycleTimes& given);
 std::uint64_t rate_from(const CycleTimes& given);
@@ -95,8 +96,9 @@ std::uint64_t rate_from(const CycleTimes& given);
 void tell_period(const std::string& name, const std::string& role, std::uint64_t period, bool stopped);
 
 inline constexpr std::tuple kProgressOptions{
-    flag<&ProgressOptions::quiet>("-q,--quiet", "do not show how far it has come"),
-    flag<&ProgressOptions::json>("--json", "show it for programs: JSON objects, one a line, on stderr")};
+    flag<&ProgressOptions::quiet>("-q,--quiet", "do not show the progress"),
+    flag<&ProgressOptions::json>("--json",
+                                 "show the progress for programs: JSON objects, one a line, on stderr")};
 
 struct CycleFlags {
     std::optional<std::string> snapnum;
@@ -104,6 +106,6 @@ struct CycleFlags {
 };
 inline constexpr std::tuple kCycleOptions{
     value<&CycleFlags::snapnum>("-s,--snapnum", "SNAP", "send this snapshot, not a new one"),
-    flag<&CycleFlags::full>("--full", "send everything, not what changed")};
+    flag<&CycleFlags::full>("--full", "send everything, not only what changed")};
 
 } // namespace zumastor

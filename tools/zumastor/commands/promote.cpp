@@ -23,9 +23,10 @@ constexpr auto kPromoteOptions = option_table<Promote>(kForceOption, kYesOption,
 constexpr CommandSpec kPromote =
     command<run_promote>("promote", arguments<&Promote::volume>("VOL"),
                          "Make a replica the master, with its last complete snapshot.", kPromoteOptions,
-                         Page{"An unfinished cycle is taken back. The replica's users must leave, or are cut "
-                              "off with --force. The snapshot that both sides have is kept, so that the old "
-                              "master can come back with reverse.",
+                         Page{"Fails over to this replica. An unfinished cycle is taken back. If the "
+                              "replica is in use, the command is refused; --force cuts its users off. The "
+                              "snapshot that both sides have is held, so that reverse can make the old "
+                              "master a replica.",
                               "$ zumastor promote data"});
 
 } // namespace zumastor

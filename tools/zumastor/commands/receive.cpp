@@ -33,8 +33,8 @@ Exit print_token(const Volume& volume)
     const ReplicaState state = load_replica_state(volume.paths().state);
     Daemon daemon = volume.daemon();
     if (!state.reception || is_received(daemon, *state.reception)) {
-        throw Failure(Exit::not_found, volume.what() + ": no reception has been broken off",
-                      "send it from the beginning");
+        throw Failure(Exit::not_found, volume.what() + ": there is no interrupted reception",
+                      "send the stream from the beginning");
     }
     std::printf("%s\n", format_token(*state.reception).c_str());
     return Exit::ok;
@@ -96,7 +96,8 @@ Exit receive_stream(const Receive& given)
 }
 
 constexpr auto kReceiveOptions = option_table<Receive>(
-    flag<&Receive::resume_token>("--resume-token", "print where a reception broke off, for send --resume"),
+    flag<&Receive::resume_token>("--resume-token",
+                                 "print where an interrupted reception stopped, for send --resume"),
     flag<&Receive::session>("--session", "talk to zumastor replicate on the other side"),
     flag<&Receive::abort>("--abort",
                           "take back what was received or written since the last snapshot received"),
@@ -105,13 +106,13 @@ constexpr auto kReceiveOptions = option_table<Receive>(
 } // namespace
 
 constexpr CommandSpec kReceive = command<receive_stream>(
-    "receive", arguments<&Receive::volume>("VOL"), "Make a snapshot of a stream from standard input.",
+    "receive", arguments<&Receive::volume>("VOL"), "Receive a stream from standard input as a snapshot.",
     kReceiveOptions,
-    Page{"The stream is applied to the origin, and its snapshot taken, when all of it "
-         "was found right. Other snapshots of the replica do not change. A stream that "
-         "broke off can be gone on with.",
+    Page{"The stream is written to the origin. The snapshot is taken when the whole "
+         "stream was received and found correct. Other snapshots of the replica do not "
+         "change. An interrupted stream can be resumed.",
          "$ zumastor receive data <changes\n"
-         "Where a broken stream can go on, and what takes it back:\n"
+         "Where an interrupted stream can be resumed, and how to take it back:\n"
          "$ zumastor receive data --resume-token\n"
          "$ zumastor receive data --abort"});
 

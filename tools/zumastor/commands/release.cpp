@@ -36,11 +36,12 @@ Releasable find_releasable(const Release& given)
     SnapshotEntry kept = find_snapshot(volume.daemon().list(), volume.config(), given.snapshot);
     const std::string what = volume.what() + ": " + numbered(kept);
     if (!is_kept(kept)) {
-        throw Failure(Exit::usage, what + " was not kept by revert, reverse or receive --abort",
-                      "schedules drop theirs; any other: ddsnap delete " + volume.paths().server_socket +
-                          " " + std::to_string(kept.id));
+        throw Failure(Exit::usage, what + " is not held by revert, reverse or receive --abort",
+                      "schedules delete their own snapshots; to delete any other: ddsnap delete " +
+                          volume.paths().server_socket + " " + std::to_string(kept.id));
     }
-    return {std::move(locked), std::move(kept), what + " is deleted; what it holds may be nowhere else"};
+    return {std::move(locked), std::move(kept),
+            what + " will be deleted; its content may exist nowhere else"};
 }
 
 Exit release_kept(const Release& given)
@@ -61,16 +62,16 @@ Exit release_kept(const Release& given)
     return Exit::ok;
 }
 
-constexpr auto kReleaseOptions =
-    option_table<Release>(flag<&Release::yes>("-y,--yes", "do not ask before it is deleted"), kDryRunOption);
+constexpr auto kReleaseOptions = option_table<Release>(
+    flag<&Release::yes>("-y,--yes", "do not ask before the snapshot is deleted"), kDryRunOption);
 
 } // namespace
 
 constexpr CommandSpec kRelease = command<release_kept>(
     "release", arguments<&Release::volume, &Release::snapshot>("VOL SNAP"),
-    "Delete a snapshot that was kept of what revert, reverse or receive --abort overwrote.", kReleaseOptions,
-    Page{"No schedule deletes such a snapshot, and a full store does not give it up: "
-         "what it holds may be nowhere else. The doctor lists them.",
+    "Delete a held snapshot: what revert, reverse or receive --abort overwrote.", kReleaseOptions,
+    Page{"No schedule deletes a held snapshot, and a full store does not give it up: "
+         "its content may exist nowhere else. The doctor lists the held snapshots.",
          "$ zumastor release data 17"});
 
 } // namespace zumastor

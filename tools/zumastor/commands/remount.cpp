@@ -35,7 +35,8 @@ VolumeConfig wanted_config(const Volume& volume, const Remount& given)
     VolumeConfig wanted = volume.config();
     if (const std::string& directory = given.dir; directory != kUnchanged) {
         if (directory.empty()) {
-            throw Failure(Exit::usage, "the mount point is empty", "'-' leaves it as it is");
+            throw Failure(Exit::usage, "the mount point is empty",
+                          "give a directory, or '-' to leave the mount point as it is");
         }
         const std::string place = canonical(directory);
         wanted.mount_point = place == canonical(volume.paths().default_mount) ? "" : place;
@@ -49,7 +50,7 @@ VolumeConfig wanted_config(const Volume& volume, const Remount& given)
 void refuse_within(const std::string& place, const std::string& own, const Volume& volume)
 {
     if (is_below(place, canonical(own))) {
-        throw Failure(Exit::usage, place + " is inside of " + own + ", which belongs to " + volume.what());
+        throw Failure(Exit::usage, place + " is inside " + own + ", which belongs to " + volume.what());
     }
 }
 
@@ -62,7 +63,7 @@ void refuse_bad_place(const Volume& volume, const Volume& next)
     }
     const auto found = look_at(place).need();
     if (found && !S_ISDIR(found->st_mode)) {
-        throw Failure(Exit::usage, place + " is no directory");
+        throw Failure(Exit::usage, place + " is not a directory");
     }
     for (const std::string& own : {volume.mount_point(), volume.snapshot_directory()}) {
         refuse_within(place, own, volume);
@@ -116,7 +117,8 @@ void move(Volume& volume, Volume& next, Troubles& troubles)
     } catch (const Failure& failure) {
         save_config(volume.config());
         show(volume, troubles);
-        throw Failure(failure.code(), std::string(failure.what()) + "; all is as it was", failure.next());
+        throw Failure(failure.code(), std::string(failure.what()) + "; the mount is as it was",
+                      failure.next());
     }
 }
 
@@ -125,9 +127,8 @@ void change_options(Volume& volume, Volume& next, Troubles& troubles)
     const std::string& before = volume.config().mount_options;
     const std::string& now = next.config().mount_options;
     if (volume.config().source) {
-        note(volume.what() +
-             " is a replica: its snapshots are mounted as snapshots are; the options count when "
-             "it has been promoted");
+        note(volume.what() + " is a replica: its snapshots keep their own mount options; the new options "
+                             "apply after a promotion");
         save_config(next.config());
     } else if (filesystem_options(before) == filesystem_options(now)) {
         remount_filesystem(volume.paths().origin_device, canonical(volume.mount_point()), now);
@@ -175,9 +176,9 @@ constexpr auto kRemountOptions = option_table<Remount>(kDryRunOption);
 
 constexpr CommandSpec kRemount =
     command<remount>("remount", arguments<&Remount::volume, &Remount::dir, &Remount::opts>("VOL DIR [OPTS]"),
-                     "Change the mount point, the mount options, or both ('-': as it is).", kRemountOptions,
-                     Page{"A mounted volume is mounted there at once, and at every later start. '-' "
-                          "leaves mount point or options as they are.",
+                     "Change the mount point, the mount options, or both ('-': unchanged).", kRemountOptions,
+                     Page{"A mounted volume is mounted at DIR at once; every later start mounts it "
+                          "there. '-' leaves mount point or options as they are.",
                           "$ zumastor remount data /srv/data\n"
                           "$ zumastor remount data - noatime"});
 

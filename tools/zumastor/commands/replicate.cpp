@@ -60,19 +60,18 @@ Exit replicate(const Replicate& given)
 }
 
 constexpr auto kReplicateOptions = option_table<Replicate>(
-    kCycleOptions,
-    flag<&Replicate::wait>("-w,--wait", "return when the cycle is done; this is so unless --nowait is given"),
-    flag<&Replicate::nowait>("-n,--nowait", "return at once; how it ends: zumastor status VOL"),
+    kCycleOptions, flag<&Replicate::wait>("-w,--wait", "return when the cycle is done (the default)"),
+    flag<&Replicate::nowait>("-n,--nowait", "return at once; zumastor status VOL shows the result"),
     value<&Replicate::delay>("-d,--delay", "SEC", "begin after so many seconds"), kProgressOptions);
 
 } // namespace
 
 constexpr CommandSpec kReplicate =
     command<replicate>("replicate", arguments<&Replicate::volume, &Replicate::host>("VOL [HOST]"),
-                       "Bring a replica up to date: one cycle.", kReplicateOptions,
-                       Page{"From the master to its targets, or from the source to a replica. What changed "
-                            "since the last cycle is sent; a cycle that broke off is gone on with. Without "
-                            "HOST all targets get a cycle.",
+                       "Bring a replica up to date with one cycle.", kReplicateOptions,
+                       Page{"On a master, the cycle goes to its targets. On a replica, it comes from the "
+                            "source. A cycle sends what changed since the last one. An interrupted cycle "
+                            "is resumed. Without HOST all targets get a cycle.",
                             "$ zumastor replicate data\n"
                             "$ zumastor replicate data replica --nowait"});
 

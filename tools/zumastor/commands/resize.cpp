@@ -53,9 +53,10 @@ Wish need_wish(const std::string& text, const std::string& path, const std::stri
     }
     if (wish.bytes > device.bytes) {
         throw Failure(Exit::usage,
-                      path + " has " + std::to_string(device.bytes) + " bytes, fewer than the " +
-                          std::to_string(wish.bytes) + " that the " + role + " is to have",
-                      "make it larger first, e.g. lvextend -L " + std::to_string(wish.bytes) + "b " + path);
+                      path + " has " + std::to_string(device.bytes) + " bytes, but the " + role +
+                          " is to have " + std::to_string(wish.bytes),
+                      "make the device larger first, e.g. lvextend -L " + std::to_string(wish.bytes) + "b " +
+                          path);
     }
     return wish;
 }
@@ -76,13 +77,13 @@ void refuse_cut(const Volume& volume, std::uint64_t bytes)
     }
     if (used && *used > bytes) {
         const auto mount = origin_mount(volume);
-        throw Failure(
-            Exit::busy,
-            volume.what() + ": its filesystem has " + std::to_string(*used) + " bytes, more than the " +
-                std::to_string(bytes) + " that would be left",
-            "make it smaller first: " + (mount ? "umount " + mount->target + ", then " : std::string()) +
-                "resize2fs " + volume.paths().origin_device + " " + std::to_string(bytes / 1024) +
-                "K (XFS cannot be made smaller)");
+        throw Failure(Exit::busy,
+                      volume.what() + ": its filesystem has " + std::to_string(*used) +
+                          " bytes, more than the " + std::to_string(bytes) + " that would be left",
+                      "make the filesystem smaller first: " +
+                          (mount ? "umount " + mount->target + ", then " : std::string()) + "resize2fs " +
+                          volume.paths().origin_device + " " + std::to_string(bytes / 1024) +
+                          "K (XFS cannot be made smaller)");
     }
 }
 
@@ -102,7 +103,7 @@ std::string growth_advice(const Volume& volume)
     if (type == "btrfs") {
         return "now grow its filesystem: btrfs filesystem resize max " + where;
     }
-    return "what is on it can be grown now";
+    return "what is on the volume can be grown now";
 }
 
 // What snapshots hold must fit into what is left. The daemon looks again.
@@ -114,14 +115,14 @@ void refuse_full_store(const Volume& volume, const VolumeEntry& now, const Wish&
         throw Failure(Exit::store_full,
                       volume.what() + ": its snapshots use " +
                           format_size(now.store_chunks * now.chunk_bytes - unused) +
-                          " of its store, which can have " + quantity(least) + " at the least",
-                      "give that or more, leave room for what is to come, or delete snapshots first");
+                          " of its store; the smallest possible size is " + quantity(least),
+                      "give a larger size, with room for new data, or delete snapshots first");
     }
 }
 
 void print_may_shrink(const Wish& wish)
 {
-    std::printf("its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+    std::printf("the device can be made smaller now, e.g. lvreduce -L %llub %s\n",
                 static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
 }
 
@@ -145,9 +146,10 @@ void refuse_shared_metadata(const Volume& volume)
 {
     if (volume.config().meta.empty()) {
         throw Failure(Exit::usage,
-                      volume.what() + " has no metadata device: its metadata are on the store's, before the "
-                                      "chunks, and their room cannot change there",
-                      "their room was chosen for the size that the store had when it was made");
+                      volume.what() +
+                          " has no metadata device: its metadata is on the store's device, where its "
+                          "size cannot change",
+                      "leave --metadata out; the size of the metadata was set when the store was made");
     }
 }
 
@@ -156,7 +158,7 @@ void resize_metadata(Daemon& daemon, const Volume& volume, const Wish& wish)
     const VolumeEntry before = daemon.status();
     daemon.resize(std::nullopt, std::nullopt, wish.bytes);
     const VolumeEntry now = daemon.status();
-    std::printf("%s: its metadata have %s, %s of it unused\n", volume.what().c_str(),
+    std::printf("%s: its metadata area has %s, %s of it unused\n", volume.what().c_str(),
                 format_size(now.meta_blocks * kBlockBytes).c_str(),
                 format_size(now.free_meta_blocks * kBlockBytes).c_str());
     if (now.meta_blocks < before.meta_blocks) {
@@ -176,7 +178,7 @@ void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish)
         return;
     }
     volume.resize_origin(daemon, wish.bytes / kSectorBytes);
-    std::printf("%s has %s; its device may be made smaller now, e.g. lvreduce -L %llub %s\n",
+    std::printf("%s has %s; the device can be made smaller now, e.g. lvreduce -L %llub %s\n",
                 volume.what().c_str(), quantity(wish.bytes).c_str(),
                 static_cast<unsigned long long>(wish.bytes), wish.path.c_str());
 }
@@ -184,8 +186,10 @@ void resize_origin(Volume& volume, Daemon& daemon, const Wish& wish)
 void refuse_while_half_received(const Volume& volume)
 {
     if (load_replica_state(volume.paths().state).reception) {
-        throw Failure(Exit::busy, volume.what() + " holds part of a stream, which its end may be needed for",
-                      "finish it (zumastor replicate), or take it back: zumastor receive --abort " +
+        throw Failure(Exit::busy,
+                      volume.what() + " holds part of an interrupted stream, which may need the volume's end",
+                      "finish the stream (zumastor replicate), or take it back: zumastor receive "
+                      "--abort " +
                           volume.config().name);
     }
 }
@@ -222,7 +226,7 @@ Resizable find_resizable(const Resize& given)
         refuse_cut(volume, origin->bytes);
         streams.emplace(volume.config().name, "receive");
         refuse_while_half_received(volume);
-        question = "what lies beyond " + quantity(origin->bytes) + " of " + volume.what() +
+        question = "everything beyond " + quantity(origin->bytes) + " of " + volume.what() +
                    " is cut off (its snapshots keep it)";
     }
     return found;
@@ -262,10 +266,10 @@ Exit resize_volume(const Resize& given)
 
 constexpr auto kResizeOptions = option_table<Resize>(
     value<&Resize::origin>("-o,--origin", "SIZE", "the volume's size; max: all of its device"),
-    value<&Resize::snapshot>(
-        "-s,--snapshot", "SIZE",
-        "the snapshot store's; max: all of its device. A smaller one moves what snapshots use of its end"),
-    value<&Resize::metadata>("-m,--metadata", "SIZE", "the metadata device's; max: all of it"),
+    value<&Resize::snapshot>("-s,--snapshot", "SIZE",
+                             "the snapshot store's size; max: all of its device. Before a store shrinks, "
+                             "data at its end is moved"),
+    value<&Resize::metadata>("-m,--metadata", "SIZE", "the size used of the metadata device; max: all of it"),
     flag<&Resize::yes>("-y,--yes", "do not ask before the volume's end is cut off"), kDryRunOption);
 
 } // namespace
@@ -273,8 +277,8 @@ constexpr auto kResizeOptions = option_table<Resize>(
 constexpr CommandSpec kResize = command<resize_volume>(
     "resize", arguments<&Resize::volume>("VOL"),
     "Change the size of the volume, or of its store; snapshots keep theirs.", kResizeOptions,
-    Page{"The device below must have the room already; to shrink, it is made smaller "
-         "afterwards. Everything goes on meanwhile. Snapshots keep their size and "
+    Page{"To grow, enlarge the device below first. To shrink, make the device smaller "
+         "afterwards. The volume stays in use meanwhile. Snapshots keep their size and "
          "content.",
          "$ zumastor resize data --origin max\n"
          "$ zumastor resize data --snapshot 40G"});

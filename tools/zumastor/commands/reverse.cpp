@@ -60,8 +60,9 @@ SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
     if (candidates.empty()) {
         throw Failure(Exit::not_found,
                       volume.what() + (host ? " has no target " + *host : std::string(" has no target")),
-                      "the volume's name there may be another: zumastor define target " + config.name +
-                          " HOST --name REMOTEVOL, then reverse");
+                      "define the promoted host as a target: zumastor define target " + config.name +
+                          " HOST (with --name REMOTEVOL if the volume has another name there), then "
+                          "reverse");
     }
     const bool clear =
         config.source || std::all_of(candidates.begin(), candidates.end(),
@@ -76,7 +77,7 @@ SourceRole new_source(const Volume& volume, const std::optional<HostName>& host)
 VerifyHello ask(const SourceRole& source, const std::string& volume)
 {
     Peer peer(source.host, source.ssh_user, {"zumastor", "verify", volume, "--session", "--as", "upstream"});
-    return in_session(peer, "see what it says, there", [&](Pipes pipes) {
+    return in_session(peer, "see the messages on that host", [&](Pipes pipes) {
         VerifyHello hello = parse_verify_hello(read_line(pipes.from));
         write_line(pipes.to, format(VerifyRequest{}));
         peer.finish();
@@ -96,20 +97,21 @@ SnapshotEntry need_common(const Volume& volume, Daemon& daemon, const SourceRole
     }
     throw Failure(Exit::not_found,
                   volume.what() + " and " + source.host + " have no snapshot in common that can be read",
-                  "everything has to be sent: zumastor define source " + volume.config().name + " " +
-                      source.host + " --yes, then: zumastor replicate " + volume.config().name);
+                  "send everything: zumastor define source " + volume.config().name + " " + source.host +
+                      " --yes, then: zumastor replicate " + volume.config().name);
 }
 
 void refuse_other_replica(const Volume& volume, const SourceRole& source, const VerifyHello& hello)
 {
     if (hello.role != "master") {
-        throw Failure(Exit::usage, "volume " + hello.volume + " on " + source.host + " is no master",
-                      "promote it first, there: zumastor promote " + hello.volume);
+        throw Failure(Exit::usage, "volume " + hello.volume + " on " + source.host + " is not a master",
+                      "promote it first, on that host: zumastor promote " + hello.volume);
     }
     if (volume.config().source && volume.config().source->host != source.host) {
         throw Failure(Exit::usage,
-                      volume.what() + " is a replica of " + volume.config().source->host + ", no master",
-                      "change that: zumastor define source " + volume.config().name + " " + source.host);
+                      volume.what() + " is a replica of " + volume.config().source->host + ", not a master",
+                      "change its source: zumastor define source " + volume.config().name + " " +
+                          source.host);
     }
 }
 
@@ -196,7 +198,7 @@ Reversible find_reversible(const Reverse& given)
     Volume& volume = locked.volume;
     if (new_source(volume, host_from(given.host)) != source) {
         throw Failure(Exit::busy, volume.what() + " was changed by another command meanwhile",
-                      "see: zumastor status " + name + "; then repeat this");
+                      "see: zumastor status " + name + "; then repeat this command");
     }
     refuse_other_replica(volume, source, hello);
     refuse_larger_sectors(hello.sector_bytes, sectors_here(volume.config()),
@@ -216,7 +218,7 @@ Reversible find_reversible(const Reverse& given)
             std::move(source),
             std::move(common),
             what,
-            what + "; what was written since is kept in a snapshot of kind " + kReversedKind};
+            what + "; what was written since then is held in a snapshot of kind " + kReversedKind};
 }
 
 // The role is turned round, and the origin holds the newest snapshot that both have. Returns false after a
@@ -260,12 +262,12 @@ constexpr auto kReverseOptions = option_table<Reverse>(kYesOption, kProgressOpti
 
 } // namespace
 
-constexpr CommandSpec kReverse =
-    command<reverse>("reverse", arguments<&Reverse::volume, &Reverse::host>("VOL [HOST]"),
-                     "Make an old master a replica of the promoted one: only a delta.", kReverseOptions,
-                     Page{"On the old master, when its replica was promoted. What only it holds is kept "
-                          "in a snapshot. Then it goes back to the newest snapshot that both have, and "
-                          "gets what changed since.",
-                          "$ zumastor reverse data replica"});
+constexpr CommandSpec kReverse = command<reverse>(
+    "reverse", arguments<&Reverse::volume, &Reverse::host>("VOL [HOST]"),
+    "Make the old master a replica of the promoted one; only changes are sent.", kReverseOptions,
+    Page{"Run this on the old master after its replica was promoted. A snapshot holds "
+         "what only the old master has. Then the old master goes back to the newest "
+         "snapshot that both sides have, and receives what changed since.",
+         "$ zumastor reverse data replica"});
 
 } // namespace zumastor

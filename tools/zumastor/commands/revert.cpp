@@ -42,8 +42,7 @@ void refuse_to_revert(const Volume& volume)
 {
     if (volume.config().source) {
         throw Failure(Exit::usage,
-                      volume.what() + " is a replica: what it holds comes from " +
-                          volume.config().source->host,
+                      volume.what() + " is a replica: its content comes from " + volume.config().source->host,
                       "make it a master first: zumastor promote " + volume.config().name);
     }
     if (!mapper::find(volume.paths().origin_name)) {
@@ -61,13 +60,13 @@ SnapshotEntry find_goal(const Volume& volume, Daemon& daemon, const std::string&
         throw Failure(Exit::not_found,
                       volume.what() + ": snapshot " + std::to_string(to.id) +
                           " has no content any more: it was given up when the store was full",
-                      "choose another one: zumastor status " + volume.config().name);
+                      "choose another snapshot: zumastor status " + volume.config().name);
     }
     if (const std::uint64_t now = daemon.status().origin_sectors; to.sectors > now) {
         throw Failure(Exit::failed,
-                      volume.what() + " has " + format_size(now * kSectorBytes) + ", snapshot " +
-                          std::to_string(to.id) + " " + format_size(to.sectors * kSectorBytes),
-                      "enlarge it first: zumastor resize " + volume.config().name + " --origin " +
+                      volume.what() + " has " + format_size(now * kSectorBytes) + ", but snapshot " +
+                          std::to_string(to.id) + " has " + format_size(to.sectors * kSectorBytes),
+                      "enlarge the volume first: zumastor resize " + volume.config().name + " --origin " +
                           std::to_string(to.sectors * kSectorBytes));
     }
     return to;
@@ -101,10 +100,10 @@ void write_content(const Volume& volume, Daemon& daemon, const SnapshotEntry& to
 void tell_reverted(const Volume& volume, const std::vector<SnapshotEntry>& list, const SnapshotEntry& to,
                    const std::string& undo)
 {
-    std::printf("volume %s holds what snapshot %" PRIu64 " holds", volume.config().name.c_str(), to.id);
+    std::printf("volume %s has the content of snapshot %" PRIu64, volume.config().name.c_str(), to.id);
     for (const SnapshotEntry& snapshot : list) {
         if (snapshot.uuid == undo) {
-            std::printf("; what it held is snapshot %" PRIu64 "\n", snapshot.id);
+            std::printf("; its former content is in snapshot %" PRIu64 "\n", snapshot.id);
             std::fflush(stdout);
             tell_kept(volume.config(), snapshot);
             return;
@@ -129,8 +128,8 @@ Revertible find_revertible(const Revert& given)
     std::string question;
     if (given.no_undo && !load_revert(volume.paths().state)) {
         // With the number: another name's snapshot may be another one by the time of the answer.
-        question = volume.what() + " becomes what snapshot " + std::to_string(to.id) +
-                   " holds; what it holds now is lost, where no snapshot has it";
+        question = volume.what() + " gets the content of snapshot " + std::to_string(to.id) +
+                   "; what is only in the volume now, and in no snapshot, is lost";
     }
     return {std::move(locked), std::move(to), std::move(question)};
 }
@@ -143,7 +142,7 @@ Exit revert(const Revert& given)
     const SnapshotEntry& to = found.to;
     Daemon daemon = volume.daemon();
     if (dry) {
-        std::printf("would write at most %s, what has changed since snapshot %" PRIu64 "\n",
+        std::printf("would write at most %s: what has changed since snapshot %" PRIu64 "\n",
                     format_size(bytes_to_write_back(daemon, to)).c_str(), to.id);
         return Exit::ok;
     }
@@ -164,15 +163,15 @@ constexpr auto kRevertOptions =
 
 } // namespace
 
-constexpr CommandSpec kRevert =
-    command<revert>("revert", arguments<&Revert::volume, &Revert::snapshot>("VOL SNAP"),
-                    "Make the volume what a snapshot holds; what it held becomes a snapshot.", kRevertOptions,
-                    Page{"The volume must be started, and not mounted. Only what changed is written. A "
-                         "snapshot of what is overwritten is taken first, and kept until it is "
-                         "released. After an interruption the volume is not mounted until the same "
-                         "command has come to its end.",
-                         "$ zumastor stop master data\n"
-                         "$ zumastor revert data hourly.3\n"
-                         "$ zumastor start master data"});
+constexpr CommandSpec kRevert = command<revert>(
+    "revert", arguments<&Revert::volume, &Revert::snapshot>("VOL SNAP"),
+    "Set the volume back to a snapshot; a new snapshot holds the present content.", kRevertOptions,
+    Page{"The volume must be started, but not mounted. Only what changed is written. "
+         "First a snapshot of the present content is taken, and held until it is "
+         "released. After an interruption the volume is not mounted until the same "
+         "command has finished.",
+         "$ zumastor stop master data\n"
+         "$ zumastor revert data hourly.3\n"
+         "$ zumastor start master data"});
 
 } // namespace zumastor

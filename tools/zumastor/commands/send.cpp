@@ -32,7 +32,7 @@ SnapshotEntry need_readable(SnapshotEntry snapshot)
     if (snapshot.squashed) {
         throw Failure(Exit::failed,
                       "snapshot " + std::to_string(snapshot.id) + " was squashed: its content is gone",
-                      "send another one, in full if need be");
+                      "send another snapshot, in full if necessary");
     }
     return snapshot;
 }
@@ -40,8 +40,7 @@ SnapshotEntry need_readable(SnapshotEntry snapshot)
 SendEnds ends_of_token(const std::vector<SnapshotEntry>& list, const VolumeConfig& config, const Send& given)
 {
     if (given.snapshot.has_value() || given.from.has_value()) {
-        throw Failure(Exit::usage, "--resume says by itself which snapshots are meant",
-                      "leave out SNAP and --from");
+        throw Failure(Exit::usage, "--resume already names the snapshots", "leave out SNAP and --from");
     }
     const Reception reception = parse_token(*given.resume);
     SendEnds ends{{}, need_readable(find_snapshot(list, config, reception.to)), reception.next_chunk};
@@ -60,8 +59,8 @@ SendEnds find_ends(const std::vector<SnapshotEntry>& list, const VolumeConfig& c
     if (const auto from = given.from) {
         ends.from = need_readable(find_snapshot(list, config, *from));
         if (ends.from->epoch >= ends.to.epoch) {
-            throw Failure(Exit::usage, "snapshot " + *from + " is not older than the one to be sent",
-                          "--from names the older one");
+            throw Failure(Exit::usage, "snapshot " + *from + " is not older than the snapshot to be sent",
+                          "give an older snapshot with --from");
         }
     }
     return ends;
@@ -89,8 +88,8 @@ stream::SendOptions send_options(const Send& given)
     const std::string compression = given.compress.value_or("zstd");
     const auto parsed = stream::Compression::parse(compression);
     if (!parsed) {
-        throw Failure(Exit::usage, "--compress " + compression + ": no such compression",
-                      "there are: none, zstd, zstd:LEVEL (1 … 19)");
+        throw Failure(Exit::usage, "--compress " + compression + ": unknown compression",
+                      "choose none, zstd or zstd:LEVEL (1 … 19)");
     }
     options.compression = *parsed;
     if (const auto rate = given.rate_limit) {
@@ -119,25 +118,27 @@ Exit send_stream(const Send& given)
         return Exit::ok;
     }
     if (::isatty(STDOUT_FILENO) != 0) {
-        throw Failure(Exit::usage, "a stream is not for a terminal",
-                      "send it somewhere: zumastor send … | ssh HOST zumastor receive VOL");
+        throw Failure(Exit::usage, "standard output is a terminal, where a stream cannot go",
+                      "send the stream elsewhere: zumastor send … | ssh HOST zumastor receive VOL");
     }
     try {
         send_to(volume, ends, options, given, STDOUT_FILENO);
     } catch (const stream::SinkError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what(),
-                      "the receiver can go on where it stopped: zumastor receive --resume-token");
+                      "the stream can be resumed; the receiver has the token: zumastor receive "
+                      "--resume-token");
     }
     return Exit::ok;
 }
 
 constexpr auto kSendOptions = option_table<Send>(
-    value<&Send::from>("--from", "SNAP", "only what changed since this older snapshot"),
+    value<&Send::from>("--from", "SNAP", "send only what changed since this older snapshot"),
     value<&Send::compress>("--compress", "METHOD", "none, zstd, zstd:LEVEL (zstd)"),
     value<&Send::rate_limit>("-r,--ratelimit,--rate-limit", "SIZE", "at most so many bytes a second"),
-    value<&Send::resume>("--resume", "TOKEN", "go on where the receiver stopped: it prints the token"),
+    value<&Send::resume>("--resume", "TOKEN",
+                         "resume where the receiver stopped; receive --resume-token prints TOKEN"),
     flag<&Send::whole_chunks>("--whole-chunks",
-                              "not only the changed blocks of a chunk: reads less, sends more"),
+                              "send whole chunks, not only their changed blocks: reads less, sends more"),
     flag<&Send::session>("--session", "talk to zumastor replicate on the other side"), kCycleOptions,
     kProgressOptions, kDryRunOption);
 
@@ -146,9 +147,9 @@ constexpr auto kSendOptions = option_table<Send>(
 constexpr CommandSpec kSend =
     command<send_stream>("send", arguments<&Send::volume, &Send::snapshot>("VOL [SNAP]"),
                          "Write a snapshot, or what changed since another, as a stream.", kSendOptions,
-                         Page{"The stream is written to standard output. Without --from it has all of the "
+                         Page{"The stream is written to standard output. Without --from it has the whole "
                               "snapshot (the newest, if none is named). replicate does the same between two "
-                              "hosts, and remembers what they have in common.",
+                              "hosts, and remembers which snapshots both have.",
                               "$ zumastor send data hourly.0 | ssh replica zumastor receive data\n"
                               "$ zumastor send data hourly.0 --from hourly.1 >changes"});
 

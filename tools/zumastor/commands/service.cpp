@@ -63,12 +63,12 @@ void start_in_role(const std::string& name, Troubles& troubles)
     const std::string uuid = volume.config().uuid;
     volume.start_devices();
     if (volume.config().uuid != uuid) {
-        attempt(troubles, "its UUID is not noted", [&] { save_config(volume.config()); });
+        attempt(troubles, "the volume's UUID is not saved", [&] { save_config(volume.config()); });
     }
     if (volume.config().master && !mount_all(volume, troubles)) {
         note(volume.paths().origin_device + " holds no filesystem to mount");
     }
-    attempt(troubles, "its timers rest", [&] { wake_timers(volume.config()); });
+    attempt(troubles, "the volume's timers are not started", [&] { wake_timers(volume.config()); });
 }
 
 Exit start(const std::string& name)
@@ -150,7 +150,7 @@ constexpr CommandSpec kServiceStart = command<service_start>(
          "failure is one line in the journal.",
          "$ zumastor service start data"});
 constexpr CommandSpec kServiceStop = command<service_stop>(
-    "service stop", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to stop it.",
+    "service stop", arguments<&Service::volume>("VOL"), "What zumastor@.service runs to stop a volume.",
     Page{"For zumastor@.service. Use systemctl or zumastor start and stop instead. A "
          "failure is one line in the journal.",
          "$ zumastor service stop data"});

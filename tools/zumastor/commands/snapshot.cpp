@@ -21,14 +21,14 @@ constexpr auto kSnapshotOptions = option_table<Snapshot>(kDryRunOption);
 
 } // namespace
 
-constexpr CommandSpec kSnapshot = command<take_snapshot>(
-    "snapshot", arguments<&Snapshot::volume, &Snapshot::kinds>("VOL [KIND...]"),
-    "Take a snapshot, mount it and rotate its kinds.", kSnapshotOptions,
-    Page{"The filesystem is frozen for a moment, in whatever namespace it is mounted. "
-         "The snapshot's number is printed. Without a kind, the snapshot stays until it "
-         "is deleted. On a replica, the next snapshot that comes is to be of these "
-         "kinds, too.",
-         "$ zumastor snapshot data\n"
-         "$ zumastor snapshot data hourly"});
+constexpr CommandSpec kSnapshot =
+    command<take_snapshot>("snapshot", arguments<&Snapshot::volume, &Snapshot::kinds>("VOL [KIND...]"),
+                           "Take a snapshot, mount it and rotate its kinds.", kSnapshotOptions,
+                           Page{"The filesystem is frozen for a moment, in whichever mount namespace it is "
+                                "mounted. The snapshot's number is printed. Without a kind, the snapshot "
+                                "stays until it is deleted. On a replica, the next snapshot from the source "
+                                "gets these kinds, too.",
+                                "$ zumastor snapshot data\n"
+                                "$ zumastor snapshot data hourly"});
 
 } // namespace zumastor

@@ -49,7 +49,8 @@ Exit forget_source(const OneVolume& given)
         if (auto daemon = locked.volume.try_daemon()) {
             sync_holds(locked.volume, *daemon);
         }
-        std::printf("volume %s is nobody's former replica any more: no snapshot is kept for that\n",
+        std::printf("volume %s has forgotten its former source: no snapshot is held for reverse "
+                    "any more\n",
                     locked.volume.config().name.c_str());
         return Exit::ok;
     }
@@ -65,8 +66,8 @@ Exit forget_source(const OneVolume& given)
         take_out_or_keep(volume, after, before);
         forget_cycle(volume.paths().state, {});
     }
-    std::printf("volume %s %s no replica any more; its snapshots stay\n", volume.config().name.c_str(),
-                given.dry_run ? "would be" : "is");
+    std::printf("volume %s %s a replica; its snapshots stay\n", volume.config().name.c_str(),
+                given.dry_run ? "would no longer be" : "is no longer");
     return conclude(troubles);
 }
 
@@ -124,21 +125,20 @@ Exit stop_source(const OneVolume& given)
 
 constexpr CommandSpec kStartSource = command<start_source>(
     "start source", arguments<&OneVolume::volume>("VOL"),
-    "Start a replica, mount its newest snapshot; its cycles go on at their period.", kOneVolume,
+    "Start a replica, mount its newest snapshot and restart its timer.", kOneVolume,
     Page{"Starts the replica if it is not started, mounts its newest complete snapshot, "
          "and lets its timer begin cycles again.",
          "$ zumastor start source data"});
-constexpr CommandSpec kStopSource =
-    command<stop_source>("stop source", arguments<&OneVolume::volume>("VOL"),
-                         "Unmount a replica; no cycles by themselves until it is started.", kOneVolume,
-                         Page{"Ends a cycle that is at work, unmounts the replica, and lets its timer begin "
-                              "no more.",
-                              "$ zumastor stop source data"});
-constexpr CommandSpec kForgetSource = command<forget_source>(
-    "forget source", arguments<&OneVolume::volume>("VOL"),
-    "Make the volume a replica no longer; its snapshots stay.", kOneVolume,
-    Page{"The volume keeps its content and its snapshots. On a promoted master it gives "
-         "up the way back: the snapshot that was kept for reverse goes.",
-         "$ zumastor forget source data"});
+constexpr CommandSpec kStopSource = command<stop_source>(
+    "stop source", arguments<&OneVolume::volume>("VOL"), "Unmount a replica and stop its timer.", kOneVolume,
+    Page{"Ends a running cycle and unmounts the replica. Its timer begins no cycle "
+         "until start source.",
+         "$ zumastor stop source data"});
+constexpr CommandSpec kForgetSource =
+    command<forget_source>("forget source", arguments<&OneVolume::volume>("VOL"),
+                           "End the volume's role as a replica; its snapshots stay.", kOneVolume,
+                           Page{"The volume keeps its content and its snapshots. On a promoted master, the "
+                                "snapshot that was held for reverse is released.",
+                                "$ zumastor forget source data"});
 
 } // namespace zumastor

@@ -23,7 +23,7 @@ struct Gate {
 [[noreturn]] void deny(const std::string& asked)
 {
     throw Failure(Exit::usage, "this key may not run: " + (asked.empty() ? "a shell" : asked),
-                  "it is for: zumastor replicate, zumastor verify");
+                  "the key is only for zumastor replicate and zumastor verify");
 }
 
 Exit ssh_gate(const Gate& given)
@@ -54,7 +54,7 @@ Exit ssh_gate(const Gate& given)
 }
 
 constexpr auto kGateOptions =
-    option_table<Gate>(flag<&Gate::send>("--send", "the key may be sent these volumes' snapshots"),
+    option_table<Gate>(flag<&Gate::send>("--send", "the key may fetch snapshots of these volumes"),
                        flag<&Gate::receive>("--receive", "the key may send snapshots to these volumes"));
 
 } // namespace

@@ -287,8 +287,8 @@ void select_snapshot(VolumeView& view, const std::string& text)
     }
     if (!view.store) {
         throw Failure(view.state == kUnknown ? Exit::failed : Exit::missing,
-                      "whether volume " + view.config.name + " has a snapshot " + text +
-                          " cannot be known: " + view.problem,
+                      "snapshot " + text + " of volume " + view.config.name +
+                          " cannot be looked up: " + view.problem,
                       view.next);
     }
     const std::uint64_t id = find_snapshot(list, view.config, text).id;
@@ -341,18 +341,18 @@ Exit show_status(const Status& given)
     return result;
 }
 
-constexpr auto kStatusOptions =
-    option_table<Status>(flag<&Status::usage>("-u,--usage", "how full store, metadata and filesystem are"),
-                         flag<&Status::full>("-f,--full", "everything about every volume"),
-                         flag<&Status::json>("--json", "for programs: one JSON document, versioned"));
+constexpr auto kStatusOptions = option_table<Status>(
+    flag<&Status::usage>("-u,--usage", "show how full store, metadata and filesystem are"),
+    flag<&Status::full>("-f,--full", "show everything about every volume"),
+    flag<&Status::json>("--json", "for programs: one JSON document, versioned"));
 
 } // namespace
 
 constexpr CommandSpec kStatus =
     command<show_status>("status", arguments<&Status::volume, &Status::snapshot>("[VOL] [SNAP]"),
                          "Show volumes and snapshots.", kStatusOptions,
-                         Page{"Answers also while a command is at work, and without daemon or module. What "
-                              "cannot be known is said to be unknown.",
+                         Page{"Works also while another command runs, and without daemon or kernel module. "
+                              "What cannot be found out is shown as unknown.",
                               "$ zumastor status\n"
                               "$ zumastor status data --usage\n"
                               "$ zumastor status --json"});

@@ -73,7 +73,7 @@ Exit set_stopped(const OneTarget& given, bool stopped)
     save_and_follow(before, config, troubles);
     if (target.period == 0) {
         note(locked.volume.what() + " has no period for " + target.host +
-             "; give it one: zumastor define target " + config.name + " " + target.host + " --period SEC");
+             "; set one: zumastor define target " + config.name + " " + target.host + " --period SEC");
     }
     return conclude(troubles);
 }
@@ -94,19 +94,20 @@ Exit stop_target(const OneTarget& given)
 
 constexpr CommandSpec kStartTarget =
     command<start_target>("start target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                          "Cycles to HOST go on at their period.", kOneTarget,
-                          Page{"Ends what stop target began: the timer begins cycles to this host again.",
+                          "Restart the timer of the cycles to HOST.", kOneTarget,
+                          Page{"Undoes stop target: the timer begins cycles to this host again.",
                                "$ zumastor start target data replica"});
 constexpr CommandSpec kStopTarget =
     command<stop_target>("stop target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                         "No cycles to HOST by themselves until it is started.", kOneTarget,
-                         Page{"Ends a cycle to this host that is at work, and lets the timer begin no more.",
+                         "Stop the timer of the cycles to HOST.", kOneTarget,
+                         Page{"Ends a running cycle to this host. The timer begins no cycle until start "
+                              "target.",
                               "$ zumastor stop target data replica"});
 constexpr CommandSpec kForgetTarget =
     command<forget_target>("forget target", arguments<&OneTarget::volume, &OneTarget::host>("VOL HOST"),
-                           "Replicate to HOST no longer.", kOneTarget,
-                           Page{"What is remembered of the replica goes, too, and the snapshots that only it "
-                                "needed. The replica stays as it is.",
+                           "Stop replicating to HOST.", kOneTarget,
+                           Page{"Also removes what is remembered of the replica, and the snapshots that only "
+                                "the replica needed. The replica itself does not change.",
                                 "$ zumastor forget target data replica"});
 
 } // namespace zumastor

@@ -158,21 +158,22 @@ Exit verify(const Verify& asked)
 }
 
 constexpr auto kVerifyOptions = option_table<Verify>(
-    flag<&Verify::repair>("--repair", "send what differs again, to the replica"),
+    flag<&Verify::repair>("--repair", "repair the replica: send it what differs"),
     value<&Verify::limit>("--limit", "N", "list at most so many ranges (1000); all are counted"),
     flag<&Verify::session>("--session", "talk to zumastor verify on the other side"),
     value<&Verify::as>("--as", "SIDE", "with --session: upstream or replica"),
-    flag<&Verify::quiet>("-q,--quiet", "do not show how far it has come"),
-    flag<&Verify::json>("--json", "for programs: one JSON document; how far it has come on stderr"));
+    flag<&Verify::quiet>("-q,--quiet", "do not show the progress"),
+    flag<&Verify::json>("--json", "for programs: one JSON document; progress on stderr"));
 
 } // namespace
 
 constexpr CommandSpec kVerify = command<verify>(
     "verify", arguments<&Verify::volume, &Verify::host, &Verify::snapshot>("VOL [HOST] [SNAP]"),
-    "Compare a snapshot's content with that of the other side; repair the replica.", kVerifyOptions,
-    Page{"Both sides hash the same snapshot and compare. Differences are listed, exit "
-         "status 9. With --repair the replica gets what differs; nothing is ever "
-         "written upstream. Without SNAP it is the newest snapshot that both have.",
+    "Compare a snapshot with the same one on the other side; repair the replica.", kVerifyOptions,
+    Page{"Both sides hash the same snapshot and compare the hashes. Differences are "
+         "listed; the exit status is 9 then. With --repair the replica gets what "
+         "differs; nothing is ever written upstream. Without SNAP the newest snapshot "
+         "that both have is compared.",
          "$ zumastor verify data\n"
          "$ zumastor verify data replica hourly.0 --repair"});
 

@@ -105,7 +105,7 @@ void VolumeLock::take(const std::string& volume, const std::string& path, std::c
         if (std::chrono::steady_clock::now() >= deadline) {
             throw Failure(Exit::busy,
                           "volume " + volume + ": another command is at work: process " + read_text(path),
-                          "wait for it, or see what it waits for");
+                          "wait for that process, or see what it waits for");
         }
         check_interrupt();
         ::poll(nullptr, 0, kLockPollMs);

@@ -41,8 +41,8 @@ void check_snapshot_options(const std::string& list)
     for (const std::string& word : split(list, ',')) {
         if (std::none_of(kRestrictions.begin(), kRestrictions.end(),
                          [&](const Restriction& one) { return word == one.allow || word == one.deny; })) {
-            throw Failure(Exit::usage, "'" + word + "' is no option that snapshots can be mounted with",
-                          "there are: suid, dev, exec, symfollow; nosuid, nodev, noexec, nosymfollow");
+            throw Failure(Exit::usage, "'" + word + "' is not a mount option for snapshots",
+                          "choose from: suid, dev, exec, symfollow; nosuid, nodev, noexec, nosymfollow");
         }
     }
 }

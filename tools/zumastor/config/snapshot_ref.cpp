@@ -18,9 +18,9 @@ std::string what_there_is(const std::vector<SnapshotEntry>& snapshots)
         ids.push_back(std::to_string(s->id));
     }
     if (ids.empty()) {
-        return "it has no snapshots";
+        return "the volume has no snapshots";
     }
-    return "there are, newest first: " + join(ids, ", ") + (snapshots.size() > kShown ? ", …" : "");
+    return "its snapshots, newest first: " + join(ids, ", ") + (snapshots.size() > kShown ? ", …" : "");
 }
 
 } // namespace

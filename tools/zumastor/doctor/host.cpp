@@ -32,7 +32,7 @@ std::string module_field(const char* field)
 
 Finding unknown(const std::string& subject, const Failure& why)
 {
-    return {Verdict::warning, subject, std::string("nothing can be said of it: ") + why.what(), why.next(),
+    return {Verdict::warning, subject, std::string("cannot be examined: ") + why.what(), why.next(),
             Exit::partly};
 }
 
@@ -96,8 +96,8 @@ Finding examine_ssh()
         }
     } catch (const Failure&) { // it cannot be executed
     }
-    return {Verdict::fault, "ssh", "cannot be run, and volumes are replicated through it",
-            "apt install openssh-client", Exit::missing};
+    return {Verdict::fault, "ssh", "cannot be run, and replication needs ssh", "apt install openssh-client",
+            Exit::missing};
 }
 
 // Snapshots are named by the time, and replicas rotate them by it.

@@ -52,9 +52,10 @@ Finding missing(const std::string& release, bool headers)
 {
     const std::string what = std::string(kModule) + " is not there for the running kernel, " + release;
     if (!headers) {
-        return {Verdict::fault, kSubject, what + ", nor are its headers, to build it",
+        return {Verdict::fault, kSubject,
+                what + ", nor are the kernel's headers, which are needed to build the module",
                 "apt install ddsnap-dkms linux-headers-" + release +
-                    "; if there are none of it any more, reboot with the newest kernel",
+                    "; if the archive has them no more, reboot with the newest kernel",
                 Exit::missing};
     }
     return {Verdict::fault, kSubject, what,
@@ -68,7 +69,7 @@ std::string reason(const SigningRules& rules)
     if (rules.secure_boot) {
         return "Secure Boot is on";
     }
-    return rules.enforced ? "the kernel was told to load nothing else (module.sig_enforce)"
+    return rules.enforced ? "the kernel loads only signed modules (module.sig_enforce)"
                           : "the kernel is locked down (" + rules.lockdown + ")";
 }
 
@@ -81,8 +82,8 @@ std::string remedy(const SigningRules& rules, bool is_signed)
                "update-grub)";
     }
     return is_signed ? kEnrol
-                     : std::string("let DKMS sign it: ") + kSign +
-                           "; then let the firmware know its key: " + kEnrol;
+                     : std::string("let DKMS sign the module: ") + kSign +
+                           "; then enrol its key in the firmware: " + kEnrol;
 }
 
 } // namespace
@@ -128,8 +129,8 @@ Finding check_module(const ModuleFacts& module, const SigningRules& rules)
     const std::string signature = module.file + " is signed by " + module.signer;
     if (!rules.keys_shown) {
         return {Verdict::warning, kSubject,
-                signature + "; " + reason(rules) + ", and which keys the kernel trusts cannot be seen",
-                "try: modprobe dm-ddsnap; if its key is rejected: " + remedy(rules, true)};
+                signature + "; " + reason(rules) + ", and the keys that the kernel trusts cannot be seen",
+                "try: modprobe dm-ddsnap; if the key is rejected: " + remedy(rules, true)};
     }
     if (!rules.key_known) {
         return {Verdict::fault, kSubject,
@@ -138,7 +139,8 @@ Finding check_module(const ModuleFacts& module, const SigningRules& rules)
                 remedy(rules, true), Exit::missing};
     }
     return {Verdict::good, kSubject,
-            signature + ", whom the kernel trusts; it is loaded when the first volume starts"};
+            signature + ", whose key the kernel trusts; the module is loaded when the first volume "
+                        "starts"};
 }
 
 } // namespace zumastor

@@ -41,7 +41,7 @@ std::optional<Finding> check_unit(const UnitFacts& facts, const std::string& sub
     const std::string unit = quote_word(facts.unit);
     if (facts.load == "masked") {
         return Finding{Verdict::warning, subject,
-                       facts.unit + " is masked: systemd does not start it, not at boot either",
+                       facts.unit + " is masked: systemd never starts it, not even at boot",
                        "systemctl unmask " + unit};
     }
     if (facts.load == "not-found") {
@@ -64,7 +64,7 @@ std::optional<Finding> check_timer(const UnitFacts& facts, const std::string& su
         return std::nullopt;
     }
     const std::string unit = quote_word(facts.unit);
-    return Finding{Verdict::fault, subject, facts.unit + " is not active: nothing is done at its times",
+    return Finding{Verdict::fault, subject, facts.unit + " is not active: its scheduled work is not done",
                    "systemctl daemon-reload; systemctl start " + unit};
 }
 
@@ -74,8 +74,8 @@ Finding examine_generator(const std::string& root)
         return {Verdict::good, "systemd", "has zumastor-generator"};
     }
     return {Verdict::warning, "systemd",
-            "has no zumastor-generator: no volume comes up at boot by itself, none has timers, and origins "
-            "are not protected before their volumes are up",
+            "has no zumastor-generator: no volume starts at boot, no volume has timers, "
+            "and origins are not protected before their volumes start",
             kInstallGenerator};
 }
 

@@ -95,8 +95,9 @@ private:
             if (snapshot.entry.squashed) {
                 add(Verdict::warning,
                     "snapshot " + std::to_string(snapshot.entry.id) +
-                        " was given up when the store was full, or failed: it has no content any more",
-                    "remove it: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
+                        " was given up when the store was full or failed: the snapshot has no content "
+                        "any more",
+                    "remove the snapshot: ddsnap delete " + Paths(view_.config.name).server_socket + " " +
                         std::to_string(snapshot.entry.id) + "; give the store more room");
             }
         }
@@ -108,7 +109,8 @@ private:
             add(Verdict::warning,
                 std::to_string(view_.store->bad_chunks) + " places of its snapshot store " +
                     view_.config.store + " cannot be written, and are not used: the disk is failing",
-                "look at the disk (smartctl -a), and move the store to another one while it can be read");
+                "examine the disk (smartctl -a), and move the store to another disk while it "
+                "can be read");
         }
     }
 
@@ -132,9 +134,9 @@ private:
                 add(Verdict::warning, info.why().what(), info.why().next(), Exit::partly);
             } else if (!info.is_there()) {
                 add(Verdict::fault, "its daemon's socket " + *path + " is gone",
-                    "stop and start the volume when it suits", Exit::missing);
+                    "stop and start the volume at a convenient time", Exit::missing);
             } else if (info.value().st_uid != 0 || (info.value().st_mode & 0077) != 0) {
-                add(Verdict::fault, *path + ": others than root may talk to the daemon",
+                add(Verdict::fault, *path + ": users other than root may talk to the daemon",
                     "chmod 600 " + *path);
             }
         }
@@ -153,7 +155,7 @@ private:
                 "its daemon (process " + pid + ") runs a program that an upgrade has replaced since",
                 (has_daemon_unit(name) ? "systemctl restart " + quote_word(daemon_unit(name))
                                        : "kill " + pid + "; zumastor start volume " + name) +
-                    ", when it suits: what is written waits meanwhile, and nothing fails");
+                    ", at a convenient time: writes wait during the restart, and no write fails");
         }
     }
 
@@ -191,13 +193,15 @@ private:
                 sector_conflict(need_store_paths(view_.config.store, view_.config.origin, std::nullopt));
             if (!conflict.empty()) {
                 add(Verdict::warning, conflict,
-                    "move the store to a disk with smaller sectors; ext4 with blocks of 4 KiB does not mind",
+                    "move the store to a disk with smaller sectors; ext4 with blocks of 4 KiB is "
+                    "not affected",
                     Exit::mismatch);
             }
         } catch (const Failure& failure) {
             // Else a device is missing, which its state tells, or is a file.
             if (failure.code() != Exit::not_found && failure.code() != Exit::usage) {
-                add(Verdict::warning, std::string("how large its disks' sectors are: ") + failure.what(),
+                add(Verdict::warning,
+                    std::string("the sector size of its disks is not known: ") + failure.what(),
                     failure.next(), Exit::partly);
             }
         }
@@ -209,8 +213,8 @@ private:
         sectors();
         for (const Claim& claim : claims_of_others(view_.config)) {
             add(Verdict::fault,
-                claim.what + " is volume " + claim.volume + "'s, too: one of the two is wrong",
-                "forget the one that is not meant: zumastor forget volume NAME; or take its file out of " +
+                claim.what + " belongs to volume " + claim.volume + ", too: one of the two is wrong",
+                "forget the wrong one: zumastor forget volume NAME; or take its file out of " +
                     Paths::kConfigDirectory,
                 Exit::busy);
         }
@@ -228,7 +232,7 @@ private:
     void cycle(const std::string& direction, const CycleRecord& record, std::uint64_t period)
     {
         if (record.code == static_cast<int>(Exit::partly)) {
-            add(Verdict::warning, "the last cycle " + direction + " did not do all: " + record.error,
+            add(Verdict::warning, "the last cycle " + direction + " was incomplete: " + record.error,
                 "see: zumastor status " + view_.config.name);
         } else if (!record.error.empty()) {
             add(Verdict::fault, "the last cycle " + direction + " failed: " + record.error, record.next,
@@ -270,9 +274,9 @@ private:
         const Volume volume(view_.config);
         if (!shows_snapshot(volume, snapshot->entry.id)) {
             add(Verdict::warning,
-                "snapshot " + std::to_string(snapshot->entry.id) + ", received last, is not what " +
-                    volume.mount_point() + " shows",
-                "why, says: zumastor start source " + name, Exit::partly);
+                volume.mount_point() + " does not show snapshot " + std::to_string(snapshot->entry.id) +
+                    ", the last one received",
+                "to see why: zumastor start source " + name, Exit::partly);
         }
     }
 

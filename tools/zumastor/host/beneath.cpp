@@ -50,8 +50,8 @@ UniqueFd Beneath::directory(const std::string& name) const
         return found;
     }
     if (errno == ELOOP || errno == ENOTDIR) {
-        throw Failure(Exit::exists, top_ + "/" + name + " is a link, or no directory: it is not used",
-                      "look who has made it, and remove it");
+        throw Failure(Exit::exists, top_ + "/" + name + " is a link, or not a directory, and is not used",
+                      "find out what has made it, and remove it");
     }
     throw errno_failure(top_ + "/" + name);
 }

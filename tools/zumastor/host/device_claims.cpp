@@ -76,12 +76,12 @@ void refuse_claimed(const VolumeConfig& config)
         return;
     }
     const Claim& claim = claims.front();
-    throw Failure(
-        Exit::busy,
-        "volume " + config.name + ": " + claim.what + " belongs to volume " + claim.volume + ", too",
-        "see which of them is meant, and forget the other: zumastor forget volume NAME; a file that "
-        "is no volume's does not belong into " +
-            Paths::kConfigDirectory + " under a name that ends in .toml");
+    throw Failure(Exit::busy,
+                  "volume " + config.name + ": " + claim.what + " belongs to volume " + claim.volume +
+                      ", too",
+                  "forget the wrong one: zumastor forget volume NAME; a file that belongs to no "
+                  "volume must not be in " +
+                      Paths::kConfigDirectory + " under a name that ends in .toml");
 }
 
 } // namespace zumastor

@@ -188,8 +188,8 @@ void refuse_to_lose_others()
                           "the name of NFS client " + host + " cannot be looked up (" +
                               ::gai_strerror(error) +
                               "): exportfs would end its exports, so nothing was changed",
-                          "see that names can be looked up, or write its address in /etc/exports; then "
-                          "repeat this command");
+                          "repair the lookup of names, or write the client's address in /etc/exports; "
+                          "then repeat this command");
         }
         ::freeaddrinfo(found);
     }
@@ -266,7 +266,7 @@ void refuse_if_open(const std::string& path)
         }
         if (const auto clients = nfs_clients_on(mount.device); !clients.empty()) {
             throw Failure(Exit::busy, path + ": in use: by NFS clients: " + join(clients, ", "),
-                          "have them close its files, then try again");
+                          "close the files on the clients, then try again");
         }
     }
 }
@@ -383,7 +383,7 @@ std::set<std::string> names_in_table(const std::string& table)
 std::vector<ExportClient> need_export_clients(const std::string& directory)
 {
     if (!is_server_installed()) {
-        throw Failure(Exit::missing, "there is no NFS server here, snapshots cannot be exported",
+        throw Failure(Exit::missing, "no NFS server is installed here: snapshots cannot be exported",
                       "install one: apt install nfs-kernel-server");
     }
     std::vector<std::string> files{kExports};
@@ -402,7 +402,7 @@ std::vector<ExportClient> need_export_clients(const std::string& directory)
     }
     if (clients.empty()) {
         throw Failure(Exit::not_found,
-                      directory + " is not exported to anybody, so its snapshots are not either",
+                      directory + " is not exported to any client, so its snapshots cannot be exported",
                       "export it in /etc/exports (see exports(5)), then repeat this command");
     }
     return clients;

@@ -158,7 +158,8 @@ Freeze::Word Freeze::hear(Milliseconds limit)
         throw Failure(Exit::failed,
                       mount_point_ + ": the filesystem could not be frozen in " +
                           std::to_string(limit.count() / 1000) + " s",
-                      "is its device stalled? nothing was done, and it is thawed as soon as it freezes");
+                      "is its device stalled? nothing was done; the filesystem is thawed as soon as "
+                      "it freezes");
     }
     std::array<char, 2> text{};
     if (::read(answer_.get(), text.data(), text.size()) != 2) {
@@ -182,7 +183,7 @@ void Freeze::wait_flushed(dev_t device, Milliseconds limit)
         }
         if (now - since > limit) {
             throw Failure(Exit::failed,
-                          mount_point_ + ": flushing the filesystem has come no further for " +
+                          mount_point_ + ": flushing the filesystem has made no progress for " +
                               std::to_string(limit.count() / 1000) + " s",
                           "is its device stalled? nothing was done");
         }
@@ -221,7 +222,7 @@ void Freeze::begin(dev_t device, Milliseconds limit)
 void Freeze::refused()
 {
     if (errno == EBUSY) {
-        note(mount_point_ + " is frozen already: left to whoever has frozen it");
+        note(mount_point_ + " is frozen already: it stays as it is");
         return;
     }
     if (errno != EOPNOTSUPP && errno != ENOTTY) {

@@ -38,7 +38,7 @@ bool is_on(const std::string& device, const struct stat& file)
         if (errno == ENOENT || errno == ENXIO || errno == ENODEV) { // taken away meanwhile
             return false;
         }
-        throw cannot_be_known(device + " cannot be asked which file it is on", errno);
+        throw cannot_be_known("the file of " + device + " cannot be found out", errno);
     }
     return info.lo_device == file.st_dev && info.lo_inode == file.st_ino;
 }
@@ -68,7 +68,7 @@ bool configure(const std::string& path, const std::string& file, int backing)
         return true;
     }
     if (errno != EBUSY && errno != ENOENT && errno != ENXIO) {
-        throw errno_failure(file + ": cannot be put on " + path);
+        throw errno_failure(file + ": cannot be attached to " + path);
     }
     return false;
 }
@@ -88,7 +88,7 @@ void wait_until_off(const std::string& path, dev_t number, const std::string& fi
     }
     if (find(file) == path) {
         const std::string users = join(describe(files_in_use({number})), ", ");
-        note(path + " stays on " + file + " until its last user closes it: " + users);
+        note(path + " stays attached to " + file + " until its last user closes it: " + users);
     }
 }
 
@@ -130,7 +130,8 @@ std::string attach(const std::string& file)
             return path;
         }
     }
-    throw Failure(Exit::busy, file + ": no loop device could be had", "other programs took each free one");
+    throw Failure(Exit::busy, file + ": no loop device was free",
+                  "try again: other programs took each free loop device");
 }
 
 void refresh(const std::string& file)
@@ -141,7 +142,7 @@ void refresh(const std::string& file)
     }
     const UniqueFd device(::open(path->c_str(), O_RDWR | O_CLOEXEC));
     if (!device || ::ioctl(device.get(), LOOP_SET_CAPACITY, 0) != 0) {
-        throw errno_failure(*path + ": does not take the length of " + file);
+        throw errno_failure(*path + ": cannot be set to the length of " + file);
     }
 }
 
@@ -158,7 +159,7 @@ void detach(const std::string& file)
     {
         const UniqueFd device(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
         if (!device || ::ioctl(device.get(), LOOP_CLR_FD, 0) != 0) {
-            throw errno_failure(*path + ": cannot be taken off " + file);
+            throw errno_failure(*path + ": cannot be detached from " + file);
         }
     }
     wait_until_off(*path, node.number, file);

@@ -66,12 +66,12 @@ Failure not_mounted(const std::string& what, libmnt_context* context, int result
     if (number == ENODEV) {
         next = "this kernel has no filesystem " + type + ": modprobe " + type;
     } else if (number == ENOSYS || number == EINVAL || number == EUCLEAN) {
-        next += "; whether it is they, or the filesystem: " + (type.empty() ? "fsck" : "fsck." + type) +
-                " -n " + device + " (xfs: xfs_repair -n)";
+        next += "; to check the filesystem: " + (type.empty() ? "fsck" : "fsck." + type) + " -n " + device +
+                " (xfs: xfs_repair -n)";
     }
     return Failure(Exit::failed,
                    what + ": " +
-                       (why.empty() ? reason(context, result) + " (the kernel's log has no more)"
+                       (why.empty() ? reason(context, result) + " (the kernel log says nothing more)"
                                     : "the kernel says: " + why),
                    next);
 }
@@ -110,7 +110,7 @@ std::optional<std::string> filesystem_on(const std::string& device)
     }
     if (found->usage != "filesystem") {
         throw Failure(Exit::failed,
-                      device + " holds no filesystem but " + found->type + " (" + found->usage + ")",
+                      device + " holds no filesystem, but " + found->type + " (" + found->usage + ")",
                       "zumastor mounts plain filesystems; for the rest use the device itself");
     }
     return found->type;
@@ -133,11 +133,10 @@ void mount_with(libmnt_context* context, const std::string& device, const std::s
     if (result != 0 || mnt_context_get_status(context) != 1) {
         if (type == "btrfs" && mnt_context_syscall_called(context) != 0 &&
             mnt_context_get_syscall_errno(context) == EEXIST) {
-            throw Failure(
-                Exit::busy,
-                "cannot mount " + device + " at " + shown +
-                    ": a btrfs with the same uuid is mounted, which is its origin; Linux 6.7 is the "
-                    "first that mounts both (define master with --no-snapmount leaves snapshots alone)");
+            throw Failure(Exit::busy,
+                          "cannot mount " + device + " at " + shown +
+                              ": its origin is mounted, a btrfs with the same UUID; Linux mounts both from "
+                              "6.7 on (define master --no-snapmount mounts no snapshots)");
         }
         throw not_mounted("cannot mount " + device + " at " + shown, context, result, kernel, device, type,
                           options);
@@ -213,9 +212,9 @@ Failure busy_mount(const std::string& target)
 {
     const std::vector<std::string> users = users_of(target);
     return Failure(Exit::busy,
-                   target + ": in use: " + (users.empty() ? "by nobody that can be seen" : join(users, "; ")),
+                   target + ": in use: " + (users.empty() ? "its user cannot be seen" : join(users, "; ")),
                    users.empty() ? "is it exported over NFS? exportfs -u, then exportfs -f"
-                                 : "end these, then try again");
+                                 : "end these uses, then try again");
 }
 
 void detach_mount(const std::string& target)

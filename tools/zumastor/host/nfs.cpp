@@ -69,8 +69,8 @@ void renew_nfs_exports()
             return; // there is no server
         }
         if (!file || ::write(file.get(), now.data(), now.size()) < 0) {
-            note("NFS clients may go on to see what was mounted before: " + path + ": " +
-                 std::strerror(errno) + "; exportfs -f mends it");
+            note("NFS clients may still see what was mounted before: " + path + ": " + std::strerror(errno) +
+                 "; to repair this: exportfs -f");
         }
     }
 }

@@ -72,7 +72,7 @@ bool set_protected(const std::string& device, bool wanted)
     const UniqueFd fd = open_device(device);
     int now = 0;
     if (!fd || ::ioctl(fd.get(), BLKROGET, &now) != 0) {
-        throw errno_failure("origin " + device + ": cannot be asked whether it is write-protected");
+        throw errno_failure("origin " + device + ": its write protection cannot be read");
     }
     if ((now != 0) == wanted) {
         return false;
@@ -134,7 +134,7 @@ void refresh_raw_origin(const VolumeConfig& config)
         {"udevadm", "trigger", "--action=change", "--settle", config.origin}};
     for (const auto& step : steps) {
         if (const ProgramResult result = run_program(step, kUdevLimit); result.status != 0) {
-            note("volume " + config.name + ": udev does not look at " + config.origin +
+            note("volume " + config.name + ": udev has not processed " + config.origin +
                  " again: " + result.output);
         }
     }
@@ -156,7 +156,8 @@ WritableOrigin::~WritableOrigin()
         set_protected(device_, true);
         ::rmdir(runtime_.c_str()); // stays if something else is in it
     } catch (const Failure& failure) {
-        report(failure.what(), "write nothing to it: the volume's snapshots would not notice");
+        report(failure.what(),
+               "do not write to the origin directly: the volume's snapshots would be damaged");
     }
 }
 

@@ -65,7 +65,7 @@ UuidText Comparison::choose(const VerifyHello& hello) const
             throw Failure(Exit::not_found,
                           "snapshot " + *asked + " (" + snapshot_asked.uuid + ") is not on " + route_.host +
                               ", or was squashed there",
-                          "leave it out: the newest that both have is compared");
+                          "leave SNAP out: the newest snapshot that both have is compared");
         }
         return snapshot_asked.uuid;
     }
@@ -96,7 +96,8 @@ void Comparison::open(VerifyEnd& mine, const VerifyHello& hello, Pipes pipes)
         throw Failure(Exit::mismatch,
                       "snapshot " + wanted_ + " has " + std::to_string(bytes) + " bytes upstream, but only " +
                           std::to_string(replica) + " on the replica",
-                      "it cannot be repaired: make a larger replica, and replicate with --full");
+                      "the snapshot cannot be repaired: make a larger replica, and replicate with "
+                      "--full");
     }
     chunk_bytes = volume_.daemon().status().chunk_bytes;
     if (hello.chunk_bytes != chunk_bytes) {
@@ -152,7 +153,7 @@ void Comparison::compare_again(VerifyEnd& mine, Pipes pipes)
         throw Failure(Exit::mismatch,
                       "snapshot " + wanted_ + ": " + std::to_string(wrong) +
                           " chunks of the replica differ although they were just repaired",
-                      "look after its disks; what was repaired stays so");
+                      "examine the replica's disks; what was repaired before stays repaired");
     }
 }
 

@@ -103,7 +103,7 @@ VolumeLock lock_cycle(const Volume& volume, const HostName& host)
         throw Failure(Exit::busy,
                       volume.what() + ": a cycle " + direction(volume, host) + " is at work: process " +
                           std::to_string(*holder) + " (" + command_of(*holder) + ")",
-                      "wait for it; how far it is: zumastor status " + name);
+                      "wait for the cycle; to see its progress: zumastor status " + name);
     }
 }
 
@@ -124,7 +124,8 @@ void end_cycle(const Volume& volume, const HostName& host)
         throw Failure(Exit::busy,
                       volume.what() + ": the cycle " + direction(volume, host) + ", process " +
                           std::to_string(*holder) + ", does not end",
-                      "see what it waits for; a cycle that is killed is resumed by the next");
+                      "see what the process waits for; if it is killed, the next cycle resumes its "
+                      "work");
     }
 }
 
@@ -136,7 +137,7 @@ CycleRecord run_cycle(Volume& volume, const HostName& host, Troubles& troubles,
     CycleRecord record = load_cycle(directory, host);
     // It is not for the record's sake that there are cycles.
     const auto write_down = [&](Troubles& to) {
-        attempt(to, "how the cycle went is not written down", [&] { save_cycle(directory, host, record); });
+        attempt(to, "the result of the cycle is not saved", [&] { save_cycle(directory, host, record); });
     };
     record.begun_ns = now_ns();
     record.ended_ns = 0;

@@ -15,12 +15,12 @@ namespace {
 template <class Session>
 SessionEnd with_peer(Peer& peer, const Session& session)
 {
-    return in_session(peer, "another cycle goes on from here", [&](Pipes pipes) {
+    return in_session(peer, "the next cycle resumes here", [&](Pipes pipes) {
         SessionEnd end = session(pipes);
         const int status = peer.finish();
         if (status == static_cast<int>(Exit::partly)) { // what was to be sent is there
             end.troubles.push_back(peer.host() +
-                                   ": not all was done there after the transfer; its own message is above");
+                                   ": something failed there after the transfer; see its message above");
         } else if (status != 0) {
             throw ended_with(peer, status);
         }

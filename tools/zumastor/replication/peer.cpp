@@ -47,9 +47,9 @@ gid_t need_group(const LoginName& account)
     const passwd* entry = ::getpwnam(account.c_str()); // one thread
     if (entry == nullptr) {
         throw Failure(Exit::missing,
-                      "there is no user '" + account + "' here for ssh to run as" +
+                      "user '" + account + "', who is to run ssh, does not exist here" +
                           (errno == 0 ? "" : std::string(": ") + std::strerror(errno)),
-                      "make it, see replication-user.md, or leave --ssh-user out");
+                      "make the user (see replication-user.md), or leave --ssh-user out");
     }
     return entry->pw_gid;
 }
@@ -245,7 +245,8 @@ void check_ssh_user(const HostName& host, const LoginName& ssh_user)
         return;
     }
     if (host.is_this_host()) {
-        throw Failure(Exit::usage, "--ssh-user: host " + host + " is reached without ssh", "leave it out");
+        throw Failure(Exit::usage, "--ssh-user: host " + host + " is reached without ssh",
+                      "leave --ssh-user out");
     }
     need_group(ssh_user);
 }

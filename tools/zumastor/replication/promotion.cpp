@@ -31,10 +31,10 @@ void refuse_master(const Volume& volume)
     const std::string& name = volume.config().name;
     if (volume.config().master) {
         throw Failure(Exit::usage, volume.what() + " is a master already",
-                      "mount it, if it is not: zumastor start master " + name);
+                      "to mount it: zumastor start master " + name);
     }
     if (!volume.config().source) {
-        throw Failure(Exit::usage, volume.what() + " is no replica",
+        throw Failure(Exit::usage, volume.what() + " is not a replica",
                       "make it a master: zumastor define master " + name);
     }
 }
@@ -49,9 +49,9 @@ SnapshotEntry need_complete(const Volume& volume, Daemon& daemon, const ReplicaS
         throw Failure(Exit::not_found,
                       volume.what() + (state.last.empty()
                                            ? ": no snapshot was ever received completely"
-                                           : ": the snapshot received last is not there any more"),
+                                           : ": the last received snapshot does not exist any more"),
                       "receive one: zumastor replicate " + volume.config().name +
-                          "; or take what its device holds, whatever that is: zumastor forget source " +
+                          "; or accept what the device holds: zumastor forget source " +
                           volume.config().name + ", zumastor define master " + volume.config().name);
     }
     return *last;
@@ -62,8 +62,7 @@ void restore_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, c
                     bool force)
 {
     if (state.reception) {
-        note(volume.what() + ": an unfinished stream is taken back: back to snapshot " +
-             std::to_string(last.id));
+        note(volume.what() + ": an unfinished stream is taken back, to snapshot " + std::to_string(last.id));
         take_back(volume, daemon, state);
     }
     if (origin_equals(volume, daemon, last)) {
@@ -72,12 +71,12 @@ void restore_origin(const Volume& volume, Daemon& daemon, ReplicaState& state, c
     if (!force) {
         throw Failure(Exit::mismatch,
                       volume.what() + " differs from snapshot " + last.uuid +
-                          ", the last one received: it was written to in another way",
-                      "take that back: zumastor receive --abort " + volume.config().name +
+                          ", the last one received: something else has written to the volume",
+                      "take the writes back: zumastor receive --abort " + volume.config().name +
                           "; then promote again");
     }
     const SnapshotEntry kept = keep_origin(volume, daemon, kTakenBackKind);
-    note(volume.what() + " was written to in another way; that is taken back");
+    note(volume.what() + " was written to by something else; the writes are taken back");
     tell_kept(volume.config(), kept);
     roll_back(volume, daemon, state);
 }
@@ -130,9 +129,9 @@ Promotable find_promotable(const Promotion& given)
     end_reception(volume, daemon, state);
     SnapshotEntry last = need_complete(volume, daemon, state);
     std::string question = "volume " + name + " becomes a master with the content of snapshot " +
-                           std::to_string(last.id) + "; what " + volume.config().source->host +
-                           " has newer than that is not in it" +
-                           (in_the_way.empty() ? "" : "; cut off from it will be: " + in_the_way);
+                           std::to_string(last.id) + "; what is newer on " + volume.config().source->host +
+                           " is not included" +
+                           (in_the_way.empty() ? "" : "; these users will be cut off: " + in_the_way);
     return {std::move(no_reception), std::move(locked),     std::move(state),
             std::move(last),         std::move(in_the_way), std::move(question)};
 }
@@ -179,7 +178,7 @@ Exit promote(const Promotion& given)
     }
     tell_sharing(volume);
     mark_started(name);
-    note("let " + source.host + " follow it, there: zumastor reverse " +
+    note("to make the old master a replica, on " + source.host + ": zumastor reverse " +
          (source.volume.empty() ? name : source.volume));
     return conclude(troubles);
 }

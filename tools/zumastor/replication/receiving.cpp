@@ -42,7 +42,7 @@ void refuse_wrong_shape(const Volume& volume, const VolumeEntry& store, const st
     if (header.chunk_bytes() != store.chunk_bytes) {
         throw Failure(Exit::failed,
                       name + ": the stream has chunks of " + format_size(header.chunk_bytes()) +
-                          ", the volume of " + format_size(store.chunk_bytes),
+                          ", but the volume has chunks of " + format_size(store.chunk_bytes),
                       "make the replica with the same --chunksize");
     }
     refuse_larger_sectors(header.sector_bytes(), sectors_here(volume.config()), "the stream", volume.what());
@@ -57,7 +57,7 @@ void refuse_other_lineage(const Volume& volume, const ReplicaState& state, const
     if (!state.lineage.empty() && state.lineage != lineage) {
         throw Failure(Exit::mismatch,
                       volume.what() + " is a replica of volume " + state.lineage +
-                          ", the stream is of volume " + lineage,
+                          ", but the stream is of volume " + lineage,
                       "receive it into another volume");
     }
 }
@@ -70,7 +70,7 @@ const SnapshotEntry& need_base(const Volume& volume, const std::vector<SnapshotE
         throw Failure(
             Exit::not_found,
             volume.what() + ": the stream is based on snapshot " + from + ", which is not here; " +
-                (state.last.empty() ? "nothing was ever received" : "the last one is " + state.last),
+                (state.last.empty() ? "nothing was ever received" : "the last one received is " + state.last),
             "send what changed since a snapshot that both sides have, or a full stream");
     }
     return *base;
@@ -84,7 +84,7 @@ void refuse_changed_origin(const Volume& volume, Daemon& daemon, const ReplicaSt
         const std::string& from = base.uuid;
         throw Failure(Exit::mismatch,
                       volume.what() + " differs from snapshot " + from +
-                          ", on which the stream is based: it was" +
+                          ", on which the stream is based: the volume was" +
                           " written to, or has received newer snapshots",
                       from == state.last
                           ? "take back what was written: zumastor receive --abort " + volume.config().name
@@ -113,10 +113,10 @@ void refuse_bad_stream(const Volume& volume, Daemon& daemon, const ReplicaState&
                          header.first_chunk <= state.reception->next_chunk;
     if (header.first_chunk > 0 && !goes_on) {
         throw Failure(Exit::mismatch,
-                      volume.what() + ": the stream goes on at chunk " + std::to_string(header.first_chunk) +
-                          ", but this is not what was received before",
-                      state.reception ? "go on with: --resume " + format_token(*state.reception)
-                                      : "send it from the beginning");
+                      volume.what() + ": the stream resumes at chunk " + std::to_string(header.first_chunk) +
+                          ", but this does not match what was received before",
+                      state.reception ? "resume with: --resume " + format_token(*state.reception)
+                                      : "send the stream from the beginning");
     }
 }
 
@@ -216,11 +216,11 @@ stream::ReceiveProgress apply(const Volume& volume, stream::StreamReader& reader
     } catch (const NoSpace& error) {
         throw Failure(Exit::store_full,
                       volume.what() + ": " + error.what() +
-                          ", and the snapshot that it shows cannot be kept without more",
+                          ", and the snapshot that the replica shows needs more room",
                       "delete other snapshots or enlarge the store, then replicate again");
     } catch (const stream::TransferError& error) {
         throw Failure(Exit::failed, volume.what() + ": " + error.what(),
-                      "what was right so far is kept; go on with: zumastor send VOL --resume " +
+                      "what was received correctly is kept; resume with: zumastor send VOL --resume " +
                           format_token(*state.reception));
     }
 }
@@ -242,7 +242,7 @@ void refuse_wrong_role(const Volume& volume)
     if (volume.config().master) {
         throw Failure(Exit::usage, volume.what() + " is a master: a stream would overwrite it",
                       "receive into another volume, or give up its role: zumastor forget volume " +
-                          volume.config().name + ", then define it again");
+                          volume.config().name + ", then define the volume again");
     }
     if (!mapper::find(volume.paths().origin_name)) {
         throw Failure(Exit::missing, volume.what() + " is not started",

@@ -46,7 +46,7 @@ public:
             }
             if (std::chrono::steady_clock::now() > deadline) {
                 throw Failure(Exit::busy, label_ + " cannot be written: " + opened.error(),
-                              "end what reads it, then try again");
+                              "end the programs that read the snapshot, then try again");
             }
             check_interrupt();
             ::poll(nullptr, 0, kPollMs);
@@ -101,13 +101,13 @@ stream::Header need_repair_header(const Volume& volume, const SnapshotEntry& sna
     const auto header = reader.begin();
     if (!header) {
         throw Failure(Exit::failed, volume.what() + ": byte " + std::to_string(header.error().offset) +
-                                        " of what repairs it: " + header.error().what);
+                                        " of the repair stream: " + header.error().what);
     }
     const bool fits = header->from == header->to && format_uuid(header->to) == snapshot.uuid &&
                       header->sectors <= snapshot.sectors;
     if (!fits) {
         throw Failure(Exit::mismatch,
-                      volume.what() + ": what came does not repair snapshot " + snapshot.uuid);
+                      volume.what() + ": the repair stream does not fit snapshot " + snapshot.uuid);
     }
     return *header;
 }

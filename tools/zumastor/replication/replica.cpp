@@ -18,12 +18,12 @@ namespace zumastor {
 
 void show_received(Volume& volume, Troubles& troubles)
 {
-    const std::string received = volume.what() + ": what was received";
+    const std::string received = volume.what() + ": the received snapshot";
     attempt(troubles, received, [&] {
         const VolumeLock lock(volume.config().name);
         Daemon daemon = volume.daemon();
-        attempt(troubles, received + " is not shown", [&] { show_newest(volume, daemon); });
-        attempt(troubles, received + " is there, but nothing is rotated",
+        attempt(troubles, received + " is not mounted", [&] { show_newest(volume, daemon); });
+        attempt(troubles, received + " is there, but snapshots are not rotated",
                 [&] { rotate_snapshots(volume, daemon, troubles); });
         attempt(troubles, received + " is there, but no old snapshot is deleted",
                 [&] { drop_replication_snapshots(volume, daemon, troubles); });
@@ -32,8 +32,10 @@ void show_received(Volume& volume, Troubles& troubles)
 
 void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
-    attempt(troubles, "what replication needs is not noted", [&] { update_bookmarks(volume, daemon); });
-    attempt(troubles, "what replication needs is not held", [&] { sync_holds(volume, daemon); });
+    attempt(troubles, "the changes that replication needs are not saved",
+            [&] { update_bookmarks(volume, daemon); });
+    attempt(troubles, "the snapshots that replication needs are not held",
+            [&] { sync_holds(volume, daemon); });
     const std::set<std::string> needed = snapshots_in_use(volume.paths().state);
     for (const SnapshotEntry& snapshot : daemon.list()) {
         if (snapshot.tag != kReplicateKind || needed.count(snapshot.uuid) > 0) {
@@ -47,7 +49,9 @@ void drop_replication_snapshots(Volume& volume, Daemon& daemon, Troubles& troubl
             }
             // Who reads a replica has an old one open for a while after each switch: nothing has failed.
             note(volume.what() + ": snapshot " + std::to_string(snapshot.id) +
-                 " is not needed any more, but in use; the next cycle tries again: " + failure.what());
+                 " is not needed any more, but it is in use; the next cycle tries again to "
+                 "delete it: " +
+                 failure.what());
         }
     }
 }

@@ -130,8 +130,8 @@ SendEnds ends_by_bookmark(const Volume& volume, const std::vector<SnapshotEntry>
     if (marked == nullptr) {
         throw Failure(Exit::not_found,
                       volume.what() + ": snapshot " + list.header.from.uuid +
-                          ", which the replica has, is not here any more, nor is " + list.header.to.uuid +
-                          ", up to which was noted what has changed since",
+                          ", which the replica has, is not here any more, nor is snapshot " +
+                          list.header.to.uuid + ", where the list of changes since then ends",
                       "send everything again: zumastor replicate VOL HOST --full");
     }
     SendEnds ends{SnapshotEntry{}, to, first_chunk};
@@ -181,8 +181,8 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
     }
     if (const std::string mine_is = lineage_of(volume); !offer.lineage.empty() && offer.lineage != mine_is) {
         throw Failure(Exit::mismatch,
-                      "volume " + offer.volume + " there is a replica of volume " + offer.lineage + ", " +
-                          volume.what() + " is " + mine_is,
+                      "volume " + offer.volume + " on the other side is a replica of volume " +
+                          offer.lineage + ", " + volume.what() + " is " + mine_is,
                       "replicate to another volume; nothing was sent");
     }
     const auto bookmark = load_bookmark(volume.paths().state, offer.uuid);
@@ -198,7 +198,7 @@ std::optional<SendEnds> plan_for(const Volume& volume, const std::vector<Snapsho
     const std::string& newest = offer.snapshots.back();
     if (bookmark && bookmark->header.from.uuid == newest && readable(mine, newest) == nullptr) {
         note(volume.what() + ": snapshot " + newest +
-             ", which the replica has, is gone here; what has changed since was noted");
+             ", which the replica has, is gone here; the list of changes since then is used");
         return ends_by_bookmark(volume, mine, *bookmark, to, 0);
     }
     if (const SnapshotEntry* base = common_base(mine, offer, to)) {
@@ -232,7 +232,7 @@ Sent send_to(const Volume& volume, const SendEnds& ends, const stream::SendOptio
             old);
         progress.finish(sent.chunks, sent.bytes);
         if (!sent.base_error.empty()) {
-            note(volume.what() + ": from some point on chunks were sent whole: " + sent.base_error);
+            note(volume.what() + ": from some point on, chunks were sent whole: " + sent.base_error);
         }
         return {header, sent};
     } catch (const stream::SinkError&) {

@@ -59,8 +59,8 @@ std::string read_line(int fd)
     for (;;) {
         std::byte byte{};
         if (source.read({&byte, 1}) != 1) {
-            std::string what =
-                source.error().empty() ? "the other side has gone" : "the other side: " + source.error();
+            std::string what = source.error().empty() ? "the other side has closed the connection"
+                                                      : "the other side: " + source.error();
             if (!line.empty()) { // a shell that says why there will be no session
                 what += "; it said: '" + shown(line, PlainText::kMost) + "'";
             }

@@ -79,7 +79,7 @@ void remember_sent(Volume& volume, const UuidText& replica, const std::string& s
     target.marked.clear(); // its bookmark has another base
     save_target_state(volume.paths().state, target);
     release_former_base(volume.paths().state, replica);
-    attempt(troubles, "old snapshots of replication stay", [&] {
+    attempt(troubles, "old replication snapshots are not deleted", [&] {
         Daemon daemon = volume.daemon(); // it may have been started again during the transfer
         drop_replication_snapshots(volume, daemon, troubles);
     });
@@ -174,8 +174,8 @@ SessionEnd send_session(Volume& volume, const CycleOptions& cycle, stream::SendO
     SessionEnd end{plan.more};
     if (ends) {
         if (ends->first_chunk > 0) {
-            note(volume.what() + ": goes on at chunk " + std::to_string(ends->first_chunk) +
-                 ", where the last transfer broke off");
+            note(volume.what() + ": resumes at chunk " + std::to_string(ends->first_chunk) +
+                 ", where the last transfer was interrupted");
         }
         end.bytes = transmit(volume, *ends, options, cycle.shown, pipes);
     }
@@ -188,7 +188,7 @@ SessionEnd receive_session(Volume& volume, const ProgressOptions& shown, Pipes p
     const VolumeLock lock = or_refuse(pipes, [&] { return lock_stream(volume.config().name, "receive"); });
     const ReplicaOffer offer = or_refuse(pipes, [&] {
         if (!volume.config().source) {
-            throw Failure(Exit::usage, volume.what() + " is no replica",
+            throw Failure(Exit::usage, volume.what() + " is not a replica",
                           "make it one: zumastor define source " + volume.config().name + " HOST");
         }
         return offer_of(volume);

@@ -23,7 +23,7 @@ json need_line(const std::string& line, const char* key, int version)
 {
     json object = json::parse(line, nullptr, false);
     if (!object.is_object()) {
-        throw BadField("it is no line of a session");
+        throw BadField("it is not a line of a session");
     }
     if (number_field(object, key, INT32_MAX) != static_cast<std::uint64_t>(version)) {
         throw Failure(Exit::failed, "the other side speaks another version of the protocol",
@@ -38,7 +38,7 @@ std::uint64_t chunk_bytes_field(const json& object, const char* name)
     constexpr std::uint64_t kMostChunk = 1U << 20;
     const std::uint64_t bytes = number_field(object, name, kMostChunk);
     if (bytes < kLeastChunk || !std::has_single_bit(bytes)) {
-        throw BadField(name, "is no size of chunks: " + std::to_string(bytes));
+        throw BadField(name, "is not a chunk size: " + std::to_string(bytes));
     }
     return bytes;
 }
@@ -52,7 +52,7 @@ std::uint64_t sector_bytes_field(const json& object)
     }
     const std::uint64_t bytes = number_field(object, name, kMostSector);
     if (bytes != 0 && (bytes < 512 || !std::has_single_bit(bytes))) {
-        throw BadField(name, "is no size of sectors: " + std::to_string(bytes));
+        throw BadField(name, "is not a sector size: " + std::to_string(bytes));
     }
     return bytes;
 }
@@ -61,7 +61,7 @@ Exit code_field(const json& object, const char* name)
 {
     const auto code = exit_of_peer(static_cast<std::int64_t>(number_field(object, name, INT32_MAX)));
     if (!code) {
-        throw BadField(name, "is no exit code of a failure");
+        throw BadField(name, "is not an exit code of a failure");
     }
     return *code;
 }
@@ -71,8 +71,8 @@ std::vector<std::string> texts_of(const std::vector<UuidText>& uuids) { return {
 Failure not_understood(const std::string& whose, const std::string& reason, const std::string& line)
 {
     return Failure(Exit::failed, whose + " is not understood: " + reason + "; it said: " + quoted_field(line),
-                   "is zumastor there, and does nothing else write to this connection, like a greeting in "
-                   "~/.bashrc?");
+                   "check that zumastor is installed there, and that nothing else writes to the "
+                   "connection, such as a greeting in ~/.bashrc");
 }
 
 } // namespace zumastor

@@ -54,7 +54,7 @@ void VerifyEnd::need_content(std::uint64_t offset) const
     }
     if (side_ == Side::upstream) {
         throw Failure(Exit::failed, label + " cannot be read at byte " + std::to_string(offset),
-                      "see the daemon's log; what is damaged here cannot repair a replica");
+                      "see the daemon's log; a damaged snapshot cannot repair a replica");
     }
 }
 
@@ -63,7 +63,7 @@ void VerifyEnd::hash(const stream::Ranges& ranges, std::uint64_t first, std::uin
 {
     if (content_ == nullptr || ranges.size > snapshot_.sectors * 512 || first > ranges.count() ||
         count > ranges.count() - first) {
-        throw Failure(Exit::failed, volume_.what() + ": asked for ranges that there are not");
+        throw Failure(Exit::failed, volume_.what() + ": the other side asked for ranges that do not exist");
     }
     stream::hash_ranges(*content_, ranges, first, count,
                         [&](std::uint64_t range, const stream::RangeHash& hash) {
@@ -78,7 +78,8 @@ void VerifyEnd::hash(const stream::Ranges& ranges, std::uint64_t first, std::uin
 void VerifyEnd::send(const std::vector<stream::ChunkRun>& runs, const stream::SendOptions& options, int fd)
 {
     if (content_ == nullptr) {
-        throw Failure(Exit::failed, volume_.what() + ": asked for chunks of no snapshot");
+        throw Failure(Exit::failed,
+                      volume_.what() + ": the other side asked for chunks, but named no snapshot");
     }
     const VolumeEntry store = volume_.daemon().status();
     const ReplicaState state = load_replica_state(volume_.paths().state);
@@ -93,7 +94,8 @@ void VerifyEnd::send(const std::vector<stream::ChunkRun>& runs, const stream::Se
     for (const stream::ChunkRun& run : runs) {
         if (run.first < end || run.first > header.all_chunks() ||
             run.count > header.all_chunks() - run.first) {
-            throw Failure(Exit::failed, volume_.what() + ": asked for chunks that there are not");
+            throw Failure(Exit::failed,
+                          volume_.what() + ": the other side asked for chunks that do not exist");
         }
         end = run.first + run.count;
         header.chunks += run.count;

@@ -143,7 +143,7 @@ stream::RangeHash parse_hash(const std::string& line)
         return {};
     }
     if (line.size() != kHashText || line.find_first_not_of("0123456789abcdef") != std::string::npos) {
-        throw not_understood("the other side's hash", "it is none", line);
+        throw not_understood("the other side's hash", "it is not a hash", line);
     }
     return line;
 }

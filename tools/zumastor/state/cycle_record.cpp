@@ -13,7 +13,7 @@ constexpr int kCycleVersion = 1;
 StateFile cycle_file(const std::string& directory, const HostName& host)
 {
     return {directory, host.empty() ? "cycle-from-source.json" : "cycle-to-" + host + ".json", kCycleVersion,
-            "remove it: nothing but this record of the last cycle is lost"};
+            "remove the file: only this record of the last cycle is lost"};
 }
 
 } // namespace

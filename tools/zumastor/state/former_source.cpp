@@ -16,7 +16,7 @@ constexpr int kFormerVersion = 1;
 StateFile former_file(const std::string& directory)
 {
     return {directory, "former.json", kFormerVersion,
-            "if it cannot be mended, remove it: name the host to zumastor reverse then"};
+            "if the file cannot be repaired, remove it, and name the host to zumastor reverse"};
 }
 
 } // namespace

@@ -17,10 +17,9 @@ constexpr std::array kStateNames{"held", "acquiring", "releasing"};
 
 StateFile holds_file(const std::string& directory)
 {
-    return {
-        directory, "holds.json", kHoldsVersion,
-        "if it cannot be mended, remove it, and lower the use counts of snapshots that nobody needs: ddsnap "
-        "usecount"};
+    return {directory, "holds.json", kHoldsVersion,
+            "if the file cannot be repaired, remove it, and lower the use counts of "
+            "snapshots that are not needed: ddsnap usecount"};
 }
 
 Hold::State state_named(const std::string& name)
@@ -30,7 +29,7 @@ Hold::State state_named(const std::string& name)
             return static_cast<Hold::State>(i);
         }
     }
-    throw Failure(Exit::failed, "a hold is in no state called '" + name + "'");
+    throw Failure(Exit::failed, "a hold has the unknown state '" + name + "'");
 }
 
 // Whether the count has been raised for it, whatever a crash interrupted.

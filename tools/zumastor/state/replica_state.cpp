@@ -14,7 +14,7 @@ constexpr int kReplicaVersion = 1;
 StateFile replica_file(const std::string& directory)
 {
     return {directory, "replica.json", kReplicaVersion,
-            "if it cannot be mended, remove it and receive a full stream"};
+            "if the file cannot be repaired, remove it and receive a full stream"};
 }
 
 } // namespace

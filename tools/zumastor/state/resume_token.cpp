@@ -16,8 +16,8 @@ Reception parse_token(const std::string& text)
 {
     const std::vector<std::string> parts = split(text, ':');
     if (parts.size() != 4 || parts[0] != "1") {
-        throw Failure(Exit::usage, "'" + text + "' is no resume token",
-                      "the receiving side prints it: zumastor receive --resume-token VOL");
+        throw Failure(Exit::usage, "'" + text + "' is not a resume token",
+                      "the receiving side prints the token: zumastor receive --resume-token VOL");
     }
     Reception reception{
         UuidText::need(parts[1] == "-" ? "" : parts[1]), UuidText::need(parts[2]),

@@ -91,7 +91,7 @@ void refuse_half_reverted(const std::string& state_directory, const std::string&
         throw Failure(
             Exit::failed,
             "volume " + volume + ": a revert to snapshot " + state->to +
-                " was broken off: its origin is a mixture",
+                " was interrupted: its origin is a mixture",
             "finish it: zumastor revert " + volume + " " + state->to +
                 (state->undo.empty() ? "" : "; or go back: zumastor revert " + volume + " " + state->undo));
     }

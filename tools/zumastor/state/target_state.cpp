@@ -20,7 +20,7 @@ constexpr int kTargetVersion = 1;
 StateFile target_file(const std::string& directory, const std::string& name)
 {
     return {directory, name, kTargetVersion,
-            "if it cannot be mended, remove it: the replica's base is not kept any more then"};
+            "if the file cannot be repaired, remove it: the replica's base is not held any more then"};
 }
 
 std::string name_for(const UuidText& replica) { return "target-" + replica + ".json"; }

@@ -19,7 +19,7 @@ constexpr int kWantedVersion = 1;
 StateFile wanted_file(const std::string& directory)
 {
     return {directory, "wanted-kinds.json", kWantedVersion,
-            "remove it, and ask for the kinds again: zumastor snapshot VOL KIND"};
+            "remove the file, and ask for the kinds again: zumastor snapshot VOL KIND"};
 }
 
 bool among(const std::vector<std::string>& kinds, const std::string& kind)

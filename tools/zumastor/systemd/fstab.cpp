@@ -38,7 +38,7 @@ std::string fault_of(const VolumeConfig& config, bool links_hidden, libmnt_fs* l
 {
     const std::string source = text_or_empty(mnt_fs_get_source(line));
     if (source.starts_with('/')) {
-        return same_device(source, config.origin) ? "it names the disk itself" : "";
+        return same_device(source, config.origin) ? "it names the disk itself, not the volume" : "";
     }
     const char* tag = nullptr;
     if (links_hidden || mnt_fs_get_tag(line, &tag, nullptr) != 0) { // no tag: nfs, tmpfs and the like
@@ -48,7 +48,7 @@ std::string fault_of(const VolumeConfig& config, bool links_hidden, libmnt_fs* l
     // While the volume is up, its filesystem is found on it.
     const bool ours =
         same_device(found, config.origin) || same_device(found, Paths(config.name).origin_device);
-    return ours && !waits_for(config, line) ? "while the volume is down, that is the disk itself" : "";
+    return ours && !waits_for(config, line) ? "while the volume is stopped, it names the disk itself" : "";
 }
 
 } // namespace
@@ -94,7 +94,7 @@ std::string describe(const RawLine& line)
 std::string remedy(const VolumeConfig& config, const RawLine& line)
 {
     const std::string volume = Paths(config.name).origin_device;
-    return "remove the line (define master mounts the volume), or write it so: " + volume + " " +
+    return "remove the line (define master mounts the volume), or change it to: " + volume + " " +
            line.target + " … nofail,x-systemd.requires=" + volume_unit(config.name);
 }
 

@@ -38,7 +38,7 @@ bool is_installed(const std::string& unit)
     }
     const ProgramResult said = systemctl({"show", "--value", "--property=LoadState", unit});
     if (said.status != 0) {
-        throw Failure(Exit::failed, "whether " + unit + " is installed cannot be asked: " + said.output,
+        throw Failure(Exit::failed, "systemd does not say whether " + unit + " is installed: " + said.output,
                       "see: systemctl show " + quote_word(unit));
     }
     return said.output == "loaded";
@@ -84,7 +84,7 @@ void start_daemon_unit(const std::string& volume)
         throw Failure(Exit::failed,
                       "volume " + volume +
                           ": its daemon cannot be started: " + (reason.empty() ? result.output : reason),
-                      "its log: journalctl --unit=" + quote_word(unit));
+                      "see its log: journalctl --unit=" + quote_word(unit));
     }
 }
 

@@ -27,9 +27,9 @@ Failure not_done(const std::string& volume, const ProgramResult& result)
 {
     return Failure(Exit::partly,
                    "volume " + volume +
-                       ": it is stored, but nothing is done at its times: systemd says: " + result.output,
+                       ": the settings are saved, but the timers do not run: systemd says: " + result.output,
                    (has_generator("/") ? "systemctl daemon-reload" : kInstallGenerator) +
-                       "; then: zumastor doctor says which timers to start");
+                       "; then see which timers to start: zumastor doctor");
 }
 
 void explain_cron(const std::vector<Timer>& fresh)
@@ -37,8 +37,8 @@ void explain_cron(const std::vector<Timer>& fresh)
     if (fresh.empty()) {
         return;
     }
-    note("nothing happens by itself: systemd is not the init here. To have it done, put into "
-         "/etc/cron.d/zumastor:");
+    note("no timer runs: systemd is not the init here. To run the work from cron, put "
+         "into /etc/cron.d/zumastor:");
     for (const Timer& timer : fresh) {
         (void)std::fprintf(stderr, "  %s\n", timer.cron.c_str());
     }

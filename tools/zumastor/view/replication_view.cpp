@@ -181,10 +181,9 @@ std::string name_of(const SharedSnapshot& snapshot)
     if (snapshot.id.is_there()) {
         return std::to_string(snapshot.id.value());
     }
-    return snapshot.uuid +
-           (snapshot.id.is_unknown()
-                ? " (whether it is here cannot be asked: " + std::string(snapshot.id.why().what()) + ")"
-                : ", not here any more");
+    return snapshot.uuid + (snapshot.id.is_unknown()
+                                ? " (cannot be looked up here: " + std::string(snapshot.id.why().what()) + ")"
+                                : ", not here any more");
 }
 
 std::string shared_text(const SharedSnapshot& snapshot)
@@ -202,17 +201,18 @@ void add_cycle(Rows& rows, const CycleView& cycle, bool full)
 {
     const CycleRecord& record = cycle.record;
     if (cycle.process.is_unknown()) {
-        rows.push_back({"    at work", std::string("that cannot be known: ") + cycle.process.why().what()});
+        rows.push_back({"    at work", std::string("unknown: ") + cycle.process.why().what()});
     } else if (cycle.process.is_there()) {
         rows.push_back({"    at work", "process " + std::to_string(cycle.process.value()) + ", since " +
                                            format_rfc3339(record.begun_ns)});
     } else if (record.begun_ns != 0 && record.ended_ns == 0) {
-        rows.push_back({"    last cycle", format_rfc3339(record.begun_ns) +
-                                              ": it was killed, or the power failed; the next goes on"});
+        rows.push_back(
+            {"    last cycle", format_rfc3339(record.begun_ns) +
+                                   ": it was killed, or the power failed; the next cycle resumes it"});
     } else if (!record.error.empty()) {
         rows.push_back({"    last cycle",
                         format_rfc3339(record.ended_ns) +
-                            (record.code == static_cast<int>(Exit::partly) ? " did not do all, exit code "
+                            (record.code == static_cast<int>(Exit::partly) ? " was incomplete, exit code "
                                                                            : " failed, exit code ") +
                             std::to_string(record.code) + ": " + record.error});
         if (!record.next.empty()) {
@@ -324,7 +324,7 @@ Rows replication_rows(const ReplicationView& view, const VolumeConfig& config, b
             rows.push_back({"    coming", "snapshot " + source.reception->to + ", not complete"});
         }
         if (!source.wanted_kinds.empty()) {
-            rows.push_back({"    wanted", join(source.wanted_kinds, ", ") + ", with the next one"});
+            rows.push_back({"    wanted", join(source.wanted_kinds, ", ") + ", with the next snapshot"});
         }
         add_cycle(rows, source.cycle, full);
     }

@@ -63,8 +63,8 @@ void look_at_running(const Volume& volume, VolumeView& view)
         const std::string what = view.store->failure.empty() ? "an I/O error" : view.store->failure;
         set_state(view, "failed",
                   "the store is out of service (" + what + "); " +
-                      (view.store->given_up ? "all snapshots are lost, the volume is written without"
-                                            : "writes to the volume that need it fail"),
+                      (view.store->given_up ? "all snapshots are lost, writes go on without the store"
+                                            : "writes to the volume that need the store fail"),
                   "see the daemon's log; repair or replace the device, then stop and start the volume");
     } else if (view.device.empty()) {
         set_state(view, "stopped", "its daemon runs, but there is no device", start_command(volume.config()));
@@ -72,7 +72,7 @@ void look_at_running(const Volume& volume, VolumeView& view)
         set_state(view, "disconnected", "its device is not connected to the daemon",
                   "see the kernel log: dmesg");
     } else if (const auto revert = load_revert(volume.paths().state)) {
-        set_state(view, "half_reverted", "a revert to snapshot " + revert->to + " was broken off",
+        set_state(view, "half_reverted", "a revert to snapshot " + revert->to + " was interrupted",
                   "finish it: zumastor revert " + volume.config().name + " " + revert->to);
     } else {
         set_state(view, "running");
@@ -102,8 +102,7 @@ VolumeView view_or_problem(const std::string& name)
         view.config.name = VolumeName::from(name).value_or(VolumeName{});
         view.name = shown(name, kMostShown);
         set_state(view, kUnreadable, failure.what(),
-                  failure.next().empty() ? "zumastor doctor " + name + " says more, if there is more to say"
-                                         : failure.next());
+                  failure.next().empty() ? "see: zumastor doctor " + name : failure.next());
         return view;
     }
 }
@@ -128,8 +127,8 @@ void gather(const Volume& volume, VolumeView& view)
                   start_command(volume.config()));
     } else if (const std::string missing = missing_device(volume.config()); !missing.empty()) {
         set_state(view, "device_missing", "it is stopped, and " + missing + " is not there",
-                  "attach it; if it does not start by itself then: " + start_command(volume.config()) +
-                      "; until then write to none of its other devices: its snapshots would not notice");
+                  "attach the device; if the volume does not start then: " + start_command(volume.config()) +
+                      "; until then do not write to its other devices: the snapshots would be damaged");
     } else if (!mapper::ask_target().need()) {
         set_state(view, "module_missing", "it is stopped, and the kernel module dm-ddsnap is not loaded",
                   "modprobe dm-ddsnap, then: " + start_command(volume.config()));
@@ -142,7 +141,7 @@ KnownSnapshots known_snapshots(const VolumeView& view)
 {
     if (!view.store) {
         return KnownSnapshots::unknown(Failure(Exit::missing, view.state == kUnknown
-                                                                  ? "its daemon gives no answer"
+                                                                  ? "its daemon does not answer"
                                                                   : "its daemon does not run"));
     }
     std::vector<SnapshotEntry> list;
@@ -166,7 +165,7 @@ VolumeView view_of(const std::string& name)
         if (failure.code() == Exit::interrupted) {
             throw;
         }
-        set_state(view, kUnknown, std::string("whether it runs cannot be known: ") + failure.what(),
+        set_state(view, kUnknown, std::string("its state cannot be found out: ") + failure.what(),
                   ::geteuid() != 0         ? "sudo zumastor status " + view.name
                   : failure.next().empty() ? "see the kernel log (dmesg) and the daemon's"
                                            : failure.next());

@@ -14,10 +14,11 @@ void refuse_small_device(const Volume& volume, std::uint64_t sectors)
     const DeviceNode device = need_block_device(volume.attach_devices().origin.path, "origin");
     if (device.bytes < wanted) {
         throw Failure(Exit::failed,
-                      volume.what() + ": the stream's snapshot has " + std::to_string(wanted) + " bytes, " +
-                          volume.config().origin + " only " + std::to_string(device.bytes),
-                      "make it larger: lvextend -L " + std::to_string(wanted) + "b " +
-                          volume.config().origin + "; the volume follows by itself");
+                      volume.what() + ": the stream's snapshot has " + std::to_string(wanted) +
+                          " bytes, but " + volume.config().origin + " has only " +
+                          std::to_string(device.bytes),
+                      "make the device larger: lvextend -L " + std::to_string(wanted) + "b " +
+                          volume.config().origin + "; the volume then grows by itself");
     }
 }
 
@@ -48,7 +49,7 @@ void shrink_to(const Volume& volume, Daemon& daemon, std::uint64_t sectors)
         if (failure.code() != Exit::store_full) {
             throw;
         }
-        note(volume.what() + " stays as large as it is: " + failure.what());
+        note(volume.what() + " keeps its size: " + failure.what());
     }
 }
 

@@ -77,8 +77,8 @@ Failure used_by(const Volume& volume, const std::vector<std::string>& users)
                                  [](const std::string& user) { return user.starts_with(kByNfsClients); });
     return Failure(Exit::busy, volume.what() + ": in use: " + join(users, "; "),
                    nfs ? kEndThatUse +
-                             "; what NFS clients have forgotten is let go when the server is stopped "
-                             "(rpc.nfsd 0)"
+                             "; files that NFS clients have forgotten are closed when the NFS server is "
+                             "stopped (rpc.nfsd 0)"
                        : kEndThatUse);
 }
 
@@ -179,7 +179,7 @@ private:
         }
         for (const Mount& mount : spaces_.front().mounts) {
             if (const auto below = own.find(mount.parent); below != own.end() && own.count(mount.id) == 0) {
-                add(below->second, mount.source + " is mounted at " + mount.target + ", on it");
+                add(below->second, mount.source + " is mounted at " + mount.target + ", on the volume");
             }
         }
     }
@@ -220,7 +220,7 @@ private:
                 continue;
             }
             if (settled_count(name, explained) > explained) {
-                add(name, "/dev/mapper/" + name + " is open, by nobody that can be seen");
+                add(name, "/dev/mapper/" + name + " is open, but its user cannot be seen");
             }
         }
     }
@@ -351,7 +351,8 @@ void refuse_if_origin_used(const Volume& volume)
     if (const auto mount = origin_mount(volume)) {
         throw Failure(Exit::busy, volume.what() + ": its origin is mounted at " + mount->target,
                       volume.config().source
-                          ? "a replica shows its snapshots; unmount it: umount " + mount->target
+                          ? "a replica mounts its snapshots, not its origin; unmount it: umount " +
+                                mount->target
                           : "unmount it: zumastor stop master " + volume.config().name +
                                 ", or umount where it was mounted by hand");
     }
@@ -401,7 +402,7 @@ UniqueFd take_out_of_use(Volume& volume)
         try {
             show_again(volume, shown);
         } catch (const Failure& failure) { // why it had to be mounted again is what counts
-            report(volume.what() + " is not mounted as it was: " + failure.what(), failure.next());
+            report(volume.what() + " is not mounted again: " + failure.what(), failure.next());
         }
         throw;
     }
@@ -423,7 +424,7 @@ void cut_off(const Volume& volume, const InUse& in_use)
         }
     }
     for (const std::string& user : in_use.users) {
-        note(volume.what() + ": cut off, and gets errors from now on: " + user);
+        note(volume.what() + ": this user is cut off, and gets errors from now on: " + user);
     }
 }
 

@@ -24,10 +24,9 @@ std::string how_to_see(const VolumeConfig& config)
         (config.source && config.source->mount_snapshots)) {
         return "it is mounted below " + volume.snapshot_directory();
     }
-    return config.source
-               ? "to see it: zumastor define source " + name + " " + config.source->host +
-                     " --mount-snap, with the options that it has, then zumastor start source " + name
-               : "to see it: zumastor define master " + name;
+    return config.source ? "to see it: zumastor define source " + name + " " + config.source->host +
+                               " --mount-snap, with its present options, then zumastor start source " + name
+                         : "to see it: zumastor define master " + name;
 }
 
 } // namespace
@@ -53,14 +52,13 @@ SnapshotEntry keep_origin(const Volume& volume, Daemon& daemon, const std::strin
 
 std::string describe_kept(const VolumeConfig& config, const SnapshotEntry& kept)
 {
-    return "what only volume " + config.name + " held is kept in " + numbered(kept) +
-           ", which nothing gives up, however full the store";
+    return "what only volume " + config.name + " had is held in " + numbered(kept) +
+           ", which is not given up, however full the store is";
 }
 
 std::string advice_on_kept(const VolumeConfig& config, const SnapshotEntry& kept)
 {
-    return how_to_see(config) + "; when it is not needed any more: zumastor release " + config.name + " " +
-           word_for(kept);
+    return how_to_see(config) + "; to release it: zumastor release " + config.name + " " + word_for(kept);
 }
 
 void tell_kept(const VolumeConfig& config, const SnapshotEntry& kept)

@@ -34,7 +34,7 @@ void refuse_devices_of_others(const NewVolume& wanted)
     for (const std::string& name : list_volumes()) {
         if (!try_load_config(name)) {
             note(std::string(kConfigDirectory) + "/" + name +
-                 ".toml cannot be read: whether its devices are others is not known");
+                 ".toml cannot be read: that volume may use the same devices");
         }
     }
     refuse_owned_store(wanted.paths);
@@ -80,7 +80,7 @@ void check_existing_store(const NewVolume& wanted)
         const std::string content = precious_content(device);
         throw Failure(Exit::usage,
                       "snapshot store " + device.given + " holds " +
-                          (content.empty() ? "no snapshot store" : content + ", no snapshot store"),
+                          (content.empty() ? "no snapshot store" : content + ", not a snapshot store"),
                       content.empty() ? "make one with --initialize"
                                       : std::string(kOrder) + "; --initialize would destroy what is there");
     }
@@ -90,7 +90,7 @@ void check_existing_store(const NewVolume& wanted)
                       "snapshot store " + device.given + " is for an origin of " +
                           format_size(store->origin_bytes) + ", but " + wanted.paths.origin.given + " has " +
                           format_size(origin),
-                      "is it the store of another origin?");
+                      "check whether this is the store of another origin");
     }
 }
 
@@ -100,12 +100,13 @@ void refuse_earlier_revert(const std::string& name)
 {
     const std::string state = Paths(VolumeName::need(name)).state;
     if (load_revert(state)) {
-        throw Failure(
-            Exit::failed,
-            "volume " + name +
-                ": there was one with this name, with a revert that was broken off: its origin is a mixture",
-            "with its store (without --initialize) it can be finished; if that was another origin, remove " +
-                state + "/revert.json");
+        throw Failure(Exit::failed,
+                      "volume " + name +
+                          ": an earlier volume with this name has an interrupted revert: its origin is "
+                          "a mixture",
+                      "to finish the revert, use its store (without --initialize); if this is "
+                      "another origin, remove " +
+                          state + "/revert.json");
     }
 }
 
@@ -214,7 +215,7 @@ std::string question_about(const NewVolume& wanted)
         }
     }
     if (wanted.config.source) {
-        losses.push_back("what is on origin " + wanted.paths.origin.given +
+        losses.push_back("the content of origin " + wanted.paths.origin.given +
                          " will be overwritten with what " + wanted.config.source->host + " sends");
     }
     return join(losses, "; ");

@@ -72,20 +72,19 @@ std::vector<OtherUser> users_of_type(const std::string& type, const std::string&
                                      const std::string& volume)
 {
     if (type == "LVM2_member") {
-        return {
-            {"it holds a physical volume of LVM's, and LVM takes the disk beneath it or a snapshot for the "
-             "same one, too",
-             "have LVM leave out both, in /etc/lvm/lvmlocal.conf: " + lvm_filter(disk)}};
+        return {{"it holds an LVM physical volume, and LVM also takes the disk below it or a "
+                 "snapshot for that physical volume",
+                 "exclude both from LVM, in /etc/lvm/lvmlocal.conf: " + lvm_filter(disk)}};
     }
     if (type == "linux_raid_member") {
         return {
-            {"it holds a member of an md array: mdadm --assemble --scan may take the disk beneath it or a "
-             "snapshot for the member",
-             "name what mdadm may look into, in /etc/mdadm/mdadm.conf: DEVICE /dev/mapper/" + volume}};
+            {"it holds a member of an md array: mdadm --assemble --scan may take the disk "
+             "below it or a snapshot for the member",
+             "name the devices that mdadm may use, in /etc/mdadm/mdadm.conf: DEVICE /dev/mapper/" + volume}};
     }
     if (type == "mpath_member") {
-        return {{disk + " is one path of a multipath device: what is written by another path, the volume's "
-                        "snapshots do not notice",
+        return {{disk + " is one path of a multipath device: writes through another path would damage "
+                        "the volume's snapshots",
                  "forget the volume, and define it on the multipath device (multipath -ll shows its name)"}};
     }
     return {};

@@ -46,9 +46,8 @@ void roll_back(const Volume& volume, Daemon& daemon, ReplicaState& state)
         write_back(volume, daemon, *base);
     } catch (const NoSpace& error) {
         throw Failure(Exit::store_full,
-                      volume.what() + ": " + error.what() +
-                          ", and what is kept of the volume is not given up",
-                      "delete other snapshots or enlarge the store, then repeat this");
+                      volume.what() + ": " + error.what() + ", and held snapshots are not given up",
+                      "delete other snapshots or enlarge the store, then repeat this command");
     }
     state.reception.reset();
     save_replica_state(volume.paths().state, state);

@@ -27,7 +27,7 @@ std::string format_share(const std::string& volume, const std::string& mount_poi
                          const std::string& snapshot_directory)
 {
     return "# Written by: zumastor define master " + volume +
-           " --samba. What else the share is to have belongs into smb.conf.\n"
+           " --samba. Other settings of the share belong into smb.conf.\n"
            "path = " +
            mount_point +
            "\nread only = no\nvfs objects = shadow_copy2\nshadow:snapdir = " + snapshot_directory +
@@ -39,7 +39,7 @@ void need_samba()
 {
     if (!fs::is_directory(kSambaFolder)) {
         throw Failure(Exit::missing,
-                      std::string("there is no Samba here: ") + kSambaFolder + " does not exist",
+                      std::string("Samba is not installed here: ") + kSambaFolder + " does not exist",
                       "install it: apt install samba (on Debian 12 samba-vfs-modules, too)");
     }
 }

@@ -58,9 +58,9 @@ void refuse_larger_sectors(std::uint64_t needed, std::uint64_t here, const std::
     const std::string most = std::to_string(here);
     throw Failure(
         Exit::mismatch,
-        replica + " has sectors of " + most + " bytes, and what " + upstream +
-            " holds can be on sectors of " + std::to_string(needed) +
-            " at most: it could not be mounted there",
+        replica + " has sectors of " + most + " bytes, but what " + upstream +
+            " holds needs sectors of at most " + std::to_string(needed) +
+            " bytes: it could not be mounted there",
         "give the replica an origin and a store with sectors of 512 bytes (blockdev --getss DEVICE; of a "
         "loop device: losetup --sector-size 512), or make upstream's filesystem for " +
             most + " (mkfs.xfs -s size=" + most + ", mkfs.ext4 -b " + most + ")");

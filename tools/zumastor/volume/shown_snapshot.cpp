@@ -18,7 +18,7 @@ constexpr int kShownVersion = 1;
 
 StateFile shown_file(const std::string& directory)
 {
-    return {directory, "shown.json", kShownVersion, "remove it; a snapshot may then keep priority 127"};
+    return {directory, "shown.json", kShownVersion, "remove the file; a snapshot may then keep priority 127"};
 }
 
 struct Shown {

@@ -64,7 +64,7 @@ void prepare_snapshot_directory(const std::string& directory, const std::string&
     constexpr mode_t kAll = 0755;
     if (!fd || ::fchown(fd.get(), 0, gate.st_gid) != 0 ||
         ::fchmod(fd.get(), (gate.st_mode & kAll) | S_IRWXU) != 0) {
-        throw errno_failure("cannot set who may look into " + directory);
+        throw errno_failure("cannot set the access rights of " + directory);
     }
 }
 

@@ -23,11 +23,11 @@ std::string need_tag(const VolumeConfig& config, const std::vector<std::string>&
 {
     for (const std::string& kind : kinds) {
         if (kind == kReplicateKind) {
-            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' are replication's own",
+            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' belong to replication",
                           "choose another kind");
         }
         if (is_kept_kind(kind)) {
-            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' are those of what was overwritten",
+            throw Failure(Exit::usage, "snapshots of kind '" + kind + "' hold what a command overwrote",
                           "choose another kind");
         }
         const bool builtin =
@@ -77,7 +77,7 @@ Exit want_kinds(const Volume& volume, const std::vector<std::string>& kinds, boo
         throw Failure(Exit::usage,
                       volume.what() + " is a replica: its snapshots come from " + config.source->host,
                       "ask for the newest: zumastor replicate " + config.name +
-                          "; or give a kind that the next one is to be, too");
+                          "; or give a kind for the next snapshot");
     }
     need_tag(config, kinds);
     if (!dry) {
@@ -112,7 +112,7 @@ Exit snapshot_of_kinds(const std::string& name, const std::vector<std::string>& 
     std::printf("%" PRIu64 "\n", created.id);
     std::fflush(stdout);
     Troubles troubles;
-    attempt(troubles, "no snapshot is rotated", [&] { rotate_snapshots(volume, daemon, troubles); });
+    attempt(troubles, "snapshots are not rotated", [&] { rotate_snapshots(volume, daemon, troubles); });
     return conclude(troubles);
 }
 

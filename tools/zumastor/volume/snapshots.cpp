@@ -47,7 +47,7 @@ void rotate(Volume& volume, Daemon& daemon, const std::vector<std::uint64_t>& ou
                 throw;
             }
             troubles.push_back("snapshot " + std::to_string(id) +
-                               " is due to be deleted; the next rotation tries again: " + failure.what());
+                               " cannot be deleted yet; the next rotation tries again: " + failure.what());
         }
     }
 }
@@ -70,16 +70,18 @@ SnapshotEntry take_consistent(const Volume& volume, Daemon& daemon, const NewSna
     daemon.remove(created.id);
     throw Failure(Exit::failed,
                   volume.what() + ": the snapshot took too long: " + mounted->shown +
-                      " had to be thawed before it was taken; it is deleted again",
+                      " was thawed before the snapshot was taken; the snapshot is deleted again",
                   "is the store device stalled or overloaded?");
 }
 
 void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
 {
     const std::string& state = volume.paths().state;
-    attempt(troubles, "what replication needs is not noted", [&] { update_bookmarks(volume, daemon); });
+    attempt(troubles, "the changes that replication needs are not saved",
+            [&] { update_bookmarks(volume, daemon); });
     // What is held cannot be deleted; what replication noted before is held.
-    attempt(troubles, "what replication needs is not held", [&] { sync_holds(volume, daemon); });
+    attempt(troubles, "the snapshots that replication needs are not held",
+            [&] { sync_holds(volume, daemon); });
     std::vector<SnapshotEntry> snapshots = daemon.list();
     attempt(troubles, "snapshots are not mounted", [&] { mount_snapshots(volume, snapshots, troubles); });
     const std::set<std::string> needed = snapshots_in_use(state);
@@ -92,7 +94,8 @@ void rotate_snapshots(Volume& volume, Daemon& daemon, Troubles& troubles)
     std::erase_if(snapshots, [&](const SnapshotEntry& snapshot) {
         return std::find(out.begin(), out.end(), snapshot.id) != out.end();
     });
-    attempt(troubles, "the links", [&] { refresh_links(volume, snapshots); }); // before their targets go
+    attempt(troubles, "the links to snapshots are not renewed",
+            [&] { refresh_links(volume, snapshots); }); // before their targets go
     rotate(volume, daemon, out, troubles);
 }
 

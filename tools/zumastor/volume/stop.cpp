@@ -11,7 +11,8 @@ namespace zumastor {
 void revive_for_unmount(Volume& volume)
 {
     if (origin_mount(volume) && !volume.try_daemon()) {
-        note(volume.what() + ": its daemon does not run; starting it, or nothing could be unmounted");
+        note(volume.what() + ": its daemon does not run; the daemon is started, because unmounting needs "
+                             "it");
         volume.start_devices();
     }
 }

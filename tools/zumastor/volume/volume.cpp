@@ -54,8 +54,8 @@ void refuse_for_nfs(const std::string& device, dev_t number)
     if (const auto clients = nfs_clients_on(number); !clients.empty()) {
         throw Failure(Exit::busy,
                       "/dev/mapper/" + device + ": in use: by NFS clients: " + join(clients, ", "),
-                      "have them close its files; what they have forgotten is let go when the NFS server is "
-                      "stopped (rpc.nfsd 0)");
+                      "close the files on the clients; files that clients have forgotten are closed "
+                      "when the NFS server is stopped (rpc.nfsd 0)");
     }
 }
 
@@ -134,7 +134,7 @@ void Volume::start_daemon(const StorePaths& paths) const
         throw Failure(result.status == 127 ? Exit::missing : Exit::failed,
                       what() + ": its daemon cannot be started: " +
                           (reason.empty() ? "exit code " + std::to_string(result.status) : reason),
-                      "its log: " + log);
+                      "see its log: " + log);
     }
 }
 
