@@ -66,7 +66,7 @@ static int refused(struct ddsnap *d, struct ddsnap_refused *answer)
 	if (reason == DDSNAP_ERR_STOPPING)
 		return -EBUSY;
 	if (news)
-		DMWARN_LIMIT("%s: the daemon refuses us (%u): %s", ddsnap_name(d), reason,
+		DMWARN_LIMIT("%s: the daemon refuses this device (%u): %s", ddsnap_name(d), reason,
 			     answer->text);
 	if (reason == DDSNAP_ERR_BUSY)
 		return -EBUSY;
@@ -88,7 +88,7 @@ static int check_welcome(struct ddsnap *d, const struct ddsnap_welcome *welcome)
 		return -EPROTO;
 	}
 	if (shift < 12 || shift > 20 || !range || range > DDSNAP_MAX_RANGE || !welcome->credits) {
-		DMERR_LIMIT("%s: the daemon's WELCOME makes no sense: closing", ddsnap_name(d));
+		DMERR_LIMIT("%s: the daemon's WELCOME is malformed: closing", ddsnap_name(d));
 		return -EPROTO;
 	}
 	if (d->chunk_shift && d->chunk_shift != shift) {

@@ -105,7 +105,7 @@ int ddsnap_receive(struct ddsnap *d, const struct ddsnap_header *header)
 		return -ESHUTDOWN;
 	r = d->ops->receive(d, header, type);
 	if (r == -EPROTO)
-		DMERR_LIMIT("%s: the daemon sent a %s that makes no sense here: closing",
+		DMERR_LIMIT("%s: the daemon sent an unexpected %s: closing",
 			    ddsnap_name(d), type_name(type));
 	return r;
 }

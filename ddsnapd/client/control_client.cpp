@@ -166,7 +166,7 @@ tl::expected<nlohmann::json, ControlError> ControlClient::call(const nlohmann::j
     const auto ok = answer.is_object() ? answer.find(fields::ok) : answer.end();
     if (!answer.is_object() || ok == answer.end() || !ok->is_boolean()) {
         socket_.reset();
-        return error(Kind::broken, "the daemon's answer is not an answer");
+        return error(Kind::broken, "the daemon's answer is malformed");
     }
     if (ok->get<bool>()) {
         return answer;

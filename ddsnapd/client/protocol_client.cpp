@@ -121,7 +121,7 @@ void ProtocolClient::greeted(const wire::Header& header, wire::Bytes message)
     }
     const auto welcome = wire::Welcome::decode(message);
     if (header.type != wire::Type::welcome || !welcome || welcome->id != hello_.id) {
-        fail("the answer to HELLO is none");
+        fail("the daemon's message is no answer to HELLO");
         return;
     }
     // Of what we offered: else the daemon speaks in a way that we do not know.

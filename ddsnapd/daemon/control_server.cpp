@@ -159,7 +159,8 @@ void ControlServer::accept_next()
         std::erase_if(state_->connections, [](const auto& weak) { return weak.expired(); });
         const PeerCheck check = check_peer(socket.native_handle(), host_);
         if (!check.allowed) {
-            log_.log(Severity::warning, fmt::format("control socket: uid {} is not let in", check.uid));
+            log_.log(Severity::warning,
+                     fmt::format("control socket: the connection of uid {} is refused", check.uid));
         } else if (state_->connections.size() >= kMaxConnections) {
             log_.log(Severity::warning, "control socket: too many connections");
         } else {

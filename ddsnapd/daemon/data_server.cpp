@@ -238,7 +238,8 @@ void DataServer::accept_next()
             use_reserves();
             std::make_shared<DataConnection>(*this, std::move(socket))->start(check.peer);
         } else {
-            log_.log(Severity::warning, fmt::format("data socket: uid {} is not let in", check.uid));
+            log_.log(Severity::warning,
+                     fmt::format("data socket: the connection of uid {} is refused", check.uid));
         }
         accept_next();
     });

@@ -40,11 +40,11 @@ tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path
     struct stat st {};
     if (::lstat(path.c_str(), &st) != 0) {
         if (errno != ENOENT) {
-            return not_listening(path, "cannot be looked at");
+            return not_listening(path, "cannot be examined");
         }
     } else {
         if (!S_ISSOCK(st.st_mode)) {
-            return tl::unexpected<std::string>(path + ": exists and is not a socket");
+            return tl::unexpected<std::string>(path + " exists and is not a socket");
         }
         const int answer = ask(address);
         if (answer == 0) {
@@ -52,7 +52,7 @@ tl::expected<SocketFile, std::string> SocketFile::listen(const std::string& path
         }
         if (answer != ECONNREFUSED) {
             errno = answer;
-            return not_listening(path, "whether another daemon listens there cannot be known");
+            return not_listening(path, "cannot find out whether another daemon listens there");
         }
         if (::unlink(path.c_str()) != 0) {
             return not_listening(path, "cannot replace");

@@ -151,7 +151,7 @@ void Log::reopen() noexcept
 {
     if (impl_->file) {
         impl_->file->reopen();
-        log(Severity::info, "the log is opened anew");
+        log(Severity::info, "the log is reopened");
     }
 }
 

@@ -25,9 +25,9 @@ void tell_opened(const snapstore::OpenReport& report, const Options& options, Se
     }
     if (report.origin_differing > 0) {
         log.log(Severity::error,
-                fmt::format("the origin {} has changed while it was not served: {} of {} places that were "
-                            "compared hold something else. Was it written past the volume? Snapshots "
-                            "are wrong where they share them",
+                fmt::format("the origin {} has changed while the daemon did not run: {} of {} compared "
+                            "places differ. Was the origin written past the volume? Snapshots are wrong "
+                            "in the chunks that they share with those places",
                             options.origin, report.origin_differing, report.origin_compared));
     }
     if (report.origin_renamed) {
@@ -45,11 +45,10 @@ std::string cannot_open(const snapstore::Error& error, const snapstore::Store& s
     }
     const std::string now = identity_of_device(disks.origin.fd.get());
     const std::string_view before = store.origin().identity();
-    return fmt::format(
-        "store {} on origin {}: {} (it is: {}; it was: {}). Was a disk renamed? If it is meant, a "
-        "restored disk for example: zumastor accept origin VOL",
-        options.store, options.origin, error.what, now.empty() ? "not known" : now,
-        before.empty() ? "not known" : before);
+    return fmt::format("store {} on origin {}: {} (now: {}; known: {}). Was a disk renamed? If the "
+                       "disk was exchanged on purpose: zumastor accept origin VOL",
+                       options.store, options.origin, error.what, now.empty() ? "not known" : now,
+                       before.empty() ? "not known" : before);
 }
 
 } // namespace ddsnap::daemon

@@ -36,7 +36,7 @@ Options parse_options(int argc, const char* const* argv)
     app.add_flag("-f,--foreground", options.foreground, "do not detach from the terminal");
     app.add_option("-l,--logfile", options.log_file, "append the log to this file");
     app.add_option("-p,--pidfile", options.pid_file, "write the process id to this file");
-    app.add_option("-k,--cachesize", options.cache_bytes, "memory for metadata to begin with (64M)")
+    app.add_option("-k,--cachesize", options.cache_bytes, "initial memory for metadata (64M)")
         ->transform(CLI::AsSizeValue(false));
     app.add_option("-w,--warn-at", options.warn_at,
                    "warn when the store is so full, in percent (80,90,95); 0: never")
@@ -44,10 +44,9 @@ Options parse_options(int argc, const char* const* argv)
         ->allow_extra_args(false) // the words after it are places
         ->check(CLI::Range(0u, 100u));
     app.add_flag("-s,--snapshot-first", options.snapshot_first,
-                 "a store that is full or fails: writes to the origin fail, no snapshot is given up");
-    app.add_option(
-           "--witness", options.witness,
-           "directory on another disk than the volume's, where it is recorded that snapshots are lost")
+                 "if the store is full or fails: writes to the origin fail, no snapshot is given up");
+    app.add_option("--witness", options.witness,
+                   "directory for the record that snapshots are lost, on another disk than the volume's")
         ->capture_default_str();
     std::vector<std::string> places;
     app.add_option("places", places, "SNAPDEV ORIGDEV [METADEV] AGENTSOCK SERVERSOCK")
@@ -56,7 +55,7 @@ Options parse_options(int argc, const char* const* argv)
         ->type_name("PATH");
     app.footer("SNAPDEV    the snapshot store\n"
                "ORIGDEV    the origin\n"
-               "METADEV    the store's metadata, if they have a device of their own\n"
+               "METADEV    the store's metadata, if there is a device for it\n"
                "AGENTSOCK  the data socket, for devices\n"
                "SERVERSOCK the control socket, for commands");
     try {

@@ -72,7 +72,7 @@ void touch_heap()
 
 void warn(ServiceLog& log, const char* what)
 {
-    log.log(Severity::warning, fmt::format("{}: {}; going on without", what, std::strerror(errno)));
+    log.log(Severity::warning, fmt::format("{}: {}; the daemon runs without it", what, std::strerror(errno)));
 }
 
 } // namespace

@@ -37,10 +37,9 @@ void StoreWatch::look()
     const std::uint64_t blocks = info.meta_blocks - info.free_meta_blocks;
     if (const auto mark = metadata_.look(blocks, info.meta_blocks)) {
         log_.log(Severity::warning,
-                 fmt::format(
-                     "the snapshot store's metadata are {} % full: {} of {} blocks are used. When they are "
-                     "full, {}; delete some snapshots",
-                     *mark, blocks, info.meta_blocks, then));
+                 fmt::format("the snapshot store's metadata area is {} % full: {} of {} blocks are used. "
+                             "When it is full, {}; delete some snapshots",
+                             *mark, blocks, info.meta_blocks, then));
     }
     if (store_.counters().squashed != squashes_told_) {
         squashes_told_ = store_.counters().squashed;

@@ -48,9 +48,9 @@ tl::expected<std::optional<DiskFile>, StartFailure> open_witness(const std::stri
                                                                  const DiskFile& store, ServiceLog& log)
 {
     const auto none = [&](const std::string& why) {
-        log.log(Severity::warning,
-                fmt::format("no witness: {}. Should the store fail for good, writes to the origin fail, too",
-                            why));
+        log.log(
+            Severity::warning,
+            fmt::format("no witness: {}. If the store fails for good, writes to the origin fail, too", why));
         return std::optional<DiskFile>{};
     };
     if (directory.empty()) {
@@ -71,8 +71,8 @@ tl::expected<std::optional<DiskFile>, StartFailure> open_witness(const std::stri
         return none(problem);
     }
     if (!problem.empty()) {
-        return tl::unexpected(StartFailure{
-            fmt::format("the witness, which knows whether the snapshots are valid: {}", problem)});
+        return tl::unexpected(StartFailure{fmt::format(
+            "cannot use the witness, which records whether the snapshots are valid: {}", problem)});
     }
     if (lies_on(path, origin.device, store.device)) {
         return none(path + " lies on the volume itself");

@@ -3,7 +3,7 @@
 
 namespace ddsnap {
 
-void Events::settle()
+void Events::run_pending()
 {
     if (settling_) {
         return;

@@ -2,10 +2,10 @@
 // What coroutines of the service wait for, and when they go on.
 //
 // Invariant: everything that an event may set free (a lock, the barrier, a place in a queue) is noted with
-// Signal::raise() and resumed by settle(), which runs once at the end of every entry from outside and of
+// Signal::raise() and resumed by run_pending(), which runs once at the end of every entry from outside and of
 // every operation, never nested: so no coroutine is resumed while a loop over the sessions is under way.
 //
-// May call: Reactions, from settle() only.
+// May call: Reactions, from run_pending() only.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ private:
     bool raised_ = false;
 };
 
-// What settle() does besides resuming coroutines.
+// What run_pending() does besides resuming coroutines.
 class Reactions {
 public:
     virtual void announce_state() = 0;   // state_dirty was set
@@ -51,7 +51,7 @@ public:
     Events(const Events&) = delete;
     Events& operator=(const Events&) = delete;
 
-    void settle();
+    void run_pending();
 
     Signal unlocked;      // a read lock was released, or an epoch has ended
     Signal barrier_moved; // a HELD, a session's begin or end, a tick, the end of a commit or of a hold

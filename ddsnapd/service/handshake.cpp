@@ -38,7 +38,7 @@ Refusal Handshake::judge_snapshot(const wire::Hello& hello) const
     return {};
 }
 
-Refusal Handshake::judge(const wire::Hello& hello) const
+Refusal Handshake::check(const wire::Hello& hello) const
 {
     if (c_.events.stopping) {
         return {Status::stopping, "the daemon is stopping"};
@@ -88,8 +88,8 @@ Refusal Handshake::judge_rivals(const Session& s) const
             continue;
         }
         if (other->writer() || other->may_cache) {
-            return {Status::busy,
-                    fmt::format("{} has it open (session {})", other->hello.name_view(), other->number)};
+            return {Status::busy, fmt::format("{} has the device open (session {})", other->hello.name_view(),
+                                              other->number)};
         }
     }
     return {};
@@ -114,7 +114,7 @@ void Handshake::on_hello(Session& s, wire::Bytes message)
         c_.sessions.protocol_error(s, hello.error());
         return;
     }
-    if (const Refusal refusal = judge(*hello); refusal.reason != Status::ok) {
+    if (const Refusal refusal = check(*hello); refusal.reason != Status::ok) {
         s.hello = *hello;
         refuse(s, refusal);
         return;
@@ -162,7 +162,7 @@ snapstore::Task<void> Handshake::open_writer(Session& s)
         co_return;
     }
     if (refusal.reason == Status::ok) {
-        refusal = judge(s.hello); // much may have happened since
+        refusal = check(s.hello); // much may have happened since
     }
     if (refusal.reason != Status::ok) {
         refuse(s, refusal);

@@ -38,7 +38,7 @@ public:
     void on_bye(Session& s);
 
 private:
-    Refusal judge(const wire::Hello& hello) const;
+    Refusal check(const wire::Hello& hello) const;
     Refusal judge_snapshot(const wire::Hello& hello) const;
     Refusal judge_rivals(const Session& s) const; // other connected clients that stand in the way
     void refuse(Session& s, const Refusal& refusal);

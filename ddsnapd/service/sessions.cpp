@@ -102,7 +102,7 @@ Operation::~Operation()
         --session_->operations;
     }
     events_.room.raise();
-    events_.settle();
+    events_.run_pending();
 }
 
 } // namespace ddsnap

@@ -49,9 +49,11 @@ std::optional<ServiceError> StoreResize::writes_on(SnapshotId id) const
                                             a.name, id.value)};
         }
         if (!drained((*s)->hello)) {
-            return ServiceError{Code::busy, fmt::format("client {} cannot say that its writes to snapshot {} "
-                                                        "have ended (an older dm-ddsnap?): close it first",
-                                                        a.name, id.value)};
+            return ServiceError{
+                Code::busy,
+                fmt::format("client {} cannot say that its writes to snapshot {} have ended (an older "
+                            "dm-ddsnap?): close the snapshot first",
+                            a.name, id.value)};
         }
     }
     return std::nullopt;
@@ -81,8 +83,8 @@ snapstore::Task<snapstore::Result<void>> StoreResize::hold_writers(SnapshotId id
         if (too_old) {
             error_ = ServiceError{
                 Code::busy,
-                fmt::format("client {} has snapshot {} open and cannot be held, as its dm-ddsnap is "
-                            "older than ddsnapd: close it first",
+                fmt::format("client {} has snapshot {} open and cannot be held, because its dm-ddsnap is "
+                            "older than ddsnapd: close the snapshot first",
                             s->hello.name_view(), id.value)};
             co_return snapstore::fail(Errc::busy, "a client cannot be held");
         }
@@ -138,9 +140,10 @@ ServiceError StoreResize::explain(const snapstore::Error& error) const
     if (error.code == Errc::no_space && error.where > 0) {
         const std::uint64_t least = std::max<std::uint64_t>(error.where, snapstore::kMinStoreChunks);
         result.message +=
-            fmt::format(": {} chunks of {} bytes; the least it can have is {} bytes of its device{}",
+            fmt::format(": {} chunks of {} bytes; the smallest possible size is {} bytes of its "
+                        "device{}",
                         error.where, chunk, info.store_size.value - (info.store_chunks - least) * chunk,
-                        info.sweeping ? ", fewer when what was deleted has been swept" : "");
+                        info.sweeping ? ", fewer when deleted snapshots have been swept" : "");
     }
     return result;
 }
@@ -184,7 +187,8 @@ snapstore::Task<ServiceResult<void>> StoreResize::resize_meta(Bytes size)
     }
     ServiceError error = to_service_error(done.error());
     if (error.code == Code::no_space && done.error().where > 0) {
-        error.message += fmt::format(": a metadata device of {} bytes at the least", done.error().where);
+        error.message +=
+            fmt::format(": the smallest possible metadata device has {} bytes", done.error().where);
     }
     co_return tl::unexpected(std::move(error));
 }

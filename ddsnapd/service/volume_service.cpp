@@ -69,7 +69,7 @@ void ServiceCore::dispatch_open(Session& s, const wire::Header& header, wire::By
         return handshake.on_bye(s);
     default:
         return common.sessions.protocol_error(
-            s, fmt::format("{} is not a client's to send", wire::name_of(header.type)));
+            s, fmt::format("a client must not send {}", wire::name_of(header.type)));
     }
 }
 
@@ -104,7 +104,7 @@ snapstore::Task<snapstore::Result<void>> VolumeService::close()
     core_->common.store.space().stop_shrinking();
     core_->common.events.barrier_moved.raise();
     core_->common.events.ticked.raise();
-    core_->common.events.settle();
+    core_->common.events.run_pending();
     while (core_->common.events.operations > 0) {
         co_await core_->common.events.room.wait();
     }
@@ -131,7 +131,7 @@ void VolumeService::on_bytes(Session& session, std::span<const std::byte> bytes)
     if (session.alive() && session.reader.error() != nullptr) {
         core_->common.sessions.protocol_error(session, session.reader.error());
     }
-    core_->common.events.settle();
+    core_->common.events.run_pending();
 }
 
 void VolumeService::on_disconnect(Session& session, std::string_view reason)
@@ -139,7 +139,7 @@ void VolumeService::on_disconnect(Session& session, std::string_view reason)
     if (session.alive()) {
         core_->common.sessions.note(Severity::info, session, fmt::format("disconnected: {}", reason));
         core_->common.sessions.retire(session);
-        core_->common.events.settle();
+        core_->common.events.run_pending();
     }
 }
 
@@ -154,7 +154,7 @@ void VolumeService::on_tick(std::uint64_t now_ns)
     if (core_->common.store.upkeep().wants_refill()) {
         core_->common.store.upkeep().refill();
     }
-    core_->common.events.settle();
+    core_->common.events.run_pending();
     core_->common.sessions.reap();
 }
 

@@ -305,11 +305,11 @@ TEST(DaemonTest, AHangupOpensTheLogAnew)
     EXPECT_EQ(::getsid(pid), pid); // of its starter's session it is no part
     std::filesystem::rename(volume.path("log"), volume.path("log.1"));
     ASSERT_EQ(::kill(pid, SIGHUP), 0);
-    for (int i = 0; i < 10'000 && volume.log().find("opened anew") == std::string::npos; ++i) {
+    for (int i = 0; i < 10'000 && volume.log().find("reopened") == std::string::npos; ++i) {
         const timespec pause{0, 2'000'000}; // between two looks
         (void)::nanosleep(&pause, nullptr);
     }
-    EXPECT_NE(volume.log().find("the log is opened anew"), std::string::npos);
+    EXPECT_NE(volume.log().find("the log is reopened"), std::string::npos);
     EXPECT_EQ(volume.call({{"op", "hello"}}).at("pid").get<int>(), pid);
     using std::filesystem::perms;
     EXPECT_EQ(std::filesystem::status(volume.path("log")).permissions(), perms{0640});

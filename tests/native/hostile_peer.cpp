@@ -7,7 +7,7 @@
 //   hostile-peer client COMMAND...     ... one that compares
 //
 // Runs COMMAND once for each attack and prints a line for it: what was sent, and the exit status. Ends with 1
-// if one was not refused, or was refused in words that a terminal obeys.
+// if one was not refused, or was refused in words that a terminal acts on.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -191,7 +191,7 @@ TEST_F(ShrinkServiceTest, AnOlderKernelsWriterIsNotHeld)
     ASSERT_TRUE(shrinking->done());
     ASSERT_FALSE(*shrinking->result);
     EXPECT_EQ(shrinking->result->error().code, Code::busy);
-    EXPECT_NE(shrinking->result->error().message.find("close it first"), std::string::npos);
+    EXPECT_NE(shrinking->result->error().message.find("close the snapshot first"), std::string::npos);
 }
 
 TEST_F(ShrinkServiceTest, RefusalsSayHowMuchIsInUse)

@@ -49,7 +49,7 @@ inline Utf8 first_character(std::string_view text) noexcept
     return character < kLeast[length] || character > 0x10ffff || surrogate ? Utf8{} : Utf8{character, length};
 }
 
-// One that a terminal obeys or that changes how others are shown: control characters, line and paragraph
+// One that a terminal acts on or that changes how others are shown: control characters, line and paragraph
 // separators, marks of direction.
 constexpr bool is_control(std::uint32_t c) noexcept
 {

@@ -90,7 +90,7 @@ Result<Superblock> plan_layout(const Devices& devices, const Format& format)
         return fail(Errc::invalid, "the chunk size must be from 4 KiB to 1 MiB", format.chunk_shift);
     }
     if (format.origin_size.value == 0 || to_bytes(format.origin_size) > devices.origin->size()) {
-        return fail(Errc::invalid, "the origin's length is zero or more than its device has");
+        return fail(Errc::invalid, "the origin's length is zero, or larger than its device");
     }
     const std::uint64_t store_blocks = devices.store->size().value / kBlockSize.value;
     Superblock sb;
@@ -102,7 +102,7 @@ Result<Superblock> plan_layout(const Devices& devices, const Format& format)
     const std::uint64_t journal =
         format.journal ? format.journal->value / kBlockSize.value : default_journal(store_blocks);
     if (journal < kMinJournal) {
-        return fail(Errc::invalid, "the journal must have 64 KiB at least", journal);
+        return fail(Errc::invalid, "the journal must have at least 64 KiB", journal);
     }
     sb.ring = Area{kFirstFreeBlock, journal};
     sb.journal = {1, Sequence{1}};

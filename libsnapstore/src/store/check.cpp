@@ -87,12 +87,12 @@ void Checker::check_chunks(CheckReport& report) const
     });
     report.leaked_chunks = places_.leaked(used);
     if (report.leaked_chunks > 0) {
-        report.damage.push_back({"store chunks are marked used that nothing names", 0, {}, {}});
+        report.damage.push_back({"store chunks are marked used, but nothing refers to them", 0, {}, {}});
     }
     const std::uint64_t named = state_.tree->nodes().size() + state_.snapshot_chain.blocks().size() +
                                 state_.attachment_chain.blocks().size();
     if (state_.zone.units().used() != named) {
-        report.damage.push_back({"metadata blocks are marked used that nothing names", 0, {}, {}});
+        report.damage.push_back({"metadata blocks are marked used, but nothing refers to them", 0, {}, {}});
     }
 }
 

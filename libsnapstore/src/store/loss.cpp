@@ -45,7 +45,7 @@ Task<Result<void>> Loss::give_up()
         spawn(ctx_.frame_pool, record());
     }
     while (stage_ == Stage::recording) {
-        co_await settled_.wait();
+        co_await recording_ended_.wait();
     }
     co_return stage_ == Stage::recorded ? Result<void>{} : tl::unexpected(ctx_.failure());
 }
@@ -69,19 +69,17 @@ Task<void> Loss::record()
         witnessed = co_await write_witness(true);
     }
     if (marked != IoStatus::ok && witnessed != IoStatus::ok) {
-        ctx_.observer.log(
-            Severity::error,
-            "that the snapshots are lost can be recorded nowhere: they are kept, and writes to the "
-            "origin that need the store fail");
+        ctx_.observer.log(Severity::error,
+                          "the loss of the snapshots cannot be recorded anywhere: the snapshots are "
+                          "kept, and writes to the origin that need the store fail");
         stage_ = Stage::refused;
-        settled_.wake_all();
+        recording_ended_.wake_all();
         co_return;
     }
-    ctx_.observer.log(Severity::error, marked != IoStatus::ok
-                                           ? "that the snapshots are lost is recorded on this host only"
-                                       : witnessed != IoStatus::ok
-                                           ? "that the snapshots are lost is recorded in the store only"
-                                           : "that the snapshots are lost is recorded");
+    ctx_.observer.log(Severity::error,
+                      marked != IoStatus::ok      ? "the loss of the snapshots is recorded on this host only"
+                      : witnessed != IoStatus::ok ? "the loss of the snapshots is recorded in the store only"
+                                                  : "the loss of the snapshots is recorded");
     stage_ = Stage::recorded;
     for (const auto& s : state_.table.all()) {
         if (s->info.state == SnapshotState::normal) {
@@ -91,7 +89,7 @@ Task<void> Loss::record()
         }
     }
     ctx_.observer.state_changed();
-    settled_.wake_all();
+    recording_ended_.wake_all();
 }
 
 // What the newest durable superblock says, and the bit. Of a checkpoint that has failed, the next two
@@ -114,7 +112,8 @@ Task<IoStatus> Loss::mark_superblock()
         ctx_.sb = std::move(lost);
     } else {
         ctx_.observer.log(Severity::warning,
-                          "that the snapshots are lost is in one copy of the store's superblock only");
+                          "the loss of the snapshots is recorded in one copy of the store's superblock "
+                          "only");
     }
     co_return IoStatus::ok;
 }
@@ -161,14 +160,15 @@ Task<Result<void>> Loss::find(OpenReport& report)
                                               block_offset(kWitnessBlock), buffer.span());
     if (status != IoStatus::ok) {
         co_return fail(Errc::io_error,
-                       "cannot read the witness, which knows whether the snapshots are valid");
+                       "cannot read the witness, which records whether the snapshots are valid");
     }
     if (is_all_zero(buffer.span())) {
         co_return Result<void>{};
     }
     const auto disk = load_disk<witness_disk>(buffer.span());
     if (auto ok = verify_block(buffer.span(), kWitnessMagic, kWitnessBlock, uuid_prefix(disk.uuid)); !ok) {
-        co_return fail(Errc::corrupt, "the witness, which knows whether the snapshots are valid, is damaged");
+        co_return fail(Errc::corrupt,
+                       "the witness, which records whether the snapshots are valid, is damaged");
     }
     if (disk.version != kWitnessVersion || disk.uuid != ctx_.sb.uuid) {
         co_return fail(Errc::mismatch, "the witness is of another volume or version");

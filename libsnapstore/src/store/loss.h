@@ -32,7 +32,7 @@ public:
     Task<Result<void>> give_up();
     bool given_up() const noexcept { return stage_ == Stage::recorded; }
     bool recording() const noexcept { return stage_ == Stage::recording; }
-    WaitQueue::Waiter settled() noexcept { return settled_.wait(); } // no longer recording
+    WaitQueue::Waiter recording_ended() noexcept { return recording_ended_.wait(); } // no longer recording
 
     // The next life: after the replay, before anything is written or answered.
     Task<Result<void>> find(OpenReport& report);
@@ -52,7 +52,7 @@ private:
     Checkpoint& checkpoint_;
     Commit& commit_;
     Stage stage_ = Stage::none;
-    WaitQueue settled_;
+    WaitQueue recording_ended_;
     bool witness_written_ = false; // at open(): it holds a record
     AlignedBuffer block_{kBlockSize.value};
 };

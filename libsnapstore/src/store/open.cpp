@@ -113,7 +113,7 @@ Task<Result<void>> StoreImpl::close()
         co_await ctx.queues.commit.wait();
     }
     while (loss.recording()) {
-        co_await loss.settled();
+        co_await loss.recording_ended();
     }
     // Nothing may be in flight when it is closed, nor a checkpoint follow the last.
     while (sampler.sampling()) {

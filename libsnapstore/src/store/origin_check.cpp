@@ -55,8 +55,8 @@ Task<Result<void>> OriginCheck::check(OpenReport& report)
     const bool other = by_content ? report.origin_differing > report.origin_compared / 2 : renamed;
     if (other && ctx_.config.other_origin == OtherOrigin::refuse) {
         co_return fail(Errc::other_origin,
-                       by_content ? "the origin is not the one that the store is of: it holds something else"
-                                  : "the origin is not the one that the store is of: it is another device");
+                       by_content ? "the store belongs to another origin: this one has other content"
+                                  : "the store belongs to another origin: this one is another device");
     }
     report.origin_accepted = other;
     report.origin_renamed = renamed && !other;

@@ -136,7 +136,7 @@ Result<void> Replay::check_unreadable_end(const Ring& ring, Sequence end) const
     for (Sequence next = end + 1; next <= end + kMaxBatchBlocks; ++next) {
         if (unreadable(next)) {
             return fail(Errc::io_error,
-                        "blocks of the journal cannot be read that may hold what was acknowledged",
+                        "blocks of the journal that may hold acknowledged writes cannot be read",
                         block_offset(journal_block_of(ctx_.sb.ring, end)));
         }
         const auto header = header_of(ring, next);

@@ -25,7 +25,9 @@ Task<Result<void>> Resize::resize_origin(Sectors size)
     if (size.value == 0) {
         co_return fail(Errc::invalid, "the origin's length must not be zero");
     }
-    if (auto ok = fits(to_bytes(size), *ctx_.devices.origin, "the origin device is smaller than that"); !ok) {
+    if (auto ok =
+            fits(to_bytes(size), *ctx_.devices.origin, "the origin device is smaller than the new length");
+        !ok) {
         co_return ok;
     }
     for (;;) {
@@ -108,7 +110,8 @@ Task<Result<void>> Resize::copy_out_tail(Sectors size)
 
 Task<Result<void>> Resize::resize_store(Bytes size)
 {
-    if (auto ok = fits(size, *ctx_.devices.store, "the snapshot store's device is smaller than that"); !ok) {
+    if (auto ok = fits(size, *ctx_.devices.store, "the snapshot store's device is smaller than the new size");
+        !ok) {
         co_return ok;
     }
     while (gate_.locked()) {
@@ -125,7 +128,7 @@ Task<Result<void>> Resize::resize_store(Bytes size)
     Superblock next = ctx_.sb;
     next.data.chunks = (size - std::min(start, size)).value / ctx_.chunk_bytes();
     if (next.data.chunks < ctx_.sb.data.chunks) {
-        co_return fail(Errc::invalid, "that is smaller than it is");
+        co_return fail(Errc::invalid, "the new size is smaller than the present one");
     }
     if (next.data.chunks == ctx_.sb.data.chunks) {
         co_return Result<void>{};
@@ -149,10 +152,9 @@ Task<Result<void>> Resize::resize_meta(Bytes size)
 {
     if (!ctx_.separate_meta()) {
         co_return fail(Errc::unsupported,
-                       "the metadata are on the snapshot store's device, before its chunks, "
-                       "and their room cannot change there");
+                       "the metadata is on the snapshot store's device, where its size cannot change");
     }
-    if (auto ok = fits(size, *ctx_.devices.meta, "the metadata device is smaller than that"); !ok) {
+    if (auto ok = fits(size, *ctx_.devices.meta, "the metadata device is smaller than the new size"); !ok) {
         co_return ok;
     }
     while (gate_.locked()) {
@@ -178,7 +180,7 @@ Task<Result<void>> Resize::resize_meta(Bytes size)
 Task<Result<void>> Resize::grow_meta(std::uint64_t count)
 {
     if (room_.zone_shrink) {
-        co_return fail(Errc::busy, "the metadata's room is being made smaller");
+        co_return fail(Errc::busy, "the metadata area is being made smaller");
     }
     const Gate::Lock lock(gate_);
     Superblock next = ctx_.sb;

@@ -34,14 +34,16 @@ Task<Result<void>> StoreShrink::run(Bytes size, PlaceUsers& users)
     const Bytes start = block_offset(ctx_.sb.data.start);
     const std::uint64_t end = (size - std::min(start, size)).value / ctx_.chunk_bytes();
     if (end >= ctx_.sb.data.chunks) {
-        co_return end == ctx_.sb.data.chunks ? Result<void>{}
-                                             : fail(Errc::invalid, "that is larger than it is");
+        co_return end == ctx_.sb.data.chunks
+            ? Result<void>{}
+            : fail(Errc::invalid, "the new size is larger than the present one");
     }
     if (end < kMinStoreChunks) {
-        co_return fail(Errc::too_small, "a snapshot store has 16 chunks at least", kMinStoreChunks);
+        co_return fail(Errc::too_small, "a snapshot store needs at least 16 chunks", kMinStoreChunks);
     }
     if (places_.units().used() > end) {
-        co_return fail(Errc::no_space, "more of the snapshot store is in use", places_.units().used());
+        co_return fail(Errc::no_space, "a larger part of the snapshot store is in use",
+                       places_.units().used());
     }
     room_.shrink.emplace();
     room_.shrink->end = end;

@@ -22,10 +22,10 @@ std::uint64_t ZoneShrink::least_zone() const noexcept
 Task<Result<void>> ZoneShrink::run(std::uint64_t blocks)
 {
     if (room_.zone_shrink) {
-        co_return fail(Errc::busy, "the metadata's room is being made smaller");
+        co_return fail(Errc::busy, "the metadata area is being made smaller");
     }
     if (const std::uint64_t least = least_zone(); blocks < least) {
-        co_return fail(Errc::no_space, "the metadata of this store need more room",
+        co_return fail(Errc::no_space, "the metadata of this store needs more room",
                        block_offset(ctx_.sb.zone.first + least));
     }
     room_.zone_shrink.emplace();
@@ -91,7 +91,7 @@ Task<Result<void>> ZoneShrink::empty_zone_end()
         }
         renew_tables(end);
         if (!checkpoint_.anything_to_do()) {
-            co_return fail(Errc::corrupt, "a block of metadata is in use, and nothing names it");
+            co_return fail(Errc::corrupt, "a block of metadata is in use, but nothing refers to it");
         }
     }
 }
