@@ -18,7 +18,7 @@ void check_harmless(std::string_view text)
     while (!text.empty()) {
         const auto [character, bytes] = snapstore::first_character(text);
         if (bytes == 0 || snapstore::is_control(character)) {
-            finding("a terminal would obey this message");
+            finding("a terminal would act on this message");
         }
         text.remove_prefix(bytes);
     }

@@ -11,7 +11,7 @@
 namespace sim {
 namespace {
 
-constexpr Micros kSettleLimit = 120'000'000;
+constexpr Micros kIdleLimit = 120'000'000;
 constexpr std::uint64_t kReadBlocks = 64;
 
 } // namespace
@@ -37,16 +37,16 @@ bool World::everyone_left() const
 }
 
 // Liveness: with nothing new to do, everything that was asked for comes to its end.
-bool World::settle(const char* when)
+bool World::run_until_idle(const char* when)
 {
-    return step_until([this] { return idle(); }, kSettleLimit, when);
+    return step_until([this] { return idle(); }, kIdleLimit, when);
 }
 
 bool World::compare(const char* when)
 {
     context_.trace("---- compare {} ----", when);
     model_.reconcile(daemon()->service().store().snapshots().list(), admin_under_way_ == 0);
-    settle_origin(when);
+    observe_origin(when);
     std::vector<std::uint64_t> ids;
     for (const auto& [id, snapshot] : model_.snapshots()) {
         ids.push_back(id);
@@ -161,7 +161,7 @@ bool World::compare_snapshot(std::uint64_t id)
     for (std::uint64_t block = 0; block < reader->blocks(); block += kReadBlocks) {
         reader->read(block, kReadBlocks);
     }
-    const bool good = step_until([reader] { return reader->gone() || reader->idle(); }, kSettleLimit,
+    const bool good = step_until([reader] { return reader->gone() || reader->idle(); }, kIdleLimit,
                                  "a snapshot to be read");
     if (temporary && !reader->gone()) {
         reader->begin_leave(true);
@@ -173,7 +173,7 @@ bool World::check_store()
 {
     bool done = false;
     snapstore::spawn(daemon()->frames(), run_check(*daemon(), done));
-    return step_until([&done] { return done; }, kSettleLimit, "check");
+    return step_until([&done] { return done; }, kIdleLimit, "check");
 }
 
 snapstore::Task<void> World::run_check(Daemon& target, bool& done)

@@ -101,7 +101,7 @@ void Content::write_lost(std::uint64_t first, std::uint64_t count, Stamp stamp)
 {
     change(first, count, stamp, [](Write& write) { write.state = State::lost; });
     // From now on it has been executed or it never will be. A read that began before may have seen either,
-    // and settles nothing: see written_since().
+    // and decides nothing: see written_since().
     ++clock_;
     for (std::uint64_t sector = first; sector < first + count; ++sector) {
         completed_[sector] = clock_;
@@ -153,7 +153,7 @@ bool Content::allowed(std::uint64_t sector, Stamp seen) const
     return durable_[sector] == seen;
 }
 
-void Content::settle(std::uint64_t sector, Stamp seen, bool quiet)
+void Content::observe(std::uint64_t sector, Stamp seen, bool quiet)
 {
     const auto it = writes_.find(sector);
     if (it == writes_.end()) {

@@ -3,7 +3,7 @@
 //
 // A sector has one durable value and a history of writes since. While the device runs it reads as the last
 // completed write; a write that is under way, or whose writer died, may or may not show. After a power cut
-// it reads as the durable value or any of the writes since. Looking at a sector settles what was open.
+// it reads as the durable value or any of the writes since. Reading a sector decides what was open.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ public:
     bool allowed(std::uint64_t sector, Stamp seen) const;
     // Notes that the sector read as `seen`, which must be allowed(). `quiet`: the last I/O of every dead
     // writer has ended. Before that, what a dead writer left open stays open: it may still be executed.
-    void settle(std::uint64_t sector, Stamp seen, bool quiet);
+    void observe(std::uint64_t sector, Stamp seen, bool quiet);
     // The sector's value, if there is only one that it may have now.
     std::optional<Stamp> known(std::uint64_t sector) const;
     // The values that the sector may have now, for messages.

@@ -11,7 +11,7 @@ SnapshotModel* Model::find(std::uint64_t id)
     return it == snapshots_.end() ? nullptr : &it->second;
 }
 
-void Model::resize_settled(std::uint64_t sectors)
+void Model::resize_decided(std::uint64_t sectors)
 {
     if (!sizes_.contains(sectors)) {
         context_.fail(fmt::format("the volume has {} sectors, expected {}", sectors, origin_sectors));
@@ -134,7 +134,7 @@ void Model::compare(SnapshotModel& snapshot, const snapstore::SnapshotInfo& info
     }
 }
 
-void Model::reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool settled)
+void Model::reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool quiescent)
 {
     note_pins();
     std::set<std::uint64_t> listed;
@@ -152,7 +152,7 @@ void Model::reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool set
             return;
         }
         compare(*snapshot, info);
-        if (settled) {
+        if (quiescent) {
             snapshot->removing = false;
             snapshot->priorities = {info.priority};
             snapshot->use_counts = {info.use_count};
@@ -165,9 +165,9 @@ void Model::reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool set
         if (!entry.second.removing) {
             context_.fail(fmt::format("snapshot {} '{}' is lost", entry.first, entry.second.name));
         }
-        return settled;
+        return quiescent;
     });
-    if (settled) {
+    if (quiescent) {
         pending_.clear();
         if (!promised_.empty()) {
             context_.fail(

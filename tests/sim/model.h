@@ -41,7 +41,7 @@ public:
     // ---- the volume's length ----
     void resize_started(std::uint64_t sectors) { sizes_.insert(sectors); }
     // Answered, or found after a restart: no other is right from here on.
-    void resize_settled(std::uint64_t sectors);
+    void resize_decided(std::uint64_t sectors);
 
     // ---- creating: `name` is unique ----
     void create_started(const std::string& name, int priority) { pending_[name] = priority; }
@@ -51,9 +51,9 @@ public:
     // epoch, nothing it writes from here on to an earlier one.
     void epoch_seen(std::uint32_t from, std::uint32_t to);
 
-    // ---- the list as the store tells it; what was left open is settled by it ----
-    // `settled`: no create or remove is under way, so that what is missing does not exist.
-    void reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool settled);
+    // ---- the list as the store tells it; it decides what was left open ----
+    // `quiescent`: no create or remove is under way, so that what is missing does not exist.
+    void reconcile(const std::vector<snapstore::SnapshotInfo>& list, bool quiescent);
     void remove_done(std::uint64_t id)
     {
         note_pins();

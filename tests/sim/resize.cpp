@@ -62,12 +62,12 @@ snapstore::Task<void> World::run_resize(Daemon& target, std::uint64_t sectors)
         if (!expected) {
             context_.fail(fmt::format("resize failed: {}", result.error().message));
         }
-        model_.resize_settled(before);
+        model_.resize_decided(before);
         follow_size();
         co_return;
     }
     context_.trace("admin: resized to {} sectors", sectors);
-    model_.resize_settled(sectors);
+    model_.resize_decided(sectors);
     statistics_.grown += sectors > before ? 1U : 0U;
     statistics_.shrunk += sectors < before ? 1U : 0U;
     if (sectors < before && context_.rng.percent(70)) {

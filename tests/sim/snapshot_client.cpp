@@ -158,7 +158,7 @@ void SnapshotClient::verify(const Operation& operation)
                                       snapshot->content.expectation(sector), describe_bytes(bytes)));
             return;
         }
-        snapshot->content.settle(sector, seen, false);
+        snapshot->content.observe(sector, seen, false);
     }
 }
 

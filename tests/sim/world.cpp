@@ -157,9 +157,9 @@ void World::boot()
 
 void World::opened()
 {
-    // Only what was open when the last daemon died is open to doubt; its list settles it.
+    // Only what was open when the last daemon died is open to doubt; its list decides it.
     model_.reconcile(daemon()->service().store().snapshots().list(), true);
-    model_.resize_settled(daemon()->service().store().info().origin_size.value);
+    model_.resize_decided(daemon()->service().store().info().origin_size.value);
     follow_size();
 }
 
@@ -277,7 +277,7 @@ void World::crash_power()
         }
     }
     model_.power_cut();
-    settle_origin("after a power cut");
+    observe_origin("after a power cut");
     const std::uint64_t boots = statistics_.power_cuts;
     std::memcpy(boot_id_.data(), &boots, sizeof(boots));
     if (!booting_) {
@@ -286,7 +286,7 @@ void World::crash_power()
 }
 
 // What the origin holds is on the disk for all to see; so nothing about it stays open.
-void World::settle_origin(const char* when)
+void World::observe_origin(const char* when)
 {
     for (std::uint64_t sector = 0; sector < setup_.capacity; ++sector) {
         const Stamp seen = decode_sector(disks_.origin->peek(sector), sector);
@@ -296,7 +296,7 @@ void World::settle_origin(const char* when)
                                       describe_bytes(disks_.origin->peek(sector))));
             return;
         }
-        model_.origin.settle(sector, seen, true);
+        model_.origin.observe(sector, seen, true);
     }
 }
 
@@ -320,7 +320,7 @@ void World::crash_client()
         OriginClient* victim = std::exchange(origin_, nullptr);
         victim->die(Death::process);
         step_until([victim] { return victim->io_under_way() == 0; }, kBootLimit, "a dead client's I/O");
-        settle_origin("after its client was killed");
+        observe_origin("after its client was killed");
     }
 }
 
@@ -401,13 +401,13 @@ bool World::recover()
         start_origin_client();
     }
     // Sometimes the next load begins at once.
-    return context_.rng.percent(25) || (settle("after a crash") && compare("after a crash"));
+    return context_.rng.percent(25) || (run_until_idle("after a crash") && compare("after a crash"));
 }
 
 bool World::finish()
 {
     start_origin_client();
-    if (!settle("at the end") || !compare("at the end") || !check_store()) {
+    if (!run_until_idle("at the end") || !compare("at the end") || !check_store()) {
         return false;
     }
     if (origin_ != nullptr) {

@@ -88,7 +88,7 @@ private:
     void crash_daemon();
     void crash_power();
     void crash_client();
-    void settle_origin(const char* when);
+    void observe_origin(const char* when);
     bool everyone_left() const;
     bool step_until(const std::function<bool()>& condition, Micros limit, const char* waiting_for);
     Identity make_identity(std::string name, bool process);
@@ -149,7 +149,7 @@ private:
 
     // ---- compare.cpp ----
     bool idle() const;
-    bool settle(const char* when);
+    bool run_until_idle(const char* when);
     bool compare(const char* when);
     bool compare_snapshot(std::uint64_t id);
     void compare_deltas();

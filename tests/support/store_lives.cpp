@@ -80,7 +80,7 @@ std::string run_world(std::uint64_t seed, const WorldConfig& config, LivesReport
     }
     std::string what = recover(world);
     for (int lives = 0; lives < 8 && what.empty(); ++lives) {
-        model.settle();
+        model.reconcile();
         what = model.compare();
         if (what.empty()) {
             what = live(world, model, sum);
@@ -89,7 +89,7 @@ std::string run_world(std::uint64_t seed, const WorldConfig& config, LivesReport
             what = recover(world);
         }
     }
-    model.settle();
+    model.reconcile();
     return what.empty() ? model.compare() : what;
 }
 

@@ -238,7 +238,7 @@ Task<void> StoreModel::take_snapshot(FramePool& frames)
             doubtful_.insert(id);
         }
     }
-    if (!world_.origin().dead()) { // else settle() finds out what has become of it
+    if (!world_.origin().dead()) { // else reconcile() finds out what has become of it
         creating_.erase(id);
         holding_ = false;
         --under_way_;
@@ -268,7 +268,7 @@ Task<void> StoreModel::remove_snapshot(FramePool& frames, SnapshotId id)
 
 void StoreModel::create() { world_.run(take_snapshot(world_.frames())); }
 
-void StoreModel::settle()
+void StoreModel::reconcile()
 {
     ++life_;
     under_way_ = 0;

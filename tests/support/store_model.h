@@ -30,7 +30,7 @@ public:
     std::size_t under_way() const noexcept { return under_way_; }
 
     // After power_cut() or kill() and a new open(): what was under way may have happened or not.
-    void settle();
+    void reconcile();
     // Compares every snapshot, and the deltas between them, with the store, and runs check(). Returns what is
     // wrong; empty if nothing.
     std::string compare();
@@ -68,7 +68,7 @@ private:
     std::size_t writers_ = 0;        // origin writes under way
     bool holding_ = false;           // a snapshot is being taken: no origin writes
     std::set<std::uint64_t> locked_; // chunks being written
-    std::uint64_t life_ = 0;         // counts settle(): an operation of an earlier life is silent
+    std::uint64_t life_ = 0;         // counts reconcile(): an operation of an earlier life is silent
     Stamp next_stamp_ = 1;
 };
 

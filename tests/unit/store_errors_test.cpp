@@ -81,7 +81,7 @@ bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std
         surprise = "snapshots that were given up are valid again";
         return reached;
     }
-    model.settle();
+    model.reconcile();
     surprise = model.compare();
     return reached;
 }
@@ -121,7 +121,7 @@ std::string run_with_bad_journal(std::uint64_t seed)
         if (const auto opened = world.open(); !opened) {
             return opened.error().what;
         }
-        model.settle();
+        model.reconcile();
         if (std::string wrong = model.compare(); !wrong.empty()) {
             return wrong;
         }
@@ -220,7 +220,7 @@ TEST(StoreErrorTest, OpenWithEachRequestFailing)
         world.kill();
     }
     ASSERT_TRUE(world.open());
-    model.settle();
+    model.reconcile();
     EXPECT_EQ(model.compare(), "");
 }
 
