@@ -246,7 +246,7 @@ def fill_share(share, options, tree, number=1, keys=None):
 
 # --- the run ---
 
-def judge(outcome, log_text, options):
+def exit_status(outcome, log_text, options):
     """The exit status, and on stderr the reason for any but the command's own."""
     found = klog.findings(log_text[:outcome.asked_at])
     if found:
@@ -332,7 +332,7 @@ def keep_log(options, log_path, suffix=""):
         shutil.copyfile(log_path, f"{options.kernel_log}{suffix}")
 
 
-def judge_peers(others, options, status):
+def exit_status_with_peers(others, options, status):
     """A complaint of another guest's kernel fails the run, too."""
     for peer in others.all:
         keep_log(options, peer.log_path, f".{peer.name}")
@@ -379,7 +379,7 @@ def boot(options, kernel, tree, folder):
         say(f"kernel {kernel.release}: booted in {outcome.booted_after:.1f} s{took}; "
             f"{used.ru_utime + used.ru_stime:.1f} s of processor time")
     # One character a byte, so that places in the one are places in the other.
-    return judge_peers(others, options, judge(outcome, log_path.read_bytes().decode("latin-1"), options))
+    return exit_status_with_peers(others, options, exit_status(outcome, log_path.read_bytes().decode("latin-1"), options))
 
 
 class Interrupted(Exception):

@@ -10,7 +10,7 @@ import sys
 from vm.lib.common import HarnessError, install, run, step
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-AGAIN = "mend what is said above, and run the same command again"
+AGAIN = "fix what is said above, and run the same command again"
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def build(preset, groups, programs):
     """The programs that are measured, and the Debian packages that this takes."""
     if not install(*groups):
         sys.exit(1)  # its last lines say why, and what to do
-    with step("building what is measured", "mend what the compiler says above, and run the same command again"):
+    with step("building what is measured", "fix what the compiler says above, and run the same command again"):
         run([ROOT / "tools" / "build-tree", preset, "--", "--target", *programs])
 
 

@@ -188,11 +188,11 @@ def write_report(options):
         lines = list(map(json.loads, found))
     plans = [entry for entry in lines if entry["stage"] == "plan"]
     lines = [entry for entry in lines if entry["stage"] != "plan"]
-    judged = targets.judge(lines)
+    checked = targets.check(lines)
     runs = [f"Stages {', '.join(plan['stages'])}: of one run on {plan['date']}, commit {plan['commit']}, {plan['repeats']} "
             f"repeats, {plan['cpus']} processors, host kernel {plan['kernel']}." for plan in plans]
     conditions = " ".join(runs) + " Medians with the smallest and the largest value."
-    text = report.write(lines, judged, conditions)
+    text = report.write(lines, checked, conditions)
     (options.report / "report.md").write_text(text, encoding="utf-8")
     from . import plot  # only here: --help needs no matplotlib
     plot.write(lines, options.report)
@@ -201,9 +201,9 @@ def write_report(options):
         for picture in options.report.glob("replication-*.svg"):
             shutil.copy(picture, ROOT / "docs" / picture.name)
     if options.json:
-        options.json.write_text(json.dumps(lib_targets.as_json(judged), indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(lib_targets.as_json(checked), indent=1) + "\n", encoding="utf-8")
     print(text)
-    return judged
+    return checked
 
 
 def main(argv, prefer):
@@ -219,9 +219,9 @@ def main(argv, prefer):
             if not measure_apart(options, prefer):
                 return 1
         with step("writing the report"):
-            judged = write_report(options)
-    missed = [target for target in judged if not target.met]
+            checked = write_report(options)
+    missed = [target for target in checked if not target.met]
     for target in missed:
         print(f"missed: {target.name}: {target.measured:g}, should be {target.relation} {target.target:g}", file=sys.stderr)
-    print(f"{len(judged) - len(missed)} of {len(judged)} targets met; report, plots and measurements: {options.report}")
+    print(f"{len(checked) - len(missed)} of {len(checked)} targets met; report, plots and measurements: {options.report}")
     return 3 if missed else 0

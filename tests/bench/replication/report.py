@@ -83,8 +83,8 @@ def stages(lines):
         yield "Cycles", cycles(lines), "cycles"
 
 
-def write(lines, judged, conditions):
-    parts = [conditions + "\n", target_table(judged)]
+def write(lines, checked, conditions):
+    parts = [conditions + "\n", target_table(checked)]
     for title, text, picture in stages(lines):
         parts += [f"### {title}\n", text]
         if picture:

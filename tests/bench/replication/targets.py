@@ -50,7 +50,7 @@ def pairs(lines, stage, one, other, **wanted):
 
 def throughput(lines):
     for kind in values_of(lines, "throughput", "kind"):
-        yield Target.judge(f"throughput, {kind}, uncompressed: rate / that of dd", ">=", 0.8,
+        yield Target.check(f"throughput, {kind}, uncompressed: rate / that of dd", ">=", 0.8,
                            pairs(lines, "throughput", "dd", "ours", kind=kind))
 
 
@@ -77,7 +77,7 @@ def progress(lines):
     found = of_stage(lines, "progress")
     if found:
         errors = [foretold_end(e) for e in found]
-        yield Target.judge("progress: error of the end foretold in the second half / duration", "<=", 0.1, Spread.of(errors))
+        yield Target.check("progress: error of the end foretold in the second half / duration", "<=", 0.1, Spread.of(errors))
         yield always("progress: bytes left, as said and as counted in the pipe: difference / all", "<=", 0.02,
                      [foretold_bytes(e) for e in found])
 
@@ -95,7 +95,7 @@ def cycles(lines):
         return
     most = max(e["files"] for e in found if e["rsync"])
     for caches in values_of(lines, "cycle", "caches"):
-        yield Target.judge(f"cycle, 1,000 changed chunks, {most:,} files, {caches} caches: time of rsync / ours", ">=", 50,
+        yield Target.check(f"cycle, 1,000 changed chunks, {most:,} files, {caches} caches: time of rsync / ours", ">=", 50,
                            pairs(lines, "cycle", "rsync", "ours", files=most, caches=caches))
     gib = statistics.mode(e["gib"] for e in found)
     files = min(e["files"] for e in found)
@@ -106,6 +106,6 @@ def cycles(lines):
                          [max(each.values()) / min(each.values())])
 
 
-def judge(lines):
+def check(lines):
     found = [*wire(lines), *delta(lines), *throughput(lines), *progress(lines), *cycles(lines)]
     return [target for target in found if target]

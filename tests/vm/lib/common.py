@@ -27,7 +27,7 @@ class HarnessError(Exception):
         lines = [part.rstrip() for part in (self.detail, head) if part.strip()]
         lines.append(f"FAILED at the step: {self.step or 'unknown'}")
         lines.append(f"reason: {last}")
-        lines.append(f"remedy: {self.remedy or 'what is above says more; mend that, and run the same command again'}")
+        lines.append(f"remedy: {self.remedy or 'what is above says more; fix that, and run the same command again'}")
         return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ _SWAP_TABLE = re.compile(r"\] +swap_cluster_alloc_table\+")  # not a "? …", wh
 _STACK_ENDS = re.compile(r"</TASK>|</IRQ>")
 
 
-class _Judge:
+class _Scan:
     """Looks at the lines of one log, in their order."""
 
     def __init__(self):
@@ -115,10 +115,10 @@ def faults(text):
 
 def findings(text):
     """The lines (number, text) at which something bad begins."""
-    judge, found = _Judge(), []
+    scan, found = _Scan(), []
     for number, line in enumerate(text.splitlines()):
-        found += judge.look(number, line)
-    return sorted([*found, *judge.end()])
+        found += scan.look(number, line)
+    return sorted([*found, *scan.end()])
 
 
 class Watch:
@@ -127,7 +127,7 @@ class Watch:
     def __init__(self):
         self.found = False
         self._rest = ""
-        self._judge = _Judge()
+        self._judge = _Scan()
 
     def read(self, data):
         # A line that has not ended is looked at when its end is there.

@@ -49,7 +49,7 @@ def build(kernel, extra_args=(), work="obj", sources=SOURCES):
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, env=environment)
     if done.returncode != 0:
         raise HarnessError(f"dm-ddsnap does not build on {kernel.release}: {last_words(done.stdout)}", step="building the module",
-                           remedy="mend kernel/, or leave the module out (--no-module)", detail=done.stdout)
+                           remedy="fix kernel/, or leave the module out (--no-module)", detail=done.stdout)
     if "C=2" in extra_args and not re.search(r"^\s+CHECK ", done.stdout, re.M):
         raise HarnessError(f"sparse was to look at dm-ddsnap on {kernel.release}, and was not run", detail=done.stdout)
     warnings = [line for line in done.stdout.splitlines() if WARNING.search(line) and not HARMLESS.search(line)]
@@ -57,7 +57,7 @@ def build(kernel, extra_args=(), work="obj", sources=SOURCES):
         # So that the next try warns again instead of finding everything up to date.
         shutil.rmtree(out)
         raise HarnessError(f"dm-ddsnap builds on {kernel.release} with warnings: {warnings[-1]}", step="building the module",
-                           remedy="mend kernel/, or leave the module out (--no-module)", detail=done.stdout)
+                           remedy="fix kernel/, or leave the module out (--no-module)", detail=done.stdout)
     if _stamp(out) != before:
         run(["sync", "-f", out])
     unfinished.unlink()

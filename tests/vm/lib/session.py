@@ -108,7 +108,7 @@ class Session:
     def _has_complained(self, now):
         """Whether the kernel did, and has told the rest: what a guest does after that says nothing, so it is ended.
 
-        Not while the power is to be cut anyway: the cut's moment is the test's. The log is judged in any case.
+        Not while the power is to be cut anyway: the cut's moment is the test's. The log is checked in any case.
         """
         if self.complained_at is None or self.cut_at is not None:
             return False
