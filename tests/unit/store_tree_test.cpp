@@ -106,12 +106,12 @@ TEST_F(TreeTest, NodesWithoutErasuresAreBounded)
     for (int round = 0; round < 100; ++round) {
         NodePool other_pool;
         other_pool.grow(1024);
-        Allocator other_blocks{kZone.count};
-        Tree live(other_pool, other_blocks, kZone);
+        Zone other_zone{kZone};
+        Tree live(other_pool, other_zone);
         NodePool replay_pool;
         replay_pool.grow(1024);
-        Allocator replay_blocks{kZone.count};
-        Tree replay(replay_pool, replay_blocks, kZone);
+        Zone replay_zone{kZone};
+        Tree replay(replay_pool, replay_zone);
         const std::uint64_t chunks = 1 + random() % 6000;
         const auto insert = [&](Key key) {
             const Entry entry{key, 0, 1};
