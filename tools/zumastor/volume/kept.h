@@ -20,7 +20,7 @@ namespace zumastor {
 SnapshotEntry keep_origin(const Volume& volume, Daemon& daemon, const std::string& kind);
 
 std::string numbered(const SnapshotEntry& kept); // "snapshot 7 (undo-…)"
-// "what only … held is kept in snapshot 7 (undo-…)", and how it is seen and released.
+// "what only … had is held in snapshot 7 (undo-…)", and how it is seen and released.
 std::string describe_kept(const VolumeConfig& config, const SnapshotEntry& kept);
 std::string advice_on_kept(const VolumeConfig& config, const SnapshotEntry& kept);
 // Both, to stderr. `config`: as it is from now on.
