@@ -38,7 +38,7 @@ def build(kernel, extra_args=(), work="obj", sources=SOURCES):
     # make takes half a file, of a compiler that was killed or of a power cut, for a whole one.
     unfinished = out.with_name(f".{work}-unfinished")
     if unfinished.exists() and out.exists():
-        say("an earlier build of dm-ddsnap was broken off; beginning anew")
+        say("an earlier build of dm-ddsnap was interrupted; beginning again")
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
