@@ -43,9 +43,10 @@ constexpr std::size_t kHeapReserve = std::size_t{8} << 20;
     if (report == std::string(1, '\0')) {
         std::_Exit(EXIT_SUCCESS);
     }
+    // Its locks end with it: whoever is told that it failed may use the disks at once.
+    int status = 0;
+    (void)::waitpid(child, &status, 0);
     if (report.empty()) {
-        int status = 0;
-        (void)::waitpid(child, &status, 0);
         report = "the daemon ended before it was ready";
     }
     (void)std::fprintf(stderr, "ddsnapd: %s\n", report.c_str());

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -223,6 +224,9 @@ TEST(DaemonTest, DetachesWhenBothSocketsAccept)
     EXPECT_NE(volume.log().find("ready: 0 snapshots"), std::string::npos);
     std::filesystem::resize_file(volume.path("store"), 4096);
     EXPECT_EQ(volume.start_detached(), 1);
+    // It has ended by then, and its locks with it. If not, it would be our child now.
+    EXPECT_EQ(::waitpid(-1, nullptr, 0), -1);
+    EXPECT_EQ(errno, ECHILD);
 }
 
 // systemd's end of sd_notify(). Full: who tells something waits until it is read.
