@@ -179,6 +179,10 @@ def structure_holds(check):
     return Result.of(execute([sys.executable, "-B", ROOT / "tests" / "lib" / "structure.py"], check.log, 120))
 
 
+def sizes_hold(check):
+    return Result.of(execute([sys.executable, "-B", ROOT / "tests" / "lib" / "sizes.py"], check.log, 120))
+
+
 def clang_tidy(checks):
     def function(check, program):
         # The release is compiled several files at a time; this preset has a command for each.
@@ -275,6 +279,7 @@ def programs_and_text(known):
         Check("text:shellcheck", "shell scripts without the usual traps", shellcheck, quick=True),
         Check("text:python", "Python scripts at least parse", python_syntax, quick=True),
         Check("text:structure", "no include goes up the order of folders that docs/design.md states", structure_holds, quick=True),
+        Check("text:sizes", "no class and no function is larger than they may be", sizes_hold, quick=True),
         *modules,
         Check("module:checkpatch", "and in the kernel's style", checkpatch),
         Check("text:clang-tidy", "C++ without what looks like a mistake", clang_tidy(tidy.STYLE)),
