@@ -21,7 +21,7 @@ void StoreModel::wrong(const std::string& what)
 void StoreModel::check_error(const Error& error, const char* operation)
 {
     const bool harmless = error.code == Errc::squashed || error.code == Errc::not_found;
-    if (!allow_errors && !harmless && !world_.origin().dead()) {
+    if (!harmless && !world_.origin().dead() && !(excused && excused(operation, error))) {
         wrong(std::string(operation) + ": " + error.what);
     }
 }

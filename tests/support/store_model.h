@@ -6,10 +6,12 @@
 // and only what it was asked for in the present epoch.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/sim_world.h"
@@ -36,7 +38,9 @@ public:
     std::string compare();
 
     void create();
-    bool allow_errors = false; // errors of operations are no surprise
+    // Says of an operation's error that it is no surprise ("origin write", "snapshot write", "snapshot read",
+    // "create" or "remove"). None: every error is, but for those of a snapshot that is gone.
+    std::function<bool(std::string_view operation, const Error& error)> excused;
     std::string surprise;      // the first thing that an operation did that it must not
 
 private:

@@ -33,6 +33,21 @@ struct Outcome {
     std::uint64_t refused = 0;  // the store failed, and they were not
 };
 
+// May this error follow from a fault that was injected? Each other one is a needless failure.
+bool follows(const StoreInfo& store, const Fault& fault, std::string_view operation, Errc code)
+{
+    if (store.failed) {
+        // Origin first: with the loss recorded, the origin is written without the store.
+        return operation != "origin write" || !store.given_up;
+    }
+    // The store lives on: what could not be read is an error of who wanted to read it, and a snapshot needs a
+    // flush of its origin.
+    const bool reads = operation == "snapshot read" || operation == "snapshot write";
+    const bool origin_fails = fault.which == Which::origin &&
+                              (operation == "create" || (fault.snapshot_first && operation == "origin write"));
+    return code == Errc::io_error && fault.which != Which::meta && (reads || origin_fails);
+}
+
 // True if the fault was reached. `surprise`: what went wrong.
 bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std::string& surprise)
 {
@@ -48,8 +63,10 @@ bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std
         return false;
     }
     model.create();
-    model.allow_errors = true;
     SimDisk& disk = disk_of(world, fault.which);
+    model.excused = [&](std::string_view operation, const Error& error) {
+        return disk.fault_injected() && follows(world.store().info(), fault, operation, error.code);
+    };
     disk.fail_request(nth, fault.forever);
     for (int i = 0; i < 400; ++i) {
         if (model.under_way() < 12) {
@@ -64,6 +81,9 @@ bool run_with_fault(std::uint64_t nth, const Fault& fault, Outcome& outcome, std
     }
     disk.fail_request(0);
     const bool reached = disk.fault_injected();
+    if (surprise = model.surprise; !surprise.empty()) {
+        return reached;
+    }
     const StoreInfo before = world.store().info();
     outcome.given_up += before.given_up ? 1U : 0U;
     outcome.refused += before.failed && !before.given_up ? 1U : 0U;
