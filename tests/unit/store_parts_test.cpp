@@ -92,7 +92,7 @@ TEST(NumberTest, AreaHasItsFirstAndNotItsEnd)
     for (const std::uint64_t outside : {0U, 31U, 48U}) {
         EXPECT_FALSE(area.contains(Block{outside}));
     }
-    EXPECT_EQ(block_offset(area.first), Bytes{32 * 4096});
+    EXPECT_EQ(block_offset(area.first), Bytes{131072});
 }
 
 // A sequence number goes on where the ring begins again.
