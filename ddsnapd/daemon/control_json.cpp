@@ -241,7 +241,7 @@ json delta_json(const snapstore::DeltaPart& part, std::span<const snapstore::Chu
 json check_json(const snapstore::CheckReport& report)
 {
     json damage = json::array();
-    for (const auto& d : report.damage) {
+    for (const auto& d : report.damage.listed()) {
         damage.push_back({{fields::what, d.what},
                           {fields::where, d.where},
                           {fields::chunk, d.chunk.value},
@@ -250,7 +250,8 @@ json check_json(const snapstore::CheckReport& report)
     return {{fields::exceptions, report.exceptions},
             {fields::data_verified, report.data_verified},
             {fields::leaked_chunks, report.leaked_chunks},
-            {fields::damage, std::move(damage)}};
+            {fields::damage, std::move(damage)},
+            {fields::damage_found, report.damage.found()}};
 }
 
 } // namespace ddsnap::daemon

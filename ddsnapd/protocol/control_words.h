@@ -68,6 +68,7 @@ inline constexpr const char* exceptions = "exceptions";
 inline constexpr const char* data_verified = "data_verified";
 inline constexpr const char* leaked_chunks = "leaked_chunks";
 inline constexpr const char* damage = "damage";
+inline constexpr const char* damage_found = "damage_found";
 inline constexpr const char* ranges = "ranges";
 inline constexpr const char* next = "next";
 inline constexpr const char* done = "done";

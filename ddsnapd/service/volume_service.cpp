@@ -102,6 +102,7 @@ snapstore::Task<snapstore::Result<void>> VolumeService::close()
         core_->common.sessions.close(core_->common.sessions[i], "the daemon stops");
     }
     core_->common.store.space().stop_shrinking();
+    core_->common.store.upkeep().stop_checks();
     core_->common.events.barrier_moved.raise();
     core_->common.events.ticked.raise();
     core_->common.events.run_pending();

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,12 @@ void Volume::start()
         int status = 0;
         if (::waitpid(pid_, &status, WNOHANG) == pid_) {
             pid_ = 0;
+            // As systemd does: the last I/O of a killed daemon takes its time on a busy disk, and holds the lock.
+            if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL &&
+                std::chrono::steady_clock::now() < deadline) {
+                launch();
+                continue;
+            }
             throw std::runtime_error("the daemon has ended:\n" + log());
         }
         if (std::chrono::steady_clock::now() > deadline) {

@@ -188,7 +188,7 @@ snapstore::Task<void> World::run_check(Daemon& target, bool& done)
         context_.fail(fmt::format("check failed: {}", report.error().message));
         co_return;
     }
-    for (const snapstore::Damage& damage : report->damage) {
+    for (const snapstore::Damage& damage : report->damage.listed()) {
         context_.fail(fmt::format("check: {} at {}, chunk {}, epoch {}", damage.what, damage.where,
                                   damage.chunk.value, damage.epoch.value));
     }

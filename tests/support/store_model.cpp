@@ -381,7 +381,7 @@ std::string StoreModel::compare()
         return std::string("check: ") + report.error().what;
     }
     if (!report->damage.empty()) {
-        return std::string("check: ") + report->damage[0].what;
+        return std::string("check: ") + report->damage.listed()[0].what;
     }
     return surprise;
 }

@@ -226,6 +226,21 @@ TEST_F(SessionTest, ForcedDeleteBesideAChangeOfTheUseCount)
     EXPECT_FALSE(service->store().snapshots().find(id));
 }
 
+// A check reads all of the store: no stop waits for its end.
+TEST_F(SessionTest, ClosingEndsACheck)
+{
+    (void)create();
+    auto check = begin(service->check(true));
+    EXPECT_FALSE(check->done());
+    auto closed = begin(service->close());
+    run();
+    ASSERT_TRUE(check->done());
+    ASSERT_FALSE(*check->result);
+    EXPECT_EQ(check->result->error().code, ServiceError::Code::stopping);
+    ASSERT_TRUE(closed->done());
+    EXPECT_TRUE(*closed->result);
+}
+
 class SquashTest : public SessionTest {
 protected:
     // Overwrites the origin and takes snapshots until the store (16 MiB, for 4 MiB a round) is full and

@@ -356,8 +356,30 @@ TEST_F(StoreTest, DamagedCopyIsNeverServed)
     EXPECT_TRUE(world->run(store().snapshots().read(SnapshotId{1}, {Chunk{0}, 3}, out)));
     const auto report = world->run(store().upkeep().check(true));
     ASSERT_TRUE(report);
-    ASSERT_EQ(report->damage.size(), 1U);
-    EXPECT_EQ(report->damage[0].chunk, Chunk{3});
+    ASSERT_EQ(report->damage.found(), 1U);
+    EXPECT_EQ(report->damage.listed()[0].chunk, Chunk{3});
+}
+
+// All is counted; a list of all could be longer than there is memory for.
+TEST_F(StoreTest, DamageIsListedUpToALimit)
+{
+    WorldConfig config;
+    config.origin = Bytes{8ULL << 20};
+    config.store = Bytes{16ULL << 20};
+    open_new(config);
+    fill_origin(1);
+    ASSERT_TRUE(create(1));
+    ASSERT_TRUE(copy(0, 1024));
+    ASSERT_TRUE(copy(1024, 76));
+    for (std::uint64_t c = 0; c < 1100; ++c) {
+        const auto places = read(1, c, 1);
+        ASSERT_EQ(places.size(), 1U);
+        world->store_disk().content()[to_bytes(places[0].sector).value] ^= std::byte{1};
+    }
+    const auto report = world->run(store().upkeep().check(true));
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->damage.found(), 1100U);
+    EXPECT_EQ(report->damage.listed().size(), DamageList::kMostListed);
 }
 
 // Every block in turn is destroyed: open() refuses or recovers, check() names the place, and no snapshot shows

@@ -137,7 +137,7 @@ TEST_F(StoreRaceTest, CheckBesideCheckpointsFindsNoDamage)
         world->drain();
         const auto report = std::move(**check);
         ASSERT_TRUE(report);
-        for (const Damage& damage : report->damage) {
+        for (const Damage& damage : report->damage.listed()) {
             ADD_FAILURE() << "seed " << seed << ": " << damage.what << " at " << damage.where;
         }
     }

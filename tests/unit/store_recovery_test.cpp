@@ -434,7 +434,8 @@ TEST_F(RecoveryTest, ReplayFindsRoomForSplitsThatASweepHadAvoided)
     // As small a zone as this tree may have.
     const auto least = world->run(store().space().resize_meta(Bytes{1}));
     ASSERT_EQ(least.error().code, Errc::no_space);
-    ASSERT_TRUE(world->run(store().space().resize_meta(Bytes{least.error().where + 32 * 4096})));
+    ASSERT_TRUE(
+        world->run(store().space().resize_meta(Bytes{least.error().where + 32 * std::uint64_t{4096}})));
 
     ASSERT_TRUE(world->run(store().snapshots().remove(victim->id)));
     world->drain();

@@ -101,7 +101,7 @@ protected:
         }
         const auto report = world->run(store().upkeep().check(true));
         ASSERT_TRUE(report) << when;
-        EXPECT_TRUE(report->damage.empty()) << when << ": " << report->damage.front().what;
+        EXPECT_TRUE(report->damage.empty()) << when << ": " << report->damage.listed().front().what;
     }
     std::uint64_t least()
     {

@@ -131,7 +131,7 @@ protected:
     {
         const auto report = world->run(store().upkeep().check(true));
         ASSERT_TRUE(report);
-        for (const Damage& d : report->damage) {
+        for (const Damage& d : report->damage.listed()) {
             ADD_FAILURE() << d.what << " chunk " << d.chunk.value;
         }
     }

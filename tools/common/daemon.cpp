@@ -313,11 +313,16 @@ CheckEntry Daemon::check(bool data)
                        [](const json& answer) {
                            CheckEntry entry{field<std::uint64_t>(answer, fields::exceptions),
                                             field<std::uint64_t>(answer, fields::data_verified),
+                                            0,
                                             {}};
                            for (const json& damage : answer.value(fields::damage, json::array())) {
                                entry.damage.push_back({field<std::string>(damage, fields::what),
                                                        field<std::uint64_t>(damage, fields::where)});
                            }
+                           // A daemon of before this field listed all.
+                           entry.damage_found = answer.contains(fields::damage_found)
+                                                    ? field<std::uint64_t>(answer, fields::damage_found)
+                                                    : entry.damage.size();
                            return entry;
                        });
 }

@@ -123,7 +123,8 @@ struct DamageEntry {
 struct CheckEntry {
     std::uint64_t exceptions = 0;
     std::uint64_t data_verified = 0;
-    std::vector<DamageEntry> damage;
+    std::uint64_t damage_found = 0;
+    std::vector<DamageEntry> damage; // the first of them
 };
 
 class Daemon {

@@ -76,8 +76,11 @@ void dump_exception(const snapstore::DumpEntry& entry)
 }
 
 void print_check(const std::string& name, std::uint64_t exceptions, std::uint64_t verified,
-                 std::size_t damages)
+                 std::uint64_t damages, std::size_t listed)
 {
+    if (damages > listed) {
+        std::printf("damage: %" PRIu64 " more places\n", damages - listed);
+    }
     std::printf("%s: %" PRIu64 " exceptions, %" PRIu64 " data chunks verified, %s\n", name.c_str(),
                 exceptions, verified,
                 damages == 0 ? "consistent" : (std::to_string(damages) + " damaged places").c_str());
@@ -89,8 +92,8 @@ Exit check_online(const std::string& socket, bool data)
     for (const DamageEntry& damage : report.damage) {
         std::printf("damage: %s at %" PRIu64 "\n", damage.what.c_str(), damage.where);
     }
-    print_check(socket, report.exceptions, report.data_verified, report.damage.size());
-    return report.damage.empty() ? Exit::ok : Exit::mismatch;
+    print_check(socket, report.exceptions, report.data_verified, report.damage_found, report.damage.size());
+    return report.damage_found == 0 ? Exit::ok : Exit::mismatch;
 }
 
 struct Initialize : Devices {
@@ -181,14 +184,15 @@ Exit check(const Check& given)
     }
     OfflineStore store(need_store_paths(first, *given.origin, given.meta));
     const snapstore::CheckReport report = store.check(given.data);
-    for (const snapstore::Damage& damage : report.damage) {
+    for (const snapstore::Damage& damage : report.damage.listed()) {
         std::printf("damage: %s at %" PRIu64 ", chunk %" PRIu64 " epoch %u\n", damage.what, damage.where,
                     damage.chunk.value, damage.epoch.value);
     }
     if (report.leaked_chunks != 0) {
         std::printf("%" PRIu64 " chunks of the store are in use by nothing\n", report.leaked_chunks);
     }
-    print_check(first, report.exceptions, report.data_verified, report.damage.size());
+    print_check(first, report.exceptions, report.data_verified, report.damage.found(),
+                report.damage.listed().size());
     store.close();
     return report.damage.empty() ? Exit::ok : Exit::mismatch;
 }

@@ -175,11 +175,33 @@ struct Damage {
     Epoch epoch;
 };
 
+// What is damaged: all of it is counted, the first places are listed. A store may have more of them than there
+// is memory for.
+class DamageList {
+public:
+    static constexpr std::size_t kMostListed = 1000;
+
+    void add(const Damage& damage)
+    {
+        ++found_;
+        if (listed_.size() < kMostListed) {
+            listed_.push_back(damage);
+        }
+    }
+    bool empty() const noexcept { return found_ == 0; }
+    std::uint64_t found() const noexcept { return found_; }
+    const std::vector<Damage>& listed() const noexcept { return listed_; } // in the order of finding
+
+private:
+    std::vector<Damage> listed_;
+    std::uint64_t found_ = 0;
+};
+
 struct CheckReport {
     std::uint64_t exceptions = 0;
     std::uint64_t data_verified = 0; // data chunks read and compared with their checksum
     std::uint64_t leaked_chunks = 0;
-    std::vector<Damage> damage; // empty = consistent
+    DamageList damage; // empty: the store is consistent
 };
 
 // An exception, for a dump.

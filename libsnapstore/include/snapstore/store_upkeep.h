@@ -22,8 +22,11 @@ public:
     Task<void> quiesce();
     Task<Result<void>> checkpoint();
 
-    // Reads and compares all metadata (on disk against memory) and, if `data`, all data chunks.
+    // Reads and compares all metadata (on disk against memory) and, if `data`, all data chunks. `stopping` after
+    // stop_checks().
     Task<Result<CheckReport>> check(bool data);
+    // Ends each check() under way soon, and each later one.
+    void stop_checks() noexcept;
     // Every exception, in key order, to `visit`: for dump. Consistent only while nothing else runs.
     void dump(const std::function<void(const DumpEntry&)>& visit) const;
 

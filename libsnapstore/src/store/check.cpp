@@ -10,6 +10,10 @@
 
 namespace snapstore {
 
+namespace {
+Result<void> fail_stopped() { return fail(Errc::stopping, "the check was stopped"); }
+} // namespace
+
 Task<Result<CheckReport>> Checker::check(bool data)
 {
     CheckReport report;
@@ -25,7 +29,7 @@ Task<Result<CheckReport>> Checker::check(bool data)
         co_return tl::unexpected(ok.error());
     }
     state_.tree->check([&](const char* what, Block block, Key key) {
-        report.damage.push_back({what, block_offset(block).value, key.chunk(), Epoch{key.epoch}});
+        report.damage.add({what, block_offset(block).value, key.chunk(), Epoch{key.epoch}});
     });
     report.exceptions = state_.tree->entries();
     check_chunks(report);
@@ -56,7 +60,7 @@ Task<void> Checker::check_damaged(CheckReport& report)
         OpenReport opening;
         const auto ok = co_await replay_.run(opening);
         if (!ok) {
-            report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
+            report.damage.add({ok.error().what, ok.error().where, {}, {}});
         }
     }
 }
@@ -72,14 +76,14 @@ void Checker::check_chunks(CheckReport& report) const
         }
         const StoreChunk place = e.store_chunk();
         if (place.value >= ctx_.sb.data.chunks) {
-            report.damage.push_back({"store chunk out of range", 0, e.key.chunk(), at});
+            report.damage.add({"store chunk out of range", 0, e.key.chunk(), at});
             return true;
         }
         const std::uint64_t where = ctx_.store_offset(place).value;
         if (seen.test(place.value)) {
-            report.damage.push_back({"store chunk used twice", where, e.key.chunk(), at});
+            report.damage.add({"store chunk used twice", where, e.key.chunk(), at});
         } else if (!places_.is_used(place)) {
-            report.damage.push_back({"store chunk in use is marked free", where, e.key.chunk(), at});
+            report.damage.add({"store chunk in use is marked free", where, e.key.chunk(), at});
         }
         seen.set(place.value);
         ++used;
@@ -87,12 +91,12 @@ void Checker::check_chunks(CheckReport& report) const
     });
     report.leaked_chunks = places_.leaked(used);
     if (report.leaked_chunks > 0) {
-        report.damage.push_back({"store chunks are marked used, but nothing refers to them", 0, {}, {}});
+        report.damage.add({"store chunks are marked used, but nothing refers to them", 0, {}, {}});
     }
     const std::uint64_t named = state_.tree->nodes().size() + state_.snapshot_chain.blocks().size() +
                                 state_.attachment_chain.blocks().size();
     if (state_.zone.units().used() != named) {
-        report.damage.push_back({"metadata blocks are marked used, but nothing refers to them", 0, {}, {}});
+        report.damage.add({"metadata blocks are marked used, but nothing refers to them", 0, {}, {}});
     }
 }
 
@@ -102,10 +106,13 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
     const auto compare = [&](Block block, std::uint32_t magic) {
         auto ok = verify_block(buffer.span(), magic, block, uuid_prefix(ctx_.sb.uuid));
         if (!ok) {
-            report.damage.push_back({ok.error().what, ok.error().where, {}, {}});
+            report.damage.add({ok.error().what, ok.error().where, {}, {}});
         }
     };
     for (Block block = ctx_.sb.zone.first; block < ctx_.sb.zone.end(); ++block) {
+        if (stopped_) {
+            co_return fail_stopped();
+        }
         while (checkpoint_.running() && !ctx_.failed) { // it has named blocks that are not written yet
             co_await ctx_.queues.checkpoint.wait();
         }
@@ -130,20 +137,28 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
             continue; // changed meanwhile
         }
         if (status != IoStatus::ok) {
-            report.damage.push_back({"cannot read a metadata block", block_offset(block).value, {}, {}});
+            report.damage.add({"cannot read a metadata block", block_offset(block).value, {}, {}});
         } else if (node == nullptr) {
             compare(block, kTableMagic);
         } else if (std::memcmp(buffer.data(), node->page, buffer.size()) != 0) {
             const Key first = key_of(node->page->entries[0]);
-            report.damage.push_back(
+            report.damage.add(
                 {"node on disk differs", block_offset(block).value, first.chunk(), Epoch{first.epoch}});
         }
     }
     for (const Block block : kSuperblockBlock) {
-        const IoStatus status =
-            co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(block), buffer.span());
+        IoStatus status = IoStatus::ok;
+        for (bool written = true; written;) { // by a checkpoint: half of it may have been read
+            while (checkpoint_.running() && !ctx_.failed) {
+                co_await ctx_.queues.checkpoint.wait();
+            }
+            const std::uint64_t checkpoints = ctx_.counters.checkpoints;
+            status = co_await DeviceIo(ctx_.meta_device(), IoRequest::Op::read, block_offset(block),
+                                       buffer.span());
+            written = checkpoints != ctx_.counters.checkpoints && !ctx_.failed;
+        }
         if (status != IoStatus::ok || !unpack_superblock(buffer.span(), block)) {
-            report.damage.push_back({"superblock copy is damaged", block_offset(block).value, {}, {}});
+            report.damage.add({"superblock copy is damaged", block_offset(block).value, {}, {}});
         }
     }
     co_return Result<void>{};
@@ -152,11 +167,15 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
 Task<Result<void>> Checker::check_data(CheckReport& report)
 {
     constexpr std::size_t kDepth = 16;
-    const BufferPool::Lease lease = co_await io_.lease_buffer(kDepth);
     std::array<Entry, kDepth> entries{};
     IoGroup<kDepth> reads;
     for (Key cursor; cursor < kNoKey;) {
+        if (stopped_) {
+            co_return fail_stopped();
+        }
         reads.clear();
+        // Given back after each round: copies for origin writes wait for the same buffers.
+        const BufferPool::Lease lease = co_await io_.lease_buffer(kDepth);
         const auto collect = [&](const Entry& e, bool) {
             if (!e.stored() || e.key.is_private()) {
                 return true;
@@ -183,10 +202,9 @@ Task<Result<void>> Checker::check_data(CheckReport& report)
             }
             ++report.data_verified;
             if (reads.status(i) != IoStatus::ok) {
-                report.damage.push_back(
-                    {"cannot read a copied chunk", where, e.key.chunk(), Epoch{e.key.epoch}});
+                report.damage.add({"cannot read a copied chunk", where, e.key.chunk(), Epoch{e.key.epoch}});
             } else if (crc32c(lease.span(i, 1)) != e.crc) {
-                report.damage.push_back(
+                report.damage.add(
                     {"copied chunk differs from its checksum", where, e.key.chunk(), Epoch{e.key.epoch}});
             }
         }

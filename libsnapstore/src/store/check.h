@@ -26,6 +26,7 @@ public:
     FramePool& frames() noexcept { return ctx_.frames(); }
 
     void found_damage() noexcept { damaged_ = true; } // open(): only check() works
+    void stop() noexcept { stopped_ = true; }         // ends each check() soon
     Task<Result<CheckReport>> check(bool data);
 
 private:
@@ -42,6 +43,7 @@ private:
     Replay& replay_;
     ChunkIo& io_;
     bool damaged_ = false;
+    bool stopped_ = false;
 };
 
 } // namespace snapstore

@@ -16,7 +16,7 @@ struct Loader::PendingNode {
     Key from;
 };
 
-Task<Result<void>> Loader::load(std::vector<Damage>* damage)
+Task<Result<void>> Loader::load(DamageList* damage)
 {
     state_.epoch = ctx_.sb.epoch;
     state_.next_id = ctx_.sb.next_id;
@@ -27,7 +27,7 @@ Task<Result<void>> Loader::load(std::vector<Damage>* damage)
         ok = co_await load_table(TableKind::attachments, ctx_.sb.attachment_table);
     }
     if (!ok && damage != nullptr) {
-        damage->push_back({ok.error().what, ok.error().where, {}, {}});
+        damage->add({ok.error().what, ok.error().where, {}, {}});
     } else if (!ok) {
         co_return ok;
     }
@@ -123,7 +123,7 @@ Result<void> Loader::load_table_block(std::span<const std::byte> image, TableKin
 }
 
 // Level by level, several reads at a time.
-Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
+Task<Result<void>> Loader::load_tree(DamageList* damage)
 {
     constexpr std::size_t kDepth = 16;
     std::vector<PendingNode> level;
@@ -161,7 +161,7 @@ Task<Result<void>> Loader::load_tree(std::vector<Damage>* damage)
                 if (damage == nullptr) {
                     co_return ok;
                 }
-                damage->push_back(
+                damage->add(
                     {ok.error().what, ok.error().where, pending.from.chunk(), Epoch{pending.from.epoch}});
             }
         }
@@ -198,7 +198,7 @@ Result<void> Loader::adopt_node(Node* node, const PendingNode& pending, std::vec
 }
 
 // Finds out which store chunks are used, and what else follows from the entries.
-Result<void> Loader::scan_entries(std::vector<Damage>* damage)
+Result<void> Loader::scan_entries(DamageList* damage)
 {
     Error first{};
     const auto report = [&](const char* what, std::uint64_t where, Key key) {
@@ -206,7 +206,7 @@ Result<void> Loader::scan_entries(std::vector<Damage>* damage)
             first = Error{Errc::corrupt, what, where};
         }
         if (damage != nullptr) {
-            damage->push_back({what, where, key.chunk(), Epoch{key.epoch}});
+            damage->add({what, where, key.chunk(), Epoch{key.epoch}});
         }
     };
     if (damage == nullptr) { // a tree with holes cannot be walked

@@ -20,16 +20,16 @@ public:
     FramePool& frames() noexcept { return ctx_.frames(); }
 
     // With `damage`: goes on past what is damaged and lists it.
-    Task<Result<void>> load(std::vector<Damage>* damage);
+    Task<Result<void>> load(DamageList* damage);
 
 private:
     struct PendingNode;
 
     Task<Result<void>> load_table(TableKind kind, const TableRoot& table);
     Result<void> load_table_block(std::span<const std::byte> image, TableKind kind);
-    Task<Result<void>> load_tree(std::vector<Damage>* damage);
+    Task<Result<void>> load_tree(DamageList* damage);
     Result<void> adopt_node(Node* node, const PendingNode& pending, std::vector<PendingNode>& below);
-    Result<void> scan_entries(std::vector<Damage>* damage);
+    Result<void> scan_entries(DamageList* damage);
     Result<void> check_zone() const;
 
     Context& ctx_;

@@ -193,6 +193,7 @@ void StoreUpkeep::tick(bool force) { impl_.background.tick(force); }
 Task<void> StoreUpkeep::quiesce() { return impl_.background.quiesce(); }
 Task<Result<void>> StoreUpkeep::checkpoint() { return impl_.checkpoint.run(); }
 Task<Result<CheckReport>> StoreUpkeep::check(bool data) { return impl_.checker.check(data); }
+void StoreUpkeep::stop_checks() noexcept { impl_.checker.stop(); }
 
 void StoreUpkeep::dump(const std::function<void(const DumpEntry&)>& visit) const
 {
