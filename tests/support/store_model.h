@@ -41,7 +41,7 @@ public:
     // Says of an operation's error that it is no surprise ("origin write", "snapshot write", "snapshot read",
     // "create" or "remove"). None: every error is, but for those of a snapshot that is gone.
     std::function<bool(std::string_view operation, const Error& error)> excused;
-    std::string surprise;      // the first thing that an operation did that it must not
+    std::string surprise; // the first thing that an operation did that it must not
 
 private:
     Task<void> write_origin(FramePool& frames, ChunkRange range);

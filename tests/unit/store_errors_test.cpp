@@ -43,8 +43,9 @@ bool follows(const StoreInfo& store, const Fault& fault, std::string_view operat
     // The store lives on: what could not be read is an error of who wanted to read it, and a snapshot needs a
     // flush of its origin.
     const bool reads = operation == "snapshot read" || operation == "snapshot write";
-    const bool origin_fails = fault.which == Which::origin &&
-                              (operation == "create" || (fault.snapshot_first && operation == "origin write"));
+    const bool origin_fails =
+        fault.which == Which::origin &&
+        (operation == "create" || (fault.snapshot_first && operation == "origin write"));
     return code == Errc::io_error && fault.which != Which::meta && (reads || origin_fails);
 }
 

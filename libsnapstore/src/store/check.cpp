@@ -34,6 +34,9 @@ Task<Result<CheckReport>> Checker::check(bool data)
     report.exceptions = state_.tree->entries();
     check_chunks(report);
     ok = co_await check_nodes(report);
+    if (ok) {
+        co_await check_superblocks(report);
+    }
     if (ok && data) {
         ok = co_await check_data(report);
     }
@@ -146,6 +149,12 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
                 {"node on disk differs", block_offset(block).value, first.chunk(), Epoch{first.epoch}});
         }
     }
+    co_return Result<void>{};
+}
+
+Task<void> Checker::check_superblocks(CheckReport& report)
+{
+    const AlignedBuffer buffer(kBlockSize.value);
     for (const Block block : kSuperblockBlock) {
         IoStatus status = IoStatus::ok;
         for (bool written = true; written;) { // by a checkpoint: half of it may have been read
@@ -161,7 +170,6 @@ Task<Result<void>> Checker::check_nodes(CheckReport& report)
             report.damage.add({"superblock copy is damaged", block_offset(block).value, {}, {}});
         }
     }
-    co_return Result<void>{};
 }
 
 Task<Result<void>> Checker::check_data(CheckReport& report)

@@ -32,6 +32,7 @@ public:
 private:
     Task<void> check_damaged(CheckReport& report);
     Task<Result<void>> check_nodes(CheckReport& report);
+    Task<void> check_superblocks(CheckReport& report);
     void check_chunks(CheckReport& report) const;
     Task<Result<void>> check_data(CheckReport& report);
 
