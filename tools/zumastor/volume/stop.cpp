@@ -19,9 +19,17 @@ void revive_for_unmount(Volume& volume)
 
 void stop_completely(Volume& volume)
 {
-    refuse_if_used(volume);
-    rest_timers(volume.config());
+    const VolumeConfig& config = volume.config();
+    if (config.targets.empty()) {
+        refuse_if_used(volume);
+    }
+    rest_timers(config);
     try {
+        // A cycle that a timer has begun has the volume's device open. It is no user to be refused for: it is
+        // resumed at the next one's time.
+        for (const Target& target : config.targets) {
+            end_cycle_unit(config.name, target.host);
+        }
         take_out_of_use(volume).reset();
     } catch (const Failure&) {
         wake_timers(volume.config());
