@@ -8,6 +8,21 @@
 
 namespace zumastor {
 
+namespace {
+
+// Those that timers have begun: they have the volume's devices open. The next ones resume them.
+void end_cycles(const VolumeConfig& config)
+{
+    for (const Target& target : config.targets) {
+        end_cycle_unit(config.name, target.host);
+    }
+    if (config.source) {
+        end_cycle_unit(config.name, {}); // the one that asks the source
+    }
+}
+
+} // namespace
+
 void revive_for_unmount(Volume& volume)
 {
     if (origin_mount(volume) && !volume.try_daemon()) {
@@ -20,19 +35,13 @@ void revive_for_unmount(Volume& volume)
 void stop_completely(Volume& volume)
 {
     const VolumeConfig& config = volume.config();
-    if (config.targets.empty()) {
-        refuse_if_used(volume);
-    }
+    refuse_if_used(volume, Except::own_commands);
     rest_timers(config);
     try {
-        // A cycle that a timer has begun has the volume's device open. It is no user to be refused for: it is
-        // resumed at the next one's time.
-        for (const Target& target : config.targets) {
-            end_cycle_unit(config.name, target.host);
-        }
+        end_cycles(config);
         take_out_of_use(volume).reset();
     } catch (const Failure&) {
-        wake_timers(volume.config());
+        wake_timers(config);
         throw;
     }
     volume.stop_devices();

@@ -8,8 +8,9 @@ namespace zumastor {
 
 // Starts the daemon again if it has died under a mounted filesystem: without it nothing can be unmounted.
 void revive_for_unmount(Volume& volume);
-// Its timers rest, nothing is mounted, it has no devices and no daemon. Throws Exit::busy, naming who uses
-// it; then all is as it was.
+// Its timers rest and their cycles have ended, nothing is mounted, it has no devices and no daemon. Throws
+// Exit::busy, naming who uses it; then all is as it was, but for a cycle that had to end: the next one resumes
+// it.
 void stop_completely(Volume& volume);
 
 } // namespace zumastor
