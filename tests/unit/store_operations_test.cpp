@@ -21,6 +21,14 @@ protected:
         const auto opened = world->open();
         ASSERT_TRUE(opened) << opened.error().what;
     }
+    // 2 MiB for all that snapshots hold, and an origin that is not zeros.
+    void open_small()
+    {
+        WorldConfig config;
+        config.store = Bytes{2ULL << 20};
+        open_new(config);
+        fill_origin(1);
+    }
     Store& store() { return world->store(); }
     void reopen()
     {
@@ -293,10 +301,7 @@ TEST_F(StoreTest, SpaceOfSquashedWaitsForRelease)
 // A client that will not be proven gone must not stop the origin: the next snapshot's space is taken.
 TEST_F(StoreTest, OverdueSpaceOfSquashedIsNotWaitedFor)
 {
-    WorldConfig config;
-    config.store = Bytes{2ULL << 20};
-    open_new(config);
-    fill_origin(1);
+    open_small();
     ASSERT_TRUE(create(1));
     const auto chunks = static_cast<std::uint32_t>(store().info().store_chunks);
     ASSERT_TRUE(copy(0, chunks / 2));
@@ -314,10 +319,7 @@ TEST_F(StoreTest, OverdueSpaceOfSquashedIsNotWaitedFor)
 // With no snapshot left that shares anything, nothing is copied, and nothing is waited for.
 TEST_F(StoreTest, OverdueSpaceOfAllSnapshotsLetsTheOriginBeWritten)
 {
-    WorldConfig config;
-    config.store = Bytes{2ULL << 20};
-    open_new(config);
-    fill_origin(1);
+    open_small();
     ASSERT_TRUE(create(1));
     ASSERT_TRUE(copy(0, static_cast<std::uint32_t>(store().info().store_chunks)));
     world->squashed_space = Release::overdue;
